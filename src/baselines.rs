@@ -88,11 +88,11 @@ use crate::{
 use gf_files::{memory, output};
 use gf_genotypes::{DisjointRegions, Locus, VariantFile, VariantRecord, same_contig};
 
-/// Refuses options of another way to run this stage, and a folder with a model bundle.
+/// Refuses `no_fit`, which has its own entry point, and a folder with a model bundle.
 fn require_usable(options: &Options) -> Result<(), Error> {
     if options.no_fit {
-        let reason = "no_fit sums published scores and fits nothing: it is a way of its own to \
-                      run this stage";
+        let reason = "no_fit only sums published scores; run it on its own, because this stage \
+                      fits baselines";
         return Err(Error::Options {
             reason: reason.into(),
         });
@@ -100,7 +100,7 @@ fn require_usable(options: &Options) -> Result<(), Error> {
     // The `predictions.csv` of the bundle would be overwritten.
     if options.scoring.out.join(layout::CONFIG).exists() {
         let reason = format!(
-            "{} holds a model bundle; choose another folder for the baselines (--out)",
+            "{} contains a model bundle; choose another folder for the baselines (--out)",
             options.scoring.out.display()
         );
         return Err(Error::Options { reason });
@@ -385,8 +385,8 @@ pub fn check_without_cohort(options: &Options) -> Result<Vec<String>, Error> {
 fn check_options(options: &Options) -> Result<(), Error> {
     options.check()?;
     if options.scoring.matching.no_mean_imputation {
-        let reason = "no_mean_imputation goes without a cohort only: a fitted baseline has to \
-                      give a value to everyone";
+        let reason = "no_mean_imputation works only without a cohort, because a fitted baseline \
+                      needs a value for every sample";
         return Err(Error::Options {
             reason: reason.into(),
         });

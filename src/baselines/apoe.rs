@@ -177,7 +177,7 @@ pub fn haplotypes(
             && positions_on(Some(build)).next().is_none()
         {
             return Err(format!(
-                "the positions of rs429358 and rs7412 on {build} are not known here"
+                "this program does not know the positions of rs429358 and rs7412 on {build}"
             ));
         }
         let expected: Vec<String> = positions_on(build)
@@ -189,7 +189,7 @@ pub fn haplotypes(
             })
             .collect();
         return Err(format!(
-            "rs429358 and rs7412 are not both there ({})",
+            "the genotype files do not contain both rs429358 and rs7412 (expected {})",
             expected.join(", or ")
         ));
     };
@@ -204,8 +204,8 @@ pub fn build_of(sites: &[Site], build: Option<GenomeBuild>) -> Option<GenomeBuil
     ApoeRecords::find(sites, build).map(|records| records.build)
 }
 
-/// Note about records on the other strand or with REF and ALT exchanged. Their alleles are
-/// identified by their bases all the same.
+/// Note about records on the other strand or with REF and ALT exchanged. Their alleles are still
+/// identified by their bases.
 #[must_use]
 pub fn written_otherwise(sites: &[Site], build: Option<GenomeBuild>) -> Option<String> {
     let records = ApoeRecords::find(sites, build)?;
@@ -489,7 +489,7 @@ mod tests {
         )
         .unwrap_err();
         assert!(
-            message.contains("T2T-CHM13 are not known here"),
+            message.contains("does not know the positions of rs429358 and rs7412 on T2T-CHM13"),
             "{message}"
         );
         let grch37 = [

@@ -526,7 +526,7 @@ mod tests {
                 .unwrap()
                 .score_test(&DVector::from_column_slice(&age))
                 .is_none(),
-            "nothing beside itself"
+            "a covariate adds nothing to itself"
         );
     }
 

@@ -235,7 +235,7 @@ fn logits_of(baseline: &Baseline, study: &Study<'_>, samples: &[usize]) -> Resul
     Ok(samples.iter().map(|&sample| logits[sample]).collect())
 }
 
-/// Log-likelihood of the phenotypes with a shrunken score. `full` are the logits with the whole
+/// Log-likelihood of the phenotypes with a shrunk score. `full` are the logits with the whole
 /// score, `base` those without it.
 fn log_likelihood(full: &[f64], base: &[f64], is_case: &Array1<bool>, shrinkage: f64) -> f64 {
     full.iter()

@@ -33,7 +33,8 @@ pub enum Error {
     },
     /// The files have no records, or none in the regions.
     #[error(
-        "{}: no record{}: is the VCF empty, or are the contig names or the build others?",
+        "{}: no record{}. Is the VCF empty, or does it use different contig names or another \
+         genome build?",
         vcf.iter()
             .map(|path| path.display().to_string())
             .collect::<Vec<_>>()
@@ -51,15 +52,15 @@ pub enum Error {
     },
     /// No dosage varies among the training samples.
     #[error(
-        "no variant varies among the training people ({alleles} ALT alleles were read); is it the \
-         right VCF and regions file?"
+        "no variant varies among the training samples ({alleles} ALT alleles were read); check the \
+         VCF and the regions file"
     )]
     NothingVaries {
         /// Number of ALT alleles read.
         alleles: usize,
     },
     /// A regression failed.
-    #[error("{model}: the logistic regression (penalty {alpha}) failed: {reason}")]
+    #[error("{model}: the logistic regression with penalty {alpha} failed: {reason}")]
     Fit {
         /// The baseline.
         model: String,
@@ -69,7 +70,7 @@ pub enum Error {
         reason: String,
     },
     /// No hyperparameter setting gives a baseline.
-    #[error("{model}: none of the settings could be fitted: {reason}")]
+    #[error("{model}: no hyperparameter setting could be fitted: {reason}")]
     NoSetting {
         /// The baseline.
         model: String,
@@ -78,10 +79,10 @@ pub enum Error {
     },
     /// The fit needs more memory than is free.
     #[error(
-        "{} of {} need about {needed:.1} GB, {free:.1} GB are free: give fewer variants \
-         (--regions-file), or people",
+        "{} of {} need about {needed:.1} GB of memory, but {free:.1} GB are free; use fewer \
+         variants (--regions-file) or fewer samples",
         counted(*n_dosages, "dosage", "dosages"),
-        counted(*n_people, "person", "people")
+        counted(*n_people, "sample", "samples")
     )]
     Memory {
         /// Dosages that the baselines are learned from.
@@ -94,16 +95,16 @@ pub enum Error {
         free: f64,
     },
     /// The validation split could not be evaluated.
-    #[error("AUROC on the validation split: {reason}")]
+    #[error("no AUROC on the validation split: {reason}")]
     Validation {
         /// The finding in words.
         reason: String,
     },
     /// Samples have genotypes of too few alleles of a baseline.
     #[error(
-        "{model}: `{sample}` has genotypes of {n_called} of its {n_alleles} alleles, \
-         fewer than {min_overlap} of them ({n_people} such people in all): leave these people out \
-         (--samples-file), or accept it with a smaller --min-overlap"
+        "{model}: sample `{sample}` has genotypes of {n_called} of the {n_alleles} alleles, but at \
+         least a fraction of {min_overlap} is required ({n_people} such samples in total). Leave \
+         these samples out (--samples-file), or lower --min-overlap"
     )]
     PeopleWithoutGenotypes {
         /// The baseline.
@@ -121,7 +122,7 @@ pub enum Error {
     },
     /// A covariate of a baseline is missing.
     #[error(
-        "{model} needs the covariate `{name}`, which is not there; give a cohort.csv with this \
+        "{model} needs the covariate `{name}`, which is missing; give a cohort.csv with this \
          column"
     )]
     NoCovariate {

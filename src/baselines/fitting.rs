@@ -174,9 +174,9 @@ impl Fitted<'_> {
         build: GenomeBuild,
     ) -> Result<(), Error> {
         let Some(outside) = panel.without(learner.study, |site| in_apoe_region(build, site)) else {
-            let dosages = counted(panel.columns.len(), "dosage lies", "dosages lie");
+            let dosages = counted(panel.columns.len(), "dosage is", "dosages are");
             self.left_out.push(format!(
-                "dosages{WITHOUT_APOE}: all of {dosages} in the APOE region"
+                "dosages{WITHOUT_APOE}: {dosages} in the APOE region, and none is outside"
             ));
             return Ok(());
         };
@@ -274,8 +274,8 @@ impl Fitted<'_> {
             &mut self.constant_features,
         )?;
         let Some(baseline) = baseline else {
-            let reason = "the score is the same in all training people, so it cannot tell anyone \
-                          apart";
+            let reason = "the score is the same in all training samples, so it cannot distinguish \
+                          them";
             return Err(scoring::Error::scoring_file(&file.path, reason).into());
         };
         let fitted_alleles: Vec<AlleleWeight> = baseline.alleles().cloned().collect();

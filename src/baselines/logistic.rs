@@ -80,7 +80,7 @@ pub fn fit(
         Ok(fit)
     } else {
         let reason = format!(
-            "no minimum after at most {MAX_ITERATIONS} steps (gradient {gradient:.1e} a person, \
+            "no minimum after at most {MAX_ITERATIONS} steps (gradient {gradient:.1e} per sample, \
              {GRADIENT_ALLOWED:.0e} allowed)"
         );
         Err(Error::fit(model, alpha, reason))

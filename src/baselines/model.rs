@@ -259,7 +259,8 @@ impl PrsModel {
             Some(baseline) => Err(Error::model(
                 path,
                 format!(
-                    "two of its baselines are named `{}`: the file is damaged",
+                    "two baselines are named `{}`, so the file is damaged; make it again with \
+                     `gf-genomics prs`",
                     baseline.model
                 ),
             )),
@@ -849,8 +850,8 @@ fn about_missing(
     let (sample, most) = missing.iter().enumerate().max_by_key(|(_, n)| **n)?;
     (n_missing > 0).then(|| {
         format!(
-            "{model}: {n_missing} of {} genotypes are missing and read as the mean of the training \
-             people; `{}` has the most, {most} of {n_alleles}",
+            "{model}: {n_missing} of {} genotypes are missing and replaced by the training mean; \
+             sample `{}` has the most, {most} of {n_alleles}",
             n_alleles * names.len(),
             names[sample],
         )

@@ -89,7 +89,8 @@ impl fmt::Display for NoFitSummary {
             .try_for_each(|reason| writeln!(f, "no AUC: {reason}"))?;
         writeln!(
             f,
-            "nothing was fitted (--no-fit): probabilities in predictions.csv are not calibrated"
+            "nothing was fitted (--no-fit), so the probabilities in predictions.csv are not \
+             calibrated"
         )
     }
 }

@@ -40,10 +40,10 @@ impl fmt::Display for Hyperparameters {
         match self {
             Self::L2 { alpha } => write!(f, "penalty {alpha:.3}"),
             Self::ElasticNet { l1_ratio, lambda } => {
-                write!(f, "l1_ratio {l1_ratio}, penalty {lambda:.5} a person")
+                write!(f, "l1_ratio {l1_ratio}, penalty {lambda:.5} per sample")
             }
             Self::Threshold { p_value, shrinkage } => {
-                write!(f, "p <= {p_value}, shrunken to {shrinkage}")
+                write!(f, "p <= {p_value}, shrunk by the factor {shrinkage}")
             }
         }
     }
@@ -108,7 +108,7 @@ impl Choice {
                     .into_iter()
                     .rev()
                     .find_map(|point| point.failure)
-                    .unwrap_or_else(|| "no dosage gets a weight".into()),
+                    .unwrap_or_else(|| "no dosage has a weight".into()),
             }),
         }
     }

@@ -64,7 +64,7 @@ impl std::fmt::Display for Summary {
         writeln!(
             f,
             "{} predicted by {}",
-            counted(self.n_people, "person", "people"),
+            counted(self.n_people, "sample", "samples"),
             self.models.join(", ")
         )?;
         self.write_apoe(f)?;
@@ -75,11 +75,11 @@ impl std::fmt::Display for Summary {
             f,
             &[
                 (
-                    "records without a call in training",
+                    "records without a call in the training samples",
                     self.sites_without_training_calls as u64,
                 ),
                 (
-                    "dosages that do not vary in training",
+                    "dosages that do not vary among the training samples",
                     self.constant_dosages as u64,
                 ),
             ],
@@ -101,10 +101,10 @@ impl Summary {
                     f,
                     &[
                         (
-                            "unphased e2/e4 by convention",
+                            "unphased double heterozygotes, read as e2/e4",
                             apoe.unphased_double_heterozygotes,
                         ),
-                        ("people without an APOE call", apoe.people_without_call),
+                        ("samples without an APOE call", apoe.people_without_call),
                     ],
                 )?;
             }
@@ -140,12 +140,12 @@ impl Summary {
     /// Writes the features that are left out, and the findings of the guards.
     fn write_features_and_guards(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for feature in &self.constant_features {
-            writeln!(f, "the same in all training people, left out: {feature}")?;
+            writeln!(f, "left out, the same in all training samples: {feature}")?;
         }
         for covariate in &self.repeated_covariates {
             writeln!(
                 f,
-                "a combination of other covariates, left out: {covariate}"
+                "left out, a combination of other covariates: {covariate}"
             )?;
         }
         for guard in &self.guards {

@@ -25,7 +25,7 @@ pub(crate) fn cohort_of(path: &Path) -> Cohort {
     Cohort::read(path, PhenotypeCoding::Auto, &CovariateChoice::Usual).unwrap()
 }
 
-/// Gives the panel of all dosages of a VCF, and the standardised covariates of the training people
+/// Gives the panel of all dosages of a VCF, and the standardised covariates of the training samples
 /// whose phenotype is known.
 pub(crate) fn panel_of<T>(
     vcf: &Path,
@@ -482,14 +482,14 @@ fn too_little_overlap_is_an_error_with_its_causes_and_a_match_log() {
     options.scoring.genome_build = Some(GenomeBuild::GRCh38);
     let message = run(&options).unwrap_err().to_string();
     assert!(
-        message.contains("positions are on GRCh37, but the VCF is on GRCh38"),
+        message.contains("positions of the score are on GRCh37, but the VCF is on GRCh38"),
         "{message}"
     );
     options.scoring.genome_build = None;
     options.scoring.scoring_files.push(score);
     let failed = run(&options).unwrap().failed_scores;
     assert!(
-        failed.len() == 1 && failed[0].reason.contains("`prs-score` is there already"),
+        failed.len() == 1 && failed[0].reason.contains("`prs-score` exists already"),
         "{failed:?}"
     );
 }
@@ -765,7 +765,7 @@ fn a_saved_model_reads_records_with_ref_and_alt_exchanged_or_on_the_other_strand
             }
         );
     }
-    // With alleles on the other strand the strand of A/T and C/G is unknown: they are absent.
+    // With alleles on the other strand, the strand of A/T and C/G is unknown, so these are absent.
     let (_, applied) = trained.apply(|index| {
         if index < 6 {
             Spelling::OtherStrand
@@ -826,13 +826,14 @@ fn a_saved_model_says_why_alleles_are_not_there() {
         (
             "1",
             "q10",
-            "2 left out by FILTER, such as 1:10 A>G (--apply-filters",
+            "2 left out by FILTER, such as 1:10 A>G (choose the accepted filters with \
+             --apply-filters",
         ),
         (
             "2",
             "PASS",
-            "2 on a contig without records in the VCF, such as 1:10 A>G, where the VCF has \
-             records on 2",
+            "2 on a contig without records in the VCF, such as 1:10 A>G, while the VCF has records \
+             on 2",
         ),
     ] {
         let records = [
@@ -922,7 +923,7 @@ fn the_auc_of_a_published_score_needs_no_training_people() {
             .len(),
         12
     );
-    assert!(run(&options).is_err(), "fitting needs training people");
+    assert!(run(&options).is_err(), "fitting needs training samples");
 }
 
 /// AUC of the copies of G at 1:10: cases P1, P3, P4, P6, P9 and seven controls, of which P8 has no
@@ -1164,7 +1165,7 @@ fn exported_score_is_read_back(
 
 /// A score that this cohort learned is refused by its digest of the training samples.
 fn training_samples_are_recognised(mut options: Options, folder: &Path) {
-    // The same people are recognised, whatever the split is called.
+    // The same samples are recognised, whatever the name of the split.
     options.scoring.scoring_files = vec![options.scoring.out.join("scoring_files/prs-ct.txt.gz")];
     options.scoring.out = folder.join("again");
     let swapped = fs::read_to_string(&options.cohort)

@@ -19,7 +19,7 @@ pub enum Recalibration {
     #[default]
     Platt,
     /// The rising step function nearest to the outcomes, linear between its steps (pool adjacent
-    /// violators, as scikit-learn's `IsotonicRegression`); needs many people.
+    /// violators, like scikit-learn's `IsotonicRegression`). It needs many samples.
     Isotonic,
     /// Not at all.
     None,
@@ -89,7 +89,7 @@ fn interpolated(points: &[(f64, f64)], logit: f64) -> f64 {
     }
 }
 
-/// Neighbouring samples with one share of cases.
+/// Neighbouring samples with one proportion of cases.
 struct Pool {
     first_logit: f64,
     last_logit: f64,
@@ -98,8 +98,8 @@ struct Pool {
 }
 
 /// Isotonic regression by pool adjacent violators: the first and the last logit of each pool, with
-/// its share of cases. Samples with equal logits start as one pool; a pool whose share is not above
-/// that of the pool below it is merged with it.
+/// its proportion of cases. Samples with equal logits start as one pool. A pool whose proportion is
+/// not above that of the pool below it is merged with it.
 fn isotonic(column: &Column) -> Vec<(f64, f64)> {
     let mut pools: Vec<Pool> = Vec::new();
     for group in ties(&column.logits, &column.order) {
@@ -114,7 +114,7 @@ fn isotonic(column: &Column) -> Vec<(f64, f64)> {
             n_cases,
             n: group.len() as f64,
         };
-        // Shares are compared by products of counts, which are exact.
+        // Proportions are compared by products of counts, which are exact.
         while let Some(below) =
             pools.pop_if(|below| below.n_cases * pool.n >= pool.n_cases * below.n)
         {

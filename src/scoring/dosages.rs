@@ -36,7 +36,7 @@ use gf_genotypes::{
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, clap::Args)]
 #[serde(default, deny_unknown_fields)]
 pub struct Reading {
-    /// FORMAT field of the dosages. `auto` takes DS, else HDS, else GT, and GP in records that have
+    /// FORMAT field of the dosages. `auto` reads DS, else HDS, else GT, and GP in records that have
     /// none of these.
     #[arg(
         long,
@@ -45,8 +45,8 @@ pub struct Reading {
         value_name = "FIELD"
     )]
     pub dosage_field: DosageField,
-    /// Half calls such as `./1`: refused (error), `1/1` (haploid), `./.` (missing), or `0/1`
-    /// (reference), like PLINK 2.
+    /// How half calls such as `./1` are read: refused (error), `1/1` (haploid), `./.` (missing), or
+    /// `0/1` (reference), like PLINK 2.
     #[arg(
         long,
         value_parser = one_of::<HalfCalls>(),
@@ -54,8 +54,8 @@ pub struct Reading {
         value_name = "HOW"
     )]
     pub half_calls: HalfCalls,
-    /// Dosage of one allele of a haploid genotype on X: 2 like PLINK 2, so that men equal
-    /// homozygous women, or 1.
+    /// Dosage of one allele of a haploid genotype on X: 2 (like PLINK 2, so that men count like
+    /// homozygous women) or 1.
     #[arg(
         long,
         default_value_t = Reading::default().xchr_model,
@@ -80,7 +80,8 @@ impl Default for Reading {
     }
 }
 
-/// What a genotype with one allele called and one missing (`./1`) is, named as by PLINK 2.
+/// Reading of a genotype with one allele called and one missing (`./1`). The names are those of
+/// PLINK 2.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum HalfCalls {
@@ -391,8 +392,8 @@ impl GenotypeTable {
         }
         let field = format!("{:?}", reading.dosage_field).to_uppercase();
         let reason = format!(
-            "FORMAT field {field} is in no record (records: {}; --dosage-field auto takes \
-             what there is)",
+            "no record has the FORMAT field {field} (records read: {}); use --dosage-field auto to \
+             read the fields that exist",
             self.counts.records
         );
         Err(Error::Options { reason })
@@ -403,8 +404,8 @@ impl GenotypeTable {
         let n = self.counts.mt_diploid_genotypes;
         (n > 0).then(|| {
             format!(
-                "mitochondrial chromosome: {} and count 1 or 2, where haploid ones count 1; write \
-                 them haploid",
+                "mitochondrial chromosome: {}, so a copy counts 1 or 2 instead of 1. Write these \
+                 genotypes as haploid",
                 counted(
                     n,
                     "genotype with ALT is diploid",
@@ -420,9 +421,9 @@ impl GenotypeTable {
         let n = self.counts.split_records;
         (n > 0).then(|| {
             format!(
-                "{} the position and REF of another one: where the effect allele of a score is \
-                 this REF, copies of the other ALT alleles are counted as REF; join such records \
-                 (bcftools norm -m +any)",
+                "{} the position and REF of another record. If this REF is the effect allele of a \
+                 score, copies of the other ALT alleles count as REF. Join such records (bcftools \
+                 norm -m +any)",
                 counted(n, "record has", "records have")
             )
         })
@@ -436,15 +437,13 @@ impl GenotypeTable {
             return None;
         }
         let rule = match (haploid, reading.xchr_model) {
-            (0, _) => {
-                "none is haploid: whoever is called as diploid counts 0 to 2, men too".to_owned()
-            }
+            (0, _) => "none is haploid, so each counts 0 to 2 copies, also in men".to_owned(),
             (_, 2) => format!(
-                "{} 0 or 2, as two equal alleles do (--xchr-model 1: 0 or 1)",
+                "{} 0 or 2 copies, like two equal alleles (--xchr-model 1 counts 0 or 1)",
                 counted(haploid, "is haploid and counts", "are haploid and count")
             ),
             _ => format!(
-                "{} 0 or 1 (--xchr-model 2: 0 or 2)",
+                "{} 0 or 1 copies (--xchr-model 2 counts 0 or 2)",
                 counted(haploid, "is haploid and counts", "are haploid and count")
             ),
         };
@@ -771,7 +770,8 @@ impl CallCounts {
                 // Dosages are rounded: a sum may be slightly above 1.
                 if carried > 1.02 {
                     return Err(format!(
-                        "sample `{}` is haploid, but has {carried} ALT alleles by its dosages",
+                        "sample `{}` is haploid, but its dosages add up to {carried} ALT alleles; \
+                         correct the dosages or the genotype",
                         names[sample]
                     ));
                 }
@@ -782,8 +782,8 @@ impl CallCounts {
                 if is_half && reading.half_calls == HalfCalls::Error {
                     let name = &names[sample];
                     return Err(format!(
-                        "the genotype of `{name}` is half missing; --half-calls says how such are \
-                         read"
+                        "the genotype of sample `{name}` is half missing; choose how to read it \
+                         with --half-calls"
                     ));
                 }
                 let has_dosage = dosages.first().is_some_and(|dosage| !dosage.is_nan());
@@ -897,7 +897,7 @@ fn read_counts(read: &ReadCounts) -> [(&'static str, u64); 11] {
         ),
         ("symbolic alleles", read.symbolic_alleles),
         ("`*` alleles", read.star_alleles),
-        ("alleles there twice", read.duplicate_variants),
+        ("duplicate alleles", read.duplicate_variants),
         ("missing genotypes", read.missing_genotypes),
         ("half calls", read.half_calls),
         ("haploid genotypes", read.haploid_genotypes),
@@ -919,7 +919,8 @@ pub fn write_read_counts(f: &mut std::fmt::Formatter<'_>, read: &ReadCounts) -> 
             .collect();
         writeln!(
             f,
-            "  records left out by FILTER: {} ({}); --apply-filters says which are used",
+            "  records left out by FILTER: {} ({}); choose the accepted filters with \
+             --apply-filters",
             read.filtered_records,
             names.join(", ")
         )?;
@@ -1002,7 +1003,7 @@ mod tests {
         assert!(table.warnings[0].contains("mitochondrial chromosome: 1 genotype with ALT"));
         let about = table.about_split_records().unwrap();
         assert!(
-            about.contains("1 record has the position and REF of another one"),
+            about.contains("1 record has the position and REF of another record"),
             "{about}"
         );
     }
@@ -1218,7 +1219,7 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(
-            message.contains("FORMAT field GP is in no record (records: 1;"),
+            message.contains("no record has the FORMAT field GP (records read: 1);"),
             "{message}"
         );
     }

@@ -44,10 +44,10 @@ pub enum Error {
         /// The finding in words.
         reason: String,
     },
-    /// A scoring file is of another build.
+    /// A scoring file is on another genome build.
     #[error(
-        "{}: its positions are on {found}, but the VCF is on {expected} (by {by}); take the file \
-         of your build from the PGS Catalog",
+        "{}: the positions of the score are on {found}, but the VCF is on {expected} (according to \
+         {by}). Download the scoring file for {expected} from the PGS Catalog",
         path.display()
     )]
     Build {
@@ -55,16 +55,16 @@ pub enum Error {
         path: PathBuf,
         /// Build of the scoring file.
         found: GenomeBuild,
-        /// The build asked for.
+        /// Build of the VCF.
         expected: GenomeBuild,
         /// The option or file that states the expected build.
         by: String,
     },
-    /// A scoring file is of a build that cannot be compared.
+    /// A scoring file is on a genome build that this program does not know.
     #[error(
-        "{}: its positions are on `{found}`, which is no build that is known here, but the VCF is \
-         on {expected}; take a file of {expected}, or correct the header (GRCh37, GRCh38, NCBI36 \
-         or T2T-CHM13)",
+        "{}: the header states the genome build `{found}`, which this program does not know, and \
+         the VCF is on {expected}. Use a scoring file on {expected}, or correct the header \
+         (GRCh37, GRCh38, NCBI36 or T2T-CHM13)",
         path.display()
     )]
     UnknownBuild {
@@ -81,20 +81,20 @@ pub enum Error {
         /// The error of each score.
         reasons: Vec<String>,
     },
-    /// An id instead of a file.
+    /// An accession of the PGS Catalog was given instead of a file.
     #[error(
-        "{id} is a score of the PGS Catalog, not a file here: download {url} (or another build), \
-         and give its path to --scoring-file"
+        "{id} is an accession of the PGS Catalog, not a file on this machine. Download {url} (or \
+         the file for another build) and give its path to --scoring-file"
     )]
     CatalogId {
         /// The score.
         id: String,
-        /// Where its file is.
+        /// Address of its file.
         url: String,
     },
-    /// The header of a VCF is of another build than an option or a scoring file states.
+    /// The header of a VCF is on another build than an option or a scoring file states.
     #[error(
-        "{}: {finding}, but {stated} says {expected}: take the scoring file of {found}, or lift \
+        "{}: {finding}, but {stated} states {expected}. Use the scoring file for {found}, or lift \
          the VCF over",
         path.display()
     )]
@@ -112,8 +112,7 @@ pub enum Error {
     },
     /// Two scoring files have the same id and would become the same model.
     #[error(
-        "{}: the model `{model}` is there already; each scoring file needs an id (#pgs_id) of \
-         its own",
+        "{}: a model named `{model}` exists already. Give each scoring file its own id (#pgs_id)",
         path.display()
     )]
     SameModel {
@@ -124,9 +123,9 @@ pub enum Error {
     },
     /// Too few variants of a score are in the VCF.
     #[error(
-        "{what}: only {matched} of {rows} variants match the VCF ({:.1} %; at least {:.1} % \
-         wanted): {reasons}. Build of the score: {build}.{log} If this is meant, lower the wanted \
-         overlap (--min-overlap)",
+        "{what}: only {matched} of {rows} variants match the VCF ({:.1} %, but at least {:.1} % \
+         are required): {reasons}. The genome build of the score is {build}.{log} To accept fewer \
+         variants, lower --min-overlap",
         100.0 * *matched as f64 / *rows as f64, 100.0 * min_overlap
     )]
     Overlap {
@@ -147,9 +146,9 @@ pub enum Error {
     },
     /// Missing genotypes cannot be imputed because no allele frequency is known.
     #[error(
-        "{}: {} missing genotypes, fewer than {mincs} people called, and no frequency in the file \
-         (the first at {first}): give a file with allelefrequency_effect, trust fewer people \
-         (--mincs), or let missing genotypes add nothing (--no-mean-imputation)",
+        "{}: {} missing genotypes, fewer than {mincs} called samples and no allele frequency in \
+         the scoring file (the first at {first}). Add the column allelefrequency_effect, lower \
+         --mincs, or let missing genotypes add nothing (--no-mean-imputation)",
         path.display(), counted(*n, "variant has", "variants have")
     )]
     NoFrequency {
@@ -164,7 +163,7 @@ pub enum Error {
     },
     /// Records of two VCF files match one row of a score.
     #[error(
-        "{}: records of two VCF files fit the row at {contig}:{position}; join the files first \
+        "{}: records of two VCF files match the row at {contig}:{position}; join the files first \
          (`bcftools concat -a`)",
         path.display()
     )]
@@ -178,9 +177,9 @@ pub enum Error {
     },
     /// A file of one sample contains variant records only.
     #[error(
-        "{}: one person, and none of {n_records} records is homozygous reference: variants where \
-         the person is reference seem to be left out, and would be read as missing. Give a file \
-         with these (a gVCF that was genotyped at the score's sites), or allow it \
+        "{}: the file has one sample, and none of its {n_records} records is homozygous reference. \
+         Homozygous-reference sites seem to be left out and would be read as missing. Give a file \
+         that contains these sites (a gVCF genotyped at the sites of the score), or allow it \
          (--allow-no-hom-ref)",
         path.display()
     )]
@@ -191,7 +190,10 @@ pub enum Error {
         n_records: u64,
     },
     /// polars could not join the positions.
-    #[error("{}: its variants could not be joined with those of the VCF", path.display())]
+    #[error(
+        "{}: the variants of the score could not be joined with the records of the VCF",
+        path.display()
+    )]
     Join {
         /// The scoring file.
         path: PathBuf,

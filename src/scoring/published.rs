@@ -117,19 +117,20 @@ impl MatchingOptions {
         let xchr_model = self.reading.xchr_model;
         if !(1..=2).contains(&xchr_model) {
             return Some(format!(
-                "xchr_model is {xchr_model}; one allele of a man counts 1 or 2 on X"
+                "xchr_model is {xchr_model}; give 1 or 2, the copies that one allele of a man \
+                 counts on X"
             ));
         }
         if !(0.0..=1.0).contains(&self.max_missing) {
             return Some(format!(
-                "max_missing is {}; it is a share between 0 and 1",
+                "max_missing is {}; give a fraction between 0 and 1",
                 self.max_missing
             ));
         }
         if self.callable.is_some() && self.reference.is_none() {
             return Some(
-                "callable regions (--callable) need the reference (--reference): it says which \
-                 allele of a site is REF where the VCF has no record"
+                "callable regions (--callable) need the reference (--reference), which shows the \
+                 REF allele of sites without a VCF record"
                     .into(),
             );
         }
@@ -611,7 +612,7 @@ impl<'a> AbsentSites<'a> {
     /// The contribution of a row at which every sample is homozygous reference: 2 copies if the
     /// effect allele is REF, else 0.
     ///
-    /// `None` if the reference does not tell which allele is REF. `None` on X too if haploid
+    /// `None` if the reference does not show which allele is REF. `None` on X too if haploid
     /// genotypes count 1, because the number of copies then depends on the unknown sex.
     fn hom_ref(&mut self, row: &WeightRow) -> Result<Option<ConstantTerm>, Error> {
         let Some(reference) = self.reference.as_mut() else {
@@ -784,7 +785,7 @@ fn read_scoring_file(options: &Options, path: &Path) -> Result<Vec<ScoringFile>,
 /// Folder of the scoring files of the PGS Catalog.
 const CATALOG: &str = "https://ftp.ebi.ac.uk/pub/databases/spot/pgs/scores";
 
-/// The accession of the PGS Catalog that a path is, such as `PGS000001`, in upper case.
+/// The accession of the PGS Catalog, such as `PGS000001` in upper case, if a path is one.
 fn catalog_id(path: &Path) -> Option<String> {
     let name = path.to_str()?.trim().to_ascii_uppercase();
     let digits = name.strip_prefix("PGS")?;
@@ -902,7 +903,7 @@ pub fn too_few(
         min_overlap: options.min_overlap,
         build: build_text(file),
         reasons: Box::new(Reasons::of_score(score, &not_used.contigs)),
-        log: format!(" Each row is in {}.", log.display()),
+        log: format!(" All rows are listed in {}.", log.display()),
     })
 }
 
@@ -933,7 +934,7 @@ pub fn with_enough<'f>(
 fn build_text(file: &ScoringFile) -> String {
     match (file.genome_build, &file.unknown_build) {
         (Some(build), _) => build.to_string(),
-        (None, Some(text)) => format!("`{text}`, which is not known here"),
+        (None, Some(text)) => format!("`{text}`, which this program does not know"),
         (None, None) => "not stated".into(),
     }
 }
@@ -989,15 +990,15 @@ impl fmt::Display for Frequencies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let stated = counted(
             self.compared(),
-            "stated frequency that tells",
-            "stated frequencies that tell",
+            "informative stated frequency",
+            "informative stated frequencies",
         );
-        write!(f, "of {stated}, {} of the effect allele", self.as_stated)?;
+        write!(f, "of {stated}, {} for the effect allele", self.as_stated)?;
         if self.reversed > 0 {
-            write!(f, " and {} of the other", self.reversed)?;
+            write!(f, " and {} for the other allele", self.reversed)?;
         }
         if self.are_reversed() {
-            f.write_str(": are effect and other allele swapped in the file?")
+            f.write_str(". Are the effect allele and the other allele swapped in the file?")
         } else {
             Ok(())
         }
@@ -1073,12 +1074,12 @@ impl fmt::Display for ScoreSummary {
 }
 
 impl ScoreSummary {
-    /// Writes the share of matched rows, the build, the columns and the match types.
+    /// Writes the fraction of matched rows, the build, the columns and the match types.
     fn write_matched(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let counts = &self.counts;
         let build = match (self.genome_build, &self.unknown_build) {
             (Some(build), _) => build.to_string(),
-            (None, Some(text)) => format!("build `{text}`, which is not known here"),
+            (None, Some(text)) => format!("build `{text}`, which this program does not know"),
             (None, None) => "build not stated".into(),
         };
         let n_rows = counted(counts.rows, "variant", "variants");
@@ -1100,7 +1101,7 @@ impl ScoreSummary {
                 .collect();
             writeln!(
                 f,
-                "  effect and other allele as REF and ALT (refalt), ALT and REF (altref): {}",
+                "  match types (refalt if the effect allele is REF, altref if it is ALT): {}",
                 types.join(", ")
             )?;
         }
@@ -1117,17 +1118,17 @@ impl ScoreSummary {
             ("multi-allelic", counts.multiallelic),
             ("with too many missing genotypes", counts.missing),
             (
-                "homozygous reference: callable, not in the VCF",
+                "homozygous reference (callable, not in the VCF)",
                 counts.hom_ref,
             ),
             (
-                "the same for everyone, by the file's own frequency",
+                "the same value for every sample, from the frequency in the scoring file",
                 counts.by_frequency,
             ),
             ("unmatched", counts.unmatched),
         ];
         let genotype_count = (
-            "missing genotypes at the variants matched",
+            "missing genotypes at matched variants",
             self.missing_genotypes,
         );
         dosages::write_counts(f, &row_counts.map(|(label, count)| (label, count as u64)))?;
@@ -1157,7 +1158,7 @@ mod tests {
         assert_eq!(
             (right.as_stated, right.reversed),
             (5, 0),
-            "near one half nothing can be told"
+            "near one half the comparison does not decide"
         );
         let reversed = compared(
             &stated.map(|(stated, observed)| (1.0 - stated, observed)),

@@ -52,7 +52,7 @@ impl fmt::Display for RawSummary {
         writeln!(
             f,
             "{} scored by {}",
-            counted(self.n_people, "person", "people"),
+            counted(self.n_people, "sample", "samples"),
             ids.join(", ")
         )?;
         self.scores
@@ -68,8 +68,8 @@ impl RawSummary {
     #[must_use]
     pub fn without_cohort(&self) -> String {
         format!(
-            "{self}no cohort table (--cohort): raw scores only, without covariates, baselines or \
-             predictions\n"
+            "{self}no cohort table is given (--cohort), so there are only raw scores, without \
+             covariates, baselines or predictions\n"
         )
     }
 }
@@ -94,8 +94,8 @@ pub fn summed(
     then: impl FnOnce(&[String], &[Score<'_>]) -> Result<(), Error>,
 ) -> Result<RawSummary, Error> {
     if options.scoring_files.is_empty() {
-        let reason = "nothing to do: without a cohort (--cohort), or with --no-fit, published \
-                      scores are summed, and no scoring file is given (--scoring-file)";
+        let reason = "no scoring file is given (--scoring-file). Without a cohort (--cohort), or \
+                      with --no-fit, the command only sums published scores";
         return Err(Error::Options {
             reason: reason.into(),
         });

@@ -45,23 +45,25 @@ impl Reason {
         match self {
             Self::Unusable(why) => format!("cannot be used ({why})"),
             Self::Excluded(Exclusion::Ambiguous) => {
-                "ambiguous (A/T or C/G: the strand is unknown)".into()
+                "ambiguous (A/T or C/G, so that the strand is unknown)".into()
             }
             Self::Excluded(Exclusion::DuplicateId) => {
-                "duplicates (another row means the same allele)".into()
+                "duplicates (another row describes the same allele)".into()
             }
             Self::Excluded(Exclusion::DuplicateBestMatch) => {
-                "duplicates (another record fits as well)".into()
+                "duplicates (another record matches as well)".into()
             }
             Self::Excluded(Exclusion::Multiallelic) => "at records with several ALT alleles".into(),
             Self::Excluded(Exclusion::Missing) => "with too many missing genotypes".into(),
             Self::Unmatched(Unmatched::Contig) => "on a contig without records in the VCF".into(),
             Self::Unmatched(Unmatched::Position) => "not in the VCF".into(),
-            Self::Unmatched(Unmatched::Alleles) => "with other alleles in the VCF".into(),
+            Self::Unmatched(Unmatched::Alleles) => "with different alleles in the VCF".into(),
             Self::Unmatched(Unmatched::Filter) => "left out by FILTER".into(),
             Self::Unmatched(Unmatched::NoAlt) => "at records without an ALT allele to count".into(),
-            Self::Unmatched(Unmatched::NoCall) => "missing in all training people".into(),
-            Self::Indel => "insertions or deletions that the VCF does not have as written".into(),
+            Self::Unmatched(Unmatched::NoCall) => "missing in all training samples".into(),
+            Self::Indel => "insertions or deletions that the VCF does not contain in this \
+                            notation"
+                .into(),
             Self::UnknownStrand => {
                 "ambiguous (A/T or C/G, in a file with records on the other strand)".into()
             }
@@ -72,31 +74,35 @@ impl Reason {
     fn advice(self) -> &'static str {
         match self {
             Self::Unusable(_) => {
-                "take the harmonised file of your build, or weights of single alleles"
+                "use the harmonised file for your build, or weights of single alleles"
             }
             Self::Excluded(Exclusion::Ambiguous) => {
                 "--keep-ambiguous trusts the strand of the file"
             }
             Self::Excluded(Exclusion::DuplicateId) => "--keep-first-match keeps the first row",
             Self::Excluded(Exclusion::DuplicateBestMatch) => {
-                "give the other allele, or join the records"
+                "add the other allele to the scoring file, or join the records"
             }
-            Self::Excluded(Exclusion::Multiallelic) => "leave out --exclude-multiallelic",
-            Self::Excluded(Exclusion::Missing) => "--max-missing allows more",
+            Self::Excluded(Exclusion::Multiallelic) => "run without --exclude-multiallelic",
+            Self::Excluded(Exclusion::Missing) => "raise --max-missing",
             Self::Unmatched(Unmatched::Contig) => {
-                "is another VCF needed, or are its contigs named in an unusual way?"
+                "is a VCF missing, or are its contigs named differently?"
             }
             Self::Unmatched(Unmatched::Position) => {
-                "are these positions of another genome build, were they not imputed, or is it a \
-                 VCF of variants only (--callable)?"
+                "are the positions on another genome build, were they not imputed, or does the VCF \
+                 list variants only (--callable)?"
             }
-            Self::Unmatched(Unmatched::Alleles) => "are these positions of another genome build?",
-            Self::Unmatched(Unmatched::Filter) => "--apply-filters says which records are used",
-            Self::Unmatched(Unmatched::NoAlt) => "nobody has the other allele there",
-            Self::Unmatched(Unmatched::NoCall) => "impute them, or leave them out of the file",
+            Self::Unmatched(Unmatched::Alleles) => "are the positions on another genome build?",
+            Self::Unmatched(Unmatched::Filter) => {
+                "choose the accepted filters with --apply-filters"
+            }
+            Self::Unmatched(Unmatched::NoAlt) => "no sample carries the other allele there",
+            Self::Unmatched(Unmatched::NoCall) => {
+                "impute them, or remove them from the scoring file"
+            }
             Self::Indel => {
-                "write both as VCF does, with the base before it and as far to the left as \
-                 possible (`bcftools norm -f`)"
+                "write both alleles like VCF, left-aligned and with the preceding base (`bcftools \
+                 norm -f`)"
             }
             Self::UnknownStrand => "align the VCF to the reference (`bcftools +fixref`)",
         }
@@ -221,7 +227,7 @@ impl fmt::Display for Reasons {
                 counted.example
             )?;
             if *reason == Reason::Unmatched(Unmatched::Contig) {
-                write!(f, ", where the VCF has {}", self.contigs_text())?;
+                write!(f, ", while the VCF has {}", self.contigs_text())?;
             }
             write!(f, " ({})", reason.advice())?;
         }

@@ -246,22 +246,26 @@ impl<'t> Sections<'t> {
             && let Some(name) = repeated_column(self.first_line())
         {
             return Err(format!(
-                "column `{name}` is there twice; remove or rename one"
+                "column `{name}` occurs twice; remove or rename one"
             ));
         }
         if let Some((line, finding)) = second_header(self.table) {
-            let advice = "are two files joined here? Give them one by one; remove a comment";
+            let advice = "Give joined files one by one, and remove comments";
             return Err(format!(
-                "line {} {finding}: {advice}",
+                "line {} {finding}. {advice}",
                 self.n_lines_above + line
             ));
         }
         if self.above.starts_with("##fileformat=VCF") {
-            return Err("this is a VCF; a scoring file is a table of weights".into());
+            return Err(
+                "this is a VCF, but a scoring file is a table of weights; give VCF files with \
+                 --vcf"
+                    .into(),
+            );
         }
         let n_lines = self.table.trim_end().lines().count();
         if !self.is_prs_cs && n_lines == 1 {
-            return Err("no rows below the line with the names of the columns".into());
+            return Err("no rows below the line of column names".into());
         }
         Ok(())
     }
@@ -408,7 +412,7 @@ fn split_into_scores(
     let columns = &table.columns;
     let metadata = FileMetadata::new(path, sections, table, &rows)?;
     if rows.is_empty() {
-        let reason = "no row of the effect of an allele (TEST is ADD, DOM or REC)";
+        let reason = "no row has the effect of an allele (TEST is ADD, DOM or REC)";
         return Err(Error::scoring_file(path, reason));
     }
     let header = &sections.header;
@@ -475,8 +479,8 @@ impl<'f> FileMetadata<'f> {
             && by_contigs != stated
         {
             let reason = format!(
-                "its header says {stated}, but its chromosomes are named as those of \
-                 {by_contigs}: which is right?"
+                "the header states {stated}, but the chromosome names are those of {by_contigs}; \
+                 correct one of them"
             );
             return Err(Error::scoring_file(path, reason));
         }
@@ -524,8 +528,8 @@ fn build_of_contigs(path: &Path, rows: &[WeightRow]) -> Result<Option<GenomeBuil
         match first_build {
             Some((earlier_build, earlier_name)) if earlier_build != build => {
                 let reason = format!(
-                    "chromosome `{earlier_name}` is of {earlier_build} and `{name}` of {build}: a \
-                     score is of one build"
+                    "chromosome `{earlier_name}` is on {earlier_build}, but `{name}` is on \
+                     {build}; give a score on one build"
                 );
                 return Err(Error::scoring_file(path, reason));
             }
@@ -545,28 +549,29 @@ fn warnings(header: &Header<'_>, table: &WeightTable, is_one_score: bool) -> Vec
         .and_then(|text| text.parse().ok());
     if let Some(n) = stated_n_rows.filter(|n| is_one_score && *n != n_rows) {
         warnings.push(format!(
-            "#variants_number is {n}, but the file has {}: is it whole?",
+            "#variants_number is {n}, but the file has {}: is the file complete?",
             counted(n_rows, "row", "rows")
         ));
     }
     let weight_type = header.value("weight_type");
     if let Some(kind) = weight_type.filter(|kind| is_ratio(kind)) {
         warnings.push(format!(
-            "#weight_type is {kind}; the weights are used as they stand"
+            "#weight_type is {kind}; the weights are used unchanged"
         ));
     }
     warnings.extend(columns.several_weights());
     let n_reverse = (0..n_rows).filter(|&row| columns.is_reverse(row)).count();
     if n_reverse > 0 {
         warnings.push(format!(
-            "alleles of {} are read from the other strand, as the column `strand` states",
+            "the alleles of {} are converted to the forward strand, because the column `strand` \
+             states the reverse strand",
             counted(n_reverse, "row", "rows")
         ));
     }
     warnings.extend(other_tests(columns, n_rows));
     let unknown_flags = columns
         .unknown_flags()
-        .map(|column| format!("the column `{column}` is not known here and not read"));
+        .map(|column| format!("the column `{column}` is unknown and is not read"));
     warnings.extend(unknown_flags);
     warnings
 }
@@ -586,7 +591,7 @@ fn other_tests(columns: &Columns, n_rows: usize) -> Option<String> {
     let names: Vec<&str> = counts.into_keys().take(5).collect();
     (n > 0).then(|| {
         format!(
-            "{n} rows of other tests than ADD left out (TEST: {})",
+            "{n} rows are left out, because their TEST is not an effect of an allele ({})",
             names.join(", ")
         )
     })
@@ -607,10 +612,10 @@ fn require_usable(path: &Path, score: &ScoringFile, first_line: usize) -> Result
         .collect();
     let n = score.rows.len();
     let id = &score.id;
-    let advice = "only weights of alleles with a position can, as in the harmonised files of the \
-                  PGS Catalog";
+    let advice = "Give weights of alleles with positions, as in the harmonised files of the PGS \
+                  Catalog";
     let reason = format!(
-        "none of the {n} rows of {id}, from line {first_line} on, can be used ({}); {advice}",
+        "none of the {n} rows of {id}, starting at line {first_line}, can be used ({}). {advice}",
         reasons.join(", ")
     );
     Err(Error::scoring_file(path, reason))
@@ -627,7 +632,7 @@ fn second_header(table: &str) -> Option<(usize, &'static str)> {
         let finding = if line.starts_with('#') && !is_missing_cell {
             "begins with `#` below the column names"
         } else if line == names {
-            "has the column names again"
+            "repeats the column names"
         } else {
             return None;
         };
@@ -679,7 +684,7 @@ fn ragged_line(sections: &Sections<'_>) -> Option<String> {
         .find(|(_, n_cells)| *n_cells > n_names)?;
     let line_number = sections.n_lines_above + index + 1;
     Some(format!(
-        "line {line_number}: {n_cells} cells where the header has {n_names}{}",
+        "line {line_number}: {n_cells} cells, but the header has {n_names}{}",
         text::why_one_more(n_cells, n_names)
     ))
 }
@@ -716,12 +721,12 @@ mod tests {
         let header = format!("#pgs_id=X\n{names}");
         let no_rows = refusal(&header);
         assert!(
-            no_rows.contains("no rows below the line with the names of the columns"),
+            no_rows.contains("no rows below the line of column names"),
             "{no_rows}"
         );
         let ragged = refusal(&format!("{header}1\t5\tA\tG\t0.1\n1\t6\tA\tG\t0.1\t7\n"));
         assert!(
-            ragged.contains("line 4: 6 cells where the header has 5"),
+            ragged.contains("line 4: 6 cells, but the header has 5"),
             "{ragged}"
         );
         let joined = refusal(&format!(
@@ -732,7 +737,7 @@ mod tests {
             "{header}1\t5\tA\tG\t0.1\n{names}1\t6\tA\tG\t0.1\n"
         ));
         assert!(
-            joined.contains("line 4 has the column names again"),
+            joined.contains("line 4 repeats the column names"),
             "{joined}"
         );
     }
@@ -839,7 +844,7 @@ mod tests {
         assert!((weight - 0.25).abs() < 1e-12);
         assert!(
             score.warnings[0]
-                .contains("the weights are those of the column `beta`; not read: weight"),
+                .contains("weights are read from the column `beta`, and not from weight"),
             "{:?}",
             score.warnings
         );
@@ -895,10 +900,7 @@ mod tests {
             let message = read("a.txt", &format!("{names}\n"))
                 .unwrap_err()
                 .to_string();
-            assert!(
-                message.contains("column `beta` is there twice"),
-                "{message}"
-            );
+            assert!(message.contains("column `beta` occurs twice"), "{message}");
         }
     }
 
@@ -945,7 +947,7 @@ mod tests {
             (
                 "chr_name\tchr_position\teffect_allele\teffect_weight\teffect_type\n1\t5\tA\t1\
                  \todd\n",
-                "none of the 1 rows of a, from line 2 on, can be used (effect-type 1)",
+                "none of the 1 rows of a, starting at line 2, can be used (effect-type 1)",
             ),
         ] {
             let message = read("a.txt", text).unwrap_err().to_string();
@@ -1237,7 +1239,7 @@ mod tests {
         .unwrap_err()
         .to_string();
         assert!(
-            message.contains("header says GRCh38") && message.contains("GRCh37"),
+            message.contains("header states GRCh38") && message.contains("GRCh37"),
             "{message}"
         );
     }
@@ -1247,11 +1249,11 @@ mod tests {
         for (text, expected) in [
             (
                 "chr_name\tchr_position\teffect_allele\tbeta\tbeta\n1\t5\tA\t1\t2\n",
-                "column `beta` is there twice",
+                "column `beta` occurs twice",
             ),
             (
                 "chr_name\tchr_position\teffect_allele\tBETA\tbeta\n1\t5\tA\t1\t2\n",
-                "column `beta` is there twice",
+                "column `beta` occurs twice",
             ),
             (
                 "Chromosome\tPosition\tMarkerName\tAllele1\tAllele2\tWeight\tZscore\n1\t5\trs1\ta\

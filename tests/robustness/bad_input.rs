@@ -356,7 +356,7 @@ fn contig_lengths_of_another_build_than_stated_are_refused() {
         "cohort.vcf: ",
         "contig `7` has 159138663 nt",
         "as in GRCh37",
-        "--genome-build says GRCh38",
+        "--genome-build states GRCh38",
     ];
     refuse(
         study.path(),
@@ -369,7 +369,7 @@ fn contig_lengths_of_another_build_than_stated_are_refused() {
     refuse(
         study.path(),
         &format!("{PRS} --scoring-file score.txt"),
-        &["as in GRCh37", "score.txt says GRCh38"],
+        &["as in GRCh37", "score.txt states GRCh38"],
     );
     succeed(study.path(), &format!("{PRS} --genome-build GRCh37"));
 }
@@ -384,10 +384,10 @@ fn genotypes_that_are_missing_at_scoring_are_counted_and_people_with_too_few_ref
     let message = stderr(&counted);
     assert!(counted.status.success(), "{message}");
     assert!(message.contains("prs-dosages: 1 of "), "{message}");
-    assert!(message.contains("read as the mean of the training people; `S01` has the most, 1 of"));
+    assert!(message.contains("replaced by the training mean; sample `S01` has the most, 1 of"));
     write_vcf(study.path(), &without_calls(usize::MAX));
     let expected = [
-        "prs-dosages: `S01` has genotypes of 0 of its",
+        "prs-dosages: sample `S01` has genotypes of 0 of the",
         "--min-overlap",
     ];
     refuse(study.path(), score, &expected);
@@ -480,7 +480,7 @@ fn a_model_and_baselines_have_folders_of_their_own() {
     refuse(
         study.path(),
         &PRS.replace("new", "model --force"),
-        &["model holds a model bundle"],
+        &["model contains a model bundle"],
     );
     refuse(
         study.path(),
@@ -507,7 +507,7 @@ fn a_cohort_that_contradicts_the_predictions_stops_the_verdict() {
     replace(study.path(), "cohort.csv", "S01,case", "S01,control");
     let expected = [
         "phenotype-differs",
-        "of 24 people, 1 has another phenotype in cohort.csv",
+        "of 24 samples, 1 has another phenotype in cohort.csv",
     ];
     refusal(
         study.path(),
@@ -1519,7 +1519,7 @@ fn damaged_predictions_are_named_by_line_and_column() {
     refuse(
         study.path(),
         EVALUATE,
-        &["were not run on the same people", "S24"],
+        &["were not run on the same samples", "S24"],
     );
 }
 
@@ -1913,7 +1913,7 @@ fn options_out_of_range_are_named() {
         (format!("{EVALUATE} --prevalence 5"), "between 0 and 1"),
         (
             format!("{EVALUATE} --cohort cohort.csv --strata eyes"),
-            "stratum `eyes` is not there",
+            "stratum `eyes` does not exist",
         ),
         (format!("{PRS} --covariates height"), "height"),
     ] {

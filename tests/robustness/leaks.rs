@@ -132,7 +132,7 @@ fn siblings_of_training_people_in_the_test_split_stop_the_run() {
         EVALUATE,
         &[
             "family-in-two-splits",
-            "of 200 test people, 20 have relatives outside the test split",
+            "of 200 test samples, 20 have relatives outside the test split",
         ],
     );
     assert!(message.contains("--guards warn"), "{message}");
@@ -190,7 +190,7 @@ fn one_model_under_two_names_stops_the_run() {
     refusal(
         folder.path(),
         EVALUATE,
-        &["identical-scores (linformer-again: the same scores as linformer for all 200 people"],
+        &["identical-scores (linformer-again: the same scores as linformer for all 200 samples"],
     );
     assert_eq!(alarms(folder.path()), failed(&["identical-scores"]));
 }
@@ -212,7 +212,7 @@ fn people_in_another_split_than_the_cohort_says_stop_the_run() {
         EVALUATE,
         &[
             "person-in-two-splits",
-            "of 1000 people, 7 people were predicted in other splits",
+            "of 1000 samples, 7 samples have another split in cohort.csv",
         ],
     );
 }
@@ -240,7 +240,7 @@ fn a_scoring_file_made_with_the_test_people_stops_the_run() {
         evaluate,
         &[
             "test-better-than-train (prs-leak",
-            "were weights or scoring file made with the test people?",
+            "were weights or scoring file made with the test samples?",
         ],
     );
     let mut expected = failed(&["test-better-than-train"]);

@@ -360,7 +360,8 @@ fn with_1_gb_of_memory_the_result_is_the_same_or_refused_in_a_line() {
     let output = shell(folder.path(), &[], &format!("ulimit -v 500000; {prs}"));
     let message = refused_message(&output);
     assert!(
-        message.contains("dosages of 1600 people need about 0.") && message.contains("GB are free"),
+        message.contains("dosages of 1600 samples need about 0.")
+            && message.contains("GB are free"),
         "{message}"
     );
     // More threads than fit are refused, not a panic.

@@ -84,7 +84,7 @@ fn sums_and_denominators_are_those_of_plink2_in_all_three_settings() {
     assert!(
         message.contains("1 variant has missing genotypes")
             && message.contains("(the first at 1:1)")
-            && message.contains("fewer than 100 people"),
+            && message.contains("fewer than 100 called samples"),
         "{message}"
     );
 
@@ -370,7 +370,7 @@ fn nothing_to_score_and_a_row_that_two_batches_have_is_refused() {
             .remove(0)
             .unwrap_err()
             .to_string()
-            .contains("two VCF files fit the row at 1:10")
+            .contains("two VCF files match the row at 1:10")
     );
     options.scoring_files.clear();
     assert!(
@@ -485,7 +485,10 @@ fn records_that_fail_filter_say_so_and_are_used_when_they_are_asked_for() {
     let mut options = with_file(folder.path(), &records, &["A"], &format!("{TABLE}{rows}"));
     let message = run(&options).unwrap_err().to_string();
     assert!(
-        message.contains("2 left out by FILTER, such as 1:200 C/T (--apply-filters"),
+        message.contains(
+            "2 left out by FILTER, such as 1:200 C/T (choose the accepted filters with \
+             --apply-filters"
+        ),
         "{message}"
     );
     let reasons: Vec<String> = log(&options)
@@ -500,7 +503,8 @@ fn records_that_fail_filter_say_so_and_are_used_when_they_are_asked_for() {
     let summary = run(&options).unwrap().to_string();
     assert!(
         summary.contains(
-            "records left out by FILTER: 2 (LowQual 1, RefCall 1, q10 1); --apply-filters"
+            "records left out by FILTER: 2 (LowQual 1, RefCall 1, q10 1); choose the accepted \
+             filters with --apply-filters"
         ),
         "{summary}"
     );
@@ -611,13 +615,14 @@ fn a_build_that_is_unknown_or_another_is_refused_where_one_is_stated() {
     ] {
         let message = run_with_builds(text, grch38).unwrap_err().to_string();
         assert!(
-            message.contains("its positions are on ") && message.contains("the VCF is on GRCh38"),
+            message.contains("the positions of the score are on ")
+                && message.contains("the VCF is on GRCh38"),
             "{text}: {message}"
         );
     }
     let message = run_with_builds("hg17", grch38).unwrap_err().to_string();
     assert!(
-        message.contains("`hg17`, which is no build that is known here"),
+        message.contains("`hg17`, which this program does not know"),
         "{message}"
     );
     for text in ["hg38", "GRCh38.p14", "NR", ""] {
@@ -625,7 +630,7 @@ fn a_build_that_is_unknown_or_another_is_refused_where_one_is_stated() {
     }
     let summary = run_with_builds("hg17", None).unwrap().to_string();
     assert!(
-        summary.contains("build `hg17`, which is not known here"),
+        summary.contains("build `hg17`, which this program does not know"),
         "{summary}"
     );
 }
@@ -659,23 +664,25 @@ fn the_error_for_too_few_variants_names_the_cause_and_an_example() {
     for (rows, expected) in [
         (
             "1\t100\tT\tA\t1\n",
-            "1 ambiguous (A/T or C/G: the strand is unknown), such as 1:100 T/A (--keep-ambiguous",
+            "1 ambiguous (A/T or C/G, so that the strand is unknown), such as 1:100 T/A \
+             (--keep-ambiguous",
         ),
         (
             "1\t200\tG\tA\t1\n",
-            "1 with too many missing genotypes, such as 1:200 G/A (--max-missing",
+            "1 with too many missing genotypes, such as 1:200 G/A (raise --max-missing",
         ),
         (
             "1\t300\tG\tA\t1\n",
-            "1 left out by FILTER, such as 1:300 G/A (--apply-filters",
+            "1 left out by FILTER, such as 1:300 G/A (choose the accepted filters with \
+             --apply-filters",
         ),
         (
             "1\t400\tG\tA\t1\n1\t400\tG\tA\t2\n",
-            "2 duplicates (another row means the same allele), such as 1:400 G/A",
+            "2 duplicates (another row describes the same allele), such as 1:400 G/A",
         ),
         (
             "1\t400\tC\tA\t1\n",
-            "1 with other alleles in the VCF, such as 1:400 C/A",
+            "1 with different alleles in the VCF, such as 1:400 C/A",
         ),
         (
             "1\t500\tC\tG\t1\n",
@@ -683,11 +690,11 @@ fn the_error_for_too_few_variants_names_the_cause_and_an_example() {
         ),
         (
             "1\t401\tG\tA\t1\n",
-            "1 not in the VCF, such as 1:401 G/A (are these positions of another genome build",
+            "1 not in the VCF, such as 1:401 G/A (are the positions on another genome build",
         ),
         (
             "7\t400\tG\tA\t1\n",
-            "1 on a contig without records in the VCF, such as 7:400 G/A, where the VCF has \
+            "1 on a contig without records in the VCF, such as 7:400 G/A, while the VCF has \
              records on 1",
         ),
         (
@@ -744,7 +751,7 @@ fn a_score_that_fails_does_not_stop_the_others_and_an_id_is_no_file() {
         "{reasons:?}"
     );
     assert!(
-        reasons[1].contains("PGS000001 is a score of the PGS Catalog")
+        reasons[1].contains("PGS000001 is an accession of the PGS Catalog")
             && reasons[1].contains("_hmPOS_GRCh38.txt.gz")
     );
     assert!(reasons[2].contains("elsewhere.txt: only 0 of 1 variants match"));

@@ -62,12 +62,13 @@ pub fn position(cell: &str) -> Result<Option<usize>, String> {
         return Ok(Some(number).filter(|number| *number > 0));
     }
     let advice = if cell.contains(['e', 'E']) {
-        "; a spreadsheet may have rounded it: write whole numbers without an exponent"
+        "; write whole numbers without an exponent, because a spreadsheet may have rounded this \
+         one"
     } else {
         "; write whole numbers without separators"
     };
     Err(format!(
-        "position `{cell}` is not a number from 1 on{advice}"
+        "position `{cell}` is not a whole number of 1 or more{advice}"
     ))
 }
 

@@ -92,11 +92,11 @@ const FLAGS: [(&str, Unusable); 3] = [
 ];
 
 /// Next action if a file has no positions.
-const HARMONISED_ADVICE: &str = "variants are matched by position: take the harmonised file \
-                                 (`_hmPOS_`) of your build from the PGS Catalog";
+const HARMONISED_ADVICE: &str = "variants are matched by position, so use the harmonised file \
+                                 (`_hmPOS_`) for your build from the PGS Catalog";
 /// Next action if a file has `A1` and `A2` and does not name the effect allele.
-const EFFECT_ALLELE_ADVICE: &str = "programs differ in which of them is the effect allele (PLINK, \
-                                    PRSice: A1; MungeSumstats: A2); say it with \
+const EFFECT_ALLELE_ADVICE: &str = "the effect allele depends on the program (A1 in PLINK and \
+                                    PRSice, A2 in MungeSumstats), so name it with \
                                     --effect-allele-column";
 
 /// A column of text.
@@ -215,7 +215,7 @@ impl<'t> Table<'t> {
 
     /// Message about a missing column.
     fn missing(&self, name: &str) -> String {
-        format!("no column `{name}`; it has {}", self.names.join(", "))
+        format!("no column `{name}` among {}", self.names.join(", "))
     }
 }
 
@@ -387,7 +387,7 @@ impl Columns {
         }
         let unread = self.unread_weights.join(", ");
         Some(format!(
-            "the weights are those of the column `{}`; not read: {unread}",
+            "weights are read from the column `{}`, and not from {unread}",
             column.name
         ))
     }
@@ -605,7 +605,7 @@ fn log_odds(cell: &str, column: &str) -> Result<f64, String> {
     if ratio > 0.0 {
         Ok(ratio.ln())
     } else {
-        Err(format!("odds ratio {cell} is not positive"))
+        Err(format!("odds ratio {cell} is not above 0"))
     }
 }
 
@@ -710,12 +710,12 @@ fn alleles_by_dialect(table: &Table<'_>) -> Result<AlleleColumns, String> {
             let first = first.to_uppercase();
             let second = second.to_uppercase();
             return Err(format!(
-                "columns {first} and {second}, but no `effect_allele`: {EFFECT_ALLELE_ADVICE}"
+                "columns {first} and {second}, but no `effect_allele`; {EFFECT_ALLELE_ADVICE}"
             ));
         }
     }
     let advice = if table.has("a1") {
-        "; if `A1` is the effect allele, say it with --effect-allele-column A1"
+        "; if `A1` is the effect allele, use --effect-allele-column A1"
     } else {
         ""
     };
@@ -803,8 +803,8 @@ fn require_weight(
     let shrunk = shrunk_effects(table);
     if column.name.eq_ignore_ascii_case("beta") && !shrunk.is_empty() {
         return Err(format!(
-            "`{}`, `{}`: the effects of an association study, and weights that were made of them; \
-             name the column that is meant `effect_weight`",
+            "columns `{}`, `{}` have the effects of an association study and weights derived from \
+             them; rename the intended column to `effect_weight`",
             column.name,
             shrunk.join("`, `")
         ));
@@ -813,9 +813,9 @@ fn require_weight(
         && table.has("zscore")
         && dialect.is_some_and(|dialect| dialect.name == "METAL")
     {
-        let reason = "`Zscore` and `Weight` are those of METAL's sample-size scheme, in which \
-                      `Weight` counts samples: there is no effect size; run METAL with SCHEME \
-                      STDERR, or give a table with effects";
+        let reason = "`Zscore` and `Weight` come from METAL's sample-size scheme, where `Weight` \
+                      counts samples and no column has effects. Run METAL with SCHEME STDERR, or \
+                      give a table with effects";
         return Err(reason.into());
     }
     Ok(())

@@ -138,7 +138,7 @@ fn the_report_is_the_same_wherever_it_is_made_and_evaluate_alone_says_what_it_la
         &other,
         &[
             "truth.json: not the run.json of a pipeline",
-            "give the one in the folder that `run` wrote",
+            "Give the run.json in the folder that `run` wrote",
         ],
     );
 }

@@ -243,9 +243,9 @@ fn evaluate_tests_the_deep_terms_against_the_additive_model() {
     assert!((test.delta - (whole - additive)).abs() < 1e-9);
     assert!(
         test.inference.is_some()
-            && summary
-                .to_string()
-                .contains("Non-additive signal: additive+linformer minus additive")
+            && summary.to_string().contains(
+                "Non-additive signal: the AUC of additive+linformer minus that of additive"
+            )
     );
     let table = fs::read_to_string(out.path().join("non_additive.csv")).unwrap();
     assert!(

@@ -166,7 +166,7 @@ impl Checkpoint {
     /// Reads a checkpoint and its current weights; `None` when there is none.
     ///
     /// # Errors
-    /// A damaged checkpoint, or one of other inputs or options.
+    /// A damaged checkpoint, or one of different inputs or options.
     pub fn load_if_there(
         path: &Path,
         digest: &str,
@@ -182,7 +182,10 @@ impl Checkpoint {
             return Err(Error::OtherCheckpoint { path: path.into() });
         }
         if state.n_steps > u64::from(u32::MAX) {
-            return Err(damaged(path, format!("{} steps", state.n_steps)));
+            return Err(damaged(
+                path,
+                format!("{} steps are too many", state.n_steps),
+            ));
         }
         let mut groups = tensor_groups(path, &bytes)?;
         let weights = groups.remove("weights").unwrap_or_default();
@@ -191,7 +194,7 @@ impl Checkpoint {
             Some(numbers) => Partial::from_numbers(&numbers.to_vec1()?),
             None => None,
         }
-        .ok_or_else(|| damaged(path, "no log"))?;
+        .ok_or_else(|| damaged(path, "it has no log"))?;
         if let Some(epochs) = log.remove("epochs") {
             state.log = epochs
                 .to_vec2::<f64>()?
@@ -201,7 +204,7 @@ impl Checkpoint {
         }
         state.best_validation_auroc = state
             .best_auroc_in_log()
-            .ok_or_else(|| damaged(path, "no best epoch"))?;
+            .ok_or_else(|| damaged(path, "it has no best epoch"))?;
         let moments = Moments {
             n_steps: state.n_steps,
             first: vars(groups.remove("first").unwrap_or_default(), device)?,
@@ -226,7 +229,7 @@ impl State {
             .metadata()
             .as_ref()
             .and_then(|metadata| metadata.get(STATE))
-            .ok_or_else(|| damaged(path, "no state"))?;
+            .ok_or_else(|| damaged(path, "it has no state"))?;
         let state: Self = serde_json::from_str(json).map_err(|error| damaged(path, error))?;
         stored_format::check(state.schema_version, SCHEMA_VERSION, "gf-genomics train")
             .map_err(|reason| Error::file(path, reason))?;
@@ -282,7 +285,7 @@ fn vars(tensors: Weights, device: &Device) -> Result<BTreeMap<String, Var>, Erro
 fn damaged(path: &Path, error: impl std::fmt::Display) -> Error {
     Error::file(
         path,
-        format!("damaged checkpoint ({error}); delete it to start again"),
+        format!("damaged checkpoint ({error}); delete it to start from scratch"),
     )
 }
 

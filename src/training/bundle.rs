@@ -161,8 +161,10 @@ impl Bundle {
             || !config.has_loci_of(&grid)
             || config.covariates.len() != config.model.n_covariates
         {
-            let reason = "its files are from different models; train or download the model again";
-            return Err(wrong(folder, reason.into()));
+            return Err(wrong(
+                folder,
+                "its files are from different models; train or download the model again".into(),
+            ));
         }
         let mut members = Vec::new();
         for number in 0..config.members.len() {
@@ -174,10 +176,12 @@ impl Bundle {
                 &parameters,
                 &Device::Cpu,
             ) {
-                let reason = format!(
-                    "does not fit config.json ({error}); train or download the model again"
-                );
-                return Err(wrong(&path, reason));
+                return Err(wrong(
+                    &path,
+                    format!(
+                        "does not fit config.json ({error}); train or download the model again"
+                    ),
+                ));
             }
             members.push(parameters);
         }

@@ -182,10 +182,7 @@ impl Checkpoint {
             return Err(Error::OtherCheckpoint { path: path.into() });
         }
         if state.n_steps > u64::from(u32::MAX) {
-            return Err(damaged(
-                path,
-                format!("{} steps are too many", state.n_steps),
-            ));
+            return Err(damaged(path, format!("{} steps", state.n_steps)));
         }
         let mut groups = tensor_groups(path, &bytes)?;
         let weights = groups.remove("weights").unwrap_or_default();
@@ -194,7 +191,7 @@ impl Checkpoint {
             Some(numbers) => Partial::from_numbers(&numbers.to_vec1()?),
             None => None,
         }
-        .ok_or_else(|| damaged(path, "it has no log"))?;
+        .ok_or_else(|| damaged(path, "no log"))?;
         if let Some(epochs) = log.remove("epochs") {
             state.log = epochs
                 .to_vec2::<f64>()?
@@ -204,7 +201,7 @@ impl Checkpoint {
         }
         state.best_validation_auroc = state
             .best_auroc_in_log()
-            .ok_or_else(|| damaged(path, "it has no best epoch"))?;
+            .ok_or_else(|| damaged(path, "no best epoch"))?;
         let moments = Moments {
             n_steps: state.n_steps,
             first: vars(groups.remove("first").unwrap_or_default(), device)?,
@@ -229,7 +226,7 @@ impl State {
             .metadata()
             .as_ref()
             .and_then(|metadata| metadata.get(STATE))
-            .ok_or_else(|| damaged(path, "it has no state"))?;
+            .ok_or_else(|| damaged(path, "no state"))?;
         let state: Self = serde_json::from_str(json).map_err(|error| damaged(path, error))?;
         stored_format::check(state.schema_version, SCHEMA_VERSION, "gf-genomics train")
             .map_err(|reason| Error::file(path, reason))?;

@@ -96,9 +96,7 @@ impl FromStr for DeviceChoice {
         text.strip_prefix("cuda:")
             .and_then(|number| number.parse().ok())
             .map(Self::Cuda)
-            .ok_or_else(|| {
-                format!("`{text}` is not a device; write cpu, or cuda:0 for the first GPU")
-            })
+            .ok_or_else(|| format!("`{text}` is not a device; write cpu, or cuda:0 for a GPU"))
     }
 }
 

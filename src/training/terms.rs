@@ -866,7 +866,7 @@ impl TrainedMember {
                     let epoch = row
                         .get(1..)
                         .and_then(EpochLog::from_numbers)
-                        .ok_or_else(|| damaged(path, "its log is invalid"))?;
+                        .ok_or_else(|| damaged(path, "invalid log"))?;
                     self.log.push((row[0] as usize, epoch));
                 }
             }
@@ -885,7 +885,7 @@ impl Saved {
             .metadata()
             .as_ref()
             .and_then(|metadata| metadata.get(FACTS))
-            .ok_or_else(|| damaged(path, "it has no trained member"))?;
+            .ok_or_else(|| damaged(path, "no trained member"))?;
         stored_format::from_json(json.as_bytes(), SCHEMA_VERSION, "gf-genomics train")
             .map_err(|reason| Error::file(path, reason))
     }

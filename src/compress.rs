@@ -1,11 +1,11 @@
-//! Stage: replaces the linear layers of a trained encoder by low-rank factors (Low-Rank
+//! Stage `compress`: replaces the linear layers of a trained encoder by low-rank factors (Low-Rank
 //! Transformer, Winata et al. 2020, arXiv 1910.13923, section 3.1; with the rank rule of the
 //! greenformer library, see [`Rank`]).
 //!
 //! Input -> output: a model bundle with dense layers -> a bundle in which each layer `w` (in, out)
 //! admitted by the rule is `reduce` (in, r) times `expand` (r, out). Biases and all other
 //! parameters are unchanged. A table compares both models by parameters, bytes, time and, on a
-//! cohort, AUC. On a cohort the factors can also be trained further.
+//! cohort, AUC. On a cohort the factors can also be fine-tuned.
 
 mod factors;
 mod fine_tuning;
@@ -35,12 +35,12 @@ use gf_nn::Rank;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Solver {
-    /// By its largest singular values: the nearest factors of a rank.
+    /// Factors of the largest singular values, the closest ones of a rank.
     #[default]
     Svd,
     /// Semi-nonnegative matrix factorisation: the second factor has no value below zero.
     Snmf,
-    /// New factors, which know nothing of the layer; to be trained.
+    /// Random factors, which do not depend on the layer and must be trained.
     Random,
 }
 
@@ -50,20 +50,20 @@ impl std::fmt::Display for Solver {
     }
 }
 
-/// What the stage needs.
+/// Options of the stage `compress`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Options {
     /// Folder of the bundle.
     pub model: PathBuf,
     /// Rank of the factors.
     pub rank: Rank,
-    /// How they are found.
+    /// Method to compute the factors.
     pub solver: Solver,
-    /// Name of the new model in every table; the old one's and the solver's when absent.
+    /// Name of the new model in every table; when absent, the names of the model and the solver.
     pub name: Option<String>,
-    /// Of new factors, and of the order of people in further training.
+    /// Seed of random factors, and of the order of samples in fine-tuning.
     pub seed: u64,
-    /// On whom the models are measured, and the factors trained further, if on anyone.
+    /// Cohort on which the models are measured and the factors fine-tuned.
     pub cohort: Option<OnCohort>,
     /// Folder of the new bundle.
     pub out: PathBuf,
@@ -72,23 +72,22 @@ pub struct Options {
 /// A tokenized cohort.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct OnCohort {
-    /// Folder that `tokenize` wrote, the one that the model was trained on.
+    /// Token folder of the model's training.
     pub tokens: PathBuf,
     /// Cohort table.
     pub cohort: PathBuf,
-    /// How its phenotypes are written.
+    /// Coding of its phenotypes.
     pub phenotype_coding: PhenotypeCoding,
-    /// Whether and how the low-rank model is trained further there.
+    /// Fine-tuning of the low-rank model; none when absent.
     pub fine_tuning: Option<FineTuning>,
 }
 
-/// What the stage did.
+/// Summary of a compression.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// Layers of a member that two factors replaced.
     pub n_layers: usize,
-    /// The dense model, then the new one; in between, when that is trained further, what it starts
-    /// from.
+    /// The dense model, the low-rank model before fine-tuning (if there is any), and the new model.
     pub models: Vec<Measured>,
 }
 
@@ -110,7 +109,7 @@ impl std::fmt::Display for Summary {
         let layers = counted(self.n_layers, "layer", "layers");
         writeln!(
             f,
-            "{layers} in two factors\n\n{}",
+            "{layers} replaced by two factors each\n\n{}",
             report::aligned(&rows).trim_end()
         )
     }
@@ -131,10 +130,10 @@ pub enum Error {
         /// Its rank.
         rank: f64,
     },
-    /// The folds of the cohort are not those of the model.
+    /// The folds of the cohort differ from those of the model.
     #[error(
-        "{}: sample `{sample}` is in a fold that no member of the model holds out: these are not \
-         the predictions of this model",
+        "{}: sample `{sample}` is in a fold that no member of the model holds out, so these are \
+         not the predictions of this model; restore them, or train the model again",
         path.display()
     )]
     Folds {
@@ -144,12 +143,12 @@ pub enum Error {
         sample: String,
     },
     /// The output folder is the folder of the model.
-    #[error("{}: this is the model itself; choose another folder with --out", .0.display())]
+    #[error("{}: this is the folder of the model; choose another folder with --out", .0.display())]
     SameFolder(PathBuf),
     /// Fine-tuning of a model with an additive term, which is not supported.
     #[error(
-        "{}: --fine-tune-epochs trains pure sequence models only, and this model has an additive \
-         term, as models of `train` have by default. Leave \
+        "{}: --fine-tune-epochs trains pure sequence models only, but this model has an additive \
+         term, which is the default of `train`. Leave \
          out --fine-tune-epochs, train a low-rank model that starts from this one \
          (train --init {} --rank R), or compress a model that was \
          trained with --additive none",
@@ -158,8 +157,8 @@ pub enum Error {
     FineTuning(PathBuf),
     /// The rank saves no parameters.
     #[error(
-        "{}: rank {rank} makes no layer of this model smaller; choose a lower one, or a share \
-         such as 0.5",
+        "{}: rank {rank} makes no layer of this model smaller; choose a lower rank, or a \
+         fraction such as 0.5",
         path.display()
     )]
     NothingSaved {
@@ -176,17 +175,17 @@ pub enum Error {
     Layer {
         /// Name of its parameter.
         layer: String,
-        /// What is wrong and what to do.
+        /// The finding and the next action.
         reason: String,
     },
-    /// Tokens of another tokenizer or slot grid.
+    /// Tokens with a different tokenizer or slot grid.
     #[error(
-        "{}: tokens of another tokenizer or slot grid than the model's; give the folder that it \
-         was trained on",
+        "{}: these tokens have a different tokenizer or slot grid than the model; give the token \
+         folder that the model was trained on",
         .0.display()
     )]
     OtherTokens(PathBuf),
-    /// A bundle is wrong, or further training failed.
+    /// A bundle is wrong, or fine-tuning failed.
     #[error(transparent)]
     Training(#[from] training::Error),
     /// The cohort table is wrong.
@@ -195,7 +194,7 @@ pub enum Error {
     /// The token folder is wrong.
     #[error(transparent)]
     Tokens(#[from] tokens::Error),
-    /// Tokens and cohort do not fit.
+    /// Tokens and cohort do not fit each other.
     #[error(transparent)]
     Dataset(#[from] dataset::Error),
     /// A tensor operation failed.

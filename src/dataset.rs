@@ -98,9 +98,9 @@ impl Standardisation {
 pub enum Error {
     /// Samples of the cohort without tokens.
     #[error(
-        "person `{first}` of the cohort has no tokens ({n_missing} of {}): tokenize a VCF that \
-         has them",
-        counted(*n_people, "person", "people")
+        "sample `{first}` of the cohort has no tokens ({n_missing} of {} in total); run tokenize \
+         on a VCF with these samples",
+        counted(*n_people, "sample", "samples")
     )]
     MissingPeople {
         /// The first such sample.
@@ -421,7 +421,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_covariate_that_is_the_same_in_all_training_people_is_not_seen() {
+    fn a_covariate_that_is_the_same_in_all_training_samples_is_not_used() {
         // 0.1 summed twelve hundred times leaves a spread of rounding only.
         let people = (0..1_200)
             .map(|_| person(0.1))

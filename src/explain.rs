@@ -21,8 +21,8 @@
 //!
 //! # Limits
 //! An interval is over the models of an ensemble, by Student's t. It measures the agreement of
-//! retrained models, not the sampling of people. A segment that training did not have is read as
-//! the nearest known segment if it does not fit its slots, like in `score`. A switch that makes
+//! retrained models, not the sampling of individuals. A segment that training did not have is read
+//! as the nearest known segment if it does not fit its slots, like in `score`. A switch that makes
 //! such a segment measures another segment. It counts only for a variant without any exact switch.
 
 mod measure;
@@ -56,33 +56,34 @@ use gf_haplotypes::{ApplyFilters, Dictionary, Encoding, LocusHaplotypes};
 /// Largest r^2 between two variants whose pairs are measured; above it they tag each other.
 const MAX_R2: f64 = 0.8;
 
-/// What the stage needs.
+/// Options of the stage `explain`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Options {
-    /// VCF, VCF.gz or BCF files of the people.
+    /// VCF, VCF.gz or BCF files of the samples.
     pub vcf: Vec<PathBuf>,
-    /// Whose genotypes are read: of the table with covariates, or of the files without one.
+    /// Samples to read: those of the table with covariates, or of the files without a table.
     #[serde(skip)]
     pub samples: Samples,
     /// FASTA of the model's build.
     pub reference: PathBuf,
     /// Folder of a model bundle.
     pub model: PathBuf,
-    /// Table with the covariates of the people, for models that need them; only the people in it
-    /// are looked at.
+    /// Table with the covariates of the samples, for models that need them. Only its samples are
+    /// used.
     pub cohort: Option<PathBuf>,
-    /// `chr:beg-end` (1-based, inclusive), separated by commas: only variants there; all of the
-    /// model's loci when absent.
+    /// Regions of the variants, as `chr:beg-end` (1-based, inclusive) separated by commas; all loci
+    /// of the model when absent.
     pub regions: Option<String>,
-    /// Switch only in so many of the commonest distinct haplotypes of a locus; in all when absent.
+    /// Number of the commonest distinct haplotypes of a locus in which alleles are switched; all
+    /// when absent.
     pub haplotypes: Option<usize>,
-    /// Variants of each locus that are named in its plot.
+    /// Number of variants of each locus that are named in its plot.
     pub top: usize,
-    /// Top variants of each locus whose pairs are switched.
+    /// Number of top variants of each locus whose pairs are switched.
     pub pairs: usize,
-    /// Records that are used by their FILTER; as for the training samples when `None`.
+    /// FILTER values of the records that are used; those of the training samples when `None`.
     pub apply_filters: Option<ApplyFilters>,
-    /// Where the model is computed.
+    /// Device of the computation.
     pub device: DeviceChoice,
     /// Folder for the tables and plots.
     pub out: PathBuf,
@@ -113,9 +114,9 @@ pub struct Summary {
     pub n_encoded: usize,
     /// Switches that were not made, because the allele overlaps another one of the haplotype.
     pub n_overlaps: usize,
-    /// Variants without a possible switch.
+    /// Variants for which no switch can be made.
     pub n_never_switched: usize,
-    /// Variants that the model reads exactly in no haplotype: all switches are read as the nearest
+    /// Variants that the model never reads exactly, because every switch is read as the nearest
     /// known segment.
     pub n_never_read: usize,
     /// Edits to N or IUPAC codes, which the model's policies insert.
@@ -132,22 +133,23 @@ impl std::fmt::Display for Summary {
         let [n_copies, n_all_copies] = self.n_copies;
         writeln!(
             f,
-            "{n_haplotypes} of {n_all_haplotypes} distinct haplotypes, {:.1} % of the copies",
+            "alleles switched in {n_haplotypes} of {n_all_haplotypes} distinct haplotypes, {:.1} % \
+             of the copies",
             100.0 * n_copies as f64 / n_all_copies as f64
         )?;
         writeln!(
             f,
-            "{}, {} encoded; {} read as the nearest known segment",
+            "{} made and {} encoded; {} read as the nearest known segment",
             counted(self.n_switches, "switch", "switches"),
             counted(self.n_encoded, "distinct row", "distinct rows"),
             counted(self.n_approximated, "switch", "switches")
         )?;
         writeln!(
             f,
-            "{} and {} in {} by {}",
+            "{} and {} measured in {} with {}",
             counted(self.n_variants, "variant", "variants"),
             counted(self.n_pairs, "pair", "pairs"),
-            counted(self.n_people, "person", "people"),
+            counted(self.n_people, "sample", "samples"),
             counted(self.n_models, "model", "models")
         )
     }
@@ -158,32 +160,32 @@ impl Summary {
     fn fmt_left_out(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if self.n_elsewhere > 0 {
             let variants = counted(self.n_elsewhere, "variant is", "variants are");
-            writeln!(f, "{variants} outside of the regions asked for")?;
+            writeln!(f, "{variants} outside of the requested regions")?;
         }
         if self.n_no_alleles > 0 {
-            let edits = counted(self.n_no_alleles, "place is", "places are");
+            let edits = counted(self.n_no_alleles, "edit is", "edits are");
             writeln!(f, "{edits} read as N or an IUPAC code and not switched")?;
         }
         if self.n_never_read > 0 {
             let variants = counted(self.n_never_read, "variant is", "variants are");
             writeln!(
                 f,
-                "{variants} read as the nearest known segment wherever switched: ranked last, and \
-                 in no pair"
+                "{variants} ranked last and in no pair, because every switch is read as the \
+                 nearest known segment"
             )?;
         }
         if self.n_never_switched > 0 {
             let variants = counted(self.n_never_switched, "variant is", "variants are");
             writeln!(
                 f,
-                "{variants} left out: another allele overlaps in every haplotype looked at"
+                "{variants} left out, because another allele overlaps in every selected haplotype"
             )?;
         }
         if self.n_overlaps > 0 {
             let switches = counted(self.n_overlaps, "switch is", "switches are");
             writeln!(
                 f,
-                "{switches} not made: the allele overlaps another one of the haplotype"
+                "{switches} not made, because the allele overlaps another allele of the haplotype"
             )?;
         }
         Ok(())
@@ -195,18 +197,21 @@ impl Summary {
 pub enum Error {
     /// The folder has no sequence model.
     #[error(
-        "{}: no model bundle (config.json); effects of a polygenic score are its weights",
+        "{}: no model bundle (config.json); give the folder of a sequence model. The effects of a \
+         polygenic score are its weights",
         .0.display()
     )]
     NoModel(PathBuf),
     /// A model of genotype symbols has one sequence per sample and no alleles to switch.
     #[error(
-        "the model reads genotype symbols (--encoding diploid), not haplotypes: there is no \
-         allele to switch in one"
+        "the model reads genotype symbols (--encoding diploid), in which no allele can be \
+         switched; give a model of haplotypes"
     )]
     Diploid,
     /// A region overlaps no locus of the model.
-    #[error("region {region} is outside of the model's loci {loci}")]
+    #[error(
+        "region {region} is outside of the model's loci {loci}; choose a region that overlaps one"
+    )]
     NoLocus {
         /// The region as given.
         region: String,
@@ -215,11 +220,11 @@ pub enum Error {
     },
     /// No sample has a variant that can be switched.
     #[error(
-        "nobody here has a variant of {0} that can be switched: are the files those of the \
-         model's loci and people?"
+        "no sample has a variant at {0} that can be switched; check that the VCF contains the loci \
+         of the model"
     )]
     NoVariants(String),
-    /// Options make no sense.
+    /// Invalid options.
     #[error("{0}")]
     Options(String),
     /// The regions are wrong.
@@ -228,13 +233,13 @@ pub enum Error {
     /// The bundle is wrong.
     #[error(transparent)]
     Bundle(#[from] training::Error),
-    /// People cannot be read as the bundle needs them.
+    /// The samples cannot be read for the bundle.
     #[error(transparent)]
     People(Box<score::Error>),
     /// The sequences cannot be tokenized.
     #[error(transparent)]
     Tokens(#[from] tokens::Error),
-    /// People and tokens do not fit.
+    /// Samples and tokens do not fit each other.
     #[error(transparent)]
     Dataset(#[from] dataset::Error),
     /// A tensor operation failed.
@@ -340,7 +345,7 @@ impl Error {
 fn load_bundle(options: &Options) -> Result<Bundle, Error> {
     if options.haplotypes == Some(0) {
         return Err(Error::Options(
-            "--haplotypes 0: at least one haplotype of a locus is needed".into(),
+            "--haplotypes is 0, but at least one haplotype of a locus is needed".into(),
         ));
     }
     if !options.model.join(layout::CONFIG).exists() {

@@ -39,7 +39,7 @@ use gf_nn::Parameters;
 pub struct LocusInput {
     /// Token ids, (haplotypes, slots).
     pub tokens: Tensor,
-    /// 1 where a slot holds a token, 0 where it is padding; haplotypes x slots, row-major.
+    /// 1 where a slot has a token, 0 where it is padding; haplotypes x slots, row-major.
     pub mask: Arc<Vec<u8>>,
     /// First and second haplotype of each sample as row numbers of `tokens`, (samples) each. An
     /// absent haplotype is the row after the last one.

@@ -1,5 +1,5 @@
-//! `run.json`: how the files of a folder were made. It names no person, but paths, so it is for its
-//! owner only.
+//! `run.json`: the command that made the files of a folder. It contains no sample names, but file
+//! paths, so that it is only for its owner.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -42,7 +42,7 @@ pub struct RunRecord {
 pub struct StageRun {
     /// Wall time of the stage.
     pub seconds: f64,
-    /// An earlier run did it.
+    /// Whether an earlier run completed it.
     pub done_before: bool,
     /// Digest of its options, its input files and the stages before it.
     pub digest: String,

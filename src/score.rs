@@ -31,37 +31,41 @@ use gf_cohort_schema::counted;
 use gf_files::output;
 use gf_haplotypes::{ApplyFilters, Carried, Dictionary, EmptyLoci, Regions, Samples};
 
-/// What the stage needs.
+/// Options of the stage `score`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Options {
-    /// VCF, VCF.gz or BCF files of the people.
+    /// VCF, VCF.gz or BCF files of the samples.
     pub vcf: Vec<PathBuf>,
-    /// Whose genotypes are read: of the table with covariates, or of the files without one.
+    /// Samples to read: those of the table with covariates, or of the files without a table.
     #[serde(skip)]
     pub samples: Samples,
-    /// FASTA of the model's build; for saved polygenic scores it is not needed, but REF is
-    /// compared with it.
+    /// FASTA of the model's build. Saved polygenic scores do not need it, but their REF is compared
+    /// with it.
     pub reference: Option<PathBuf>,
     /// Folder of a model bundle, or folder that `prs` wrote.
     pub model: PathBuf,
-    /// Table with the covariates of the people, for models that need them; only the people in it
-    /// are scored.
+    /// Table with the covariates of the samples, for models that need them. Only its samples are
+    /// scored.
     pub cohort: Option<PathBuf>,
-    /// What happens to people without a value of a covariate.
+    /// Policies for samples without a value of a covariate.
     pub missing: MissingPolicies,
-    /// Least share that must be there: of a polygenic score's alleles (what was asked of its
-    /// training people when `None`), of a sequence model's common variants that so many people
-    /// would be expected to carry ([`MIN_OVERLAP`] when `None`; asked of 50 people and more).
+    /// Smallest accepted overlap with the training data, a fraction.
+    ///
+    /// - Polygenic score: fraction of its alleles in the files. The default is the value of its
+    ///   training.
+    /// - Sequence model: fraction of the expected common variants that the samples carry. The
+    ///   default is [`MIN_OVERLAP`]. It is checked for 50 samples or more.
     pub min_overlap: Option<f64>,
-    /// Of a folder of `prs`: the models to apply; all when `None`.
+    /// Models of a `prs` folder to apply; all when `None`.
     pub models: Option<Vec<String>>,
-    /// Score one person whose files hold no homozygous-reference call by a saved polygenic score.
+    /// Whether a saved polygenic score is applied to one sample without any homozygous-reference
+    /// call.
     pub allow_no_hom_ref: bool,
-    /// Records that are used by their FILTER; as for the training people when `None`.
+    /// FILTER values of the records that are used; those of the training samples when `None`.
     pub apply_filters: Option<ApplyFilters>,
-    /// Where a sequence model is computed.
+    /// Device of the computation of a sequence model.
     pub device: DeviceChoice,
-    /// CSV to write.
+    /// CSV file to write; `-` is standard output.
     pub output: PathBuf,
 }
 
@@ -85,7 +89,7 @@ pub struct Summary {
     pub warnings: Vec<String>,
     /// Alleles of each polygenic score that the files do not have.
     pub absent_alleles: BTreeMap<String, AbsentAlleles>,
-    /// Alleles of each polygenic score that are written in another way than in the training files.
+    /// Alleles of each polygenic score that are written differently than in the training files.
     pub rewritten_alleles: BTreeMap<String, Rewritten>,
 }
 
@@ -108,21 +112,21 @@ impl std::fmt::Display for Summary {
             let alleles = counted(*n_alleles, "allele is", "alleles are");
             writeln!(
                 f,
-                "{model}: {alleles} not counted here and read as the mean of the training people: \
-                 {reasons}"
+                "{model}: {alleles} not counted in these files but read as the mean of the \
+                 training samples ({reasons})"
             )?;
         }
         for (model, Rewritten { exchanged, flipped }) in &self.rewritten_alleles {
             let counts = format!(
-                "REF and ALT are exchanged at {exchanged} alleles, {flipped} are on the other \
-                 strand"
+                "REF and ALT are exchanged at {exchanged} alleles, and {flipped} alleles are on \
+                 the opposite strand"
             );
-            writeln!(f, "{model}: {counts}; both are matched by their bases")?;
+            writeln!(f, "{model}: {counts}. Both are matched by their bases")?;
         }
         writeln!(
             f,
             "{} scored by {}",
-            counted(self.n_people, "person", "people"),
+            counted(self.n_people, "sample", "samples"),
             self.models.join(", ")
         )
     }
@@ -133,15 +137,16 @@ impl std::fmt::Display for Summary {
 pub enum Error {
     /// The folder has no model.
     #[error(
-        "{}: neither a model bundle (config.json) nor a folder of `prs` (prs_model.json)",
+        "{}: neither a model bundle (config.json) nor a folder of `prs` (prs_model.json); give one \
+         of these folders",
         .0.display()
     )]
     NoModel(PathBuf),
     /// A sequence model needs the reference.
-    #[error("a sequence model needs --reference, the FASTA of its build")]
+    #[error("a sequence model needs the FASTA of its build; give it with --reference")]
     NoReference,
     /// The model has covariates and no table was given.
-    #[error("the model needs the covariates {0}: give them with --cohort")]
+    #[error("the model needs the covariates {0}; give a table of them with --cohort")]
     NoCovariates(String),
     /// The bundle is wrong.
     #[error(transparent)]
@@ -154,11 +159,10 @@ pub enum Error {
     Tokens(#[from] tokens::Error),
     /// The samples carry too few of the model's common variants.
     #[error(
-        "{}: {carried}, so the others would be read as the reference. Likely causes: (1) a VCF of \
-         other sites (an array, a region, another caller); \
-         (2) people of another ancestry than the training people; (3) genotypes that were not \
-         read. If this is meant, lower the wanted share \
-         (--min-overlap, {min_overlap} now)",
+        "{}: {carried}, so all further variants would be read as the reference. Likely causes are \
+         (1) a VCF with different sites (an array, a region, a different caller), (2) samples of a \
+         different ancestry than the training samples, and (3) genotypes that were not read. If \
+         this is intended, lower --min-overlap ({min_overlap} now)",
         vcf.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
     )]
     CommonVariants {
@@ -172,8 +176,8 @@ pub enum Error {
     /// A sample has too few genotypes.
     #[error(
         "{}: `{sample}` has {n_missing} missing alleles at {n_records} records of the model's \
-         loci, more than a share of {:.2} ({n_samples} such samples in all): leave these samples \
-         out (--samples-file), or accept it with a smaller --min-overlap",
+         loci, more than a fraction of {:.2} ({n_samples} such samples in total); leave these \
+         samples out (--samples-file), or lower --min-overlap",
         vcf.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", "),
         1.0 - min_overlap
     )]
@@ -196,25 +200,25 @@ pub enum Error {
     NoSuchModel {
         /// The folder.
         path: PathBuf,
-        /// The name asked for.
+        /// The requested name.
         name: String,
         /// Names of the folder's models.
         known: Vec<String>,
     },
     /// `--models` with a sequence model.
     #[error(
-        "{}: a model bundle is one model; --models chooses among those of a folder that `prs` \
-         wrote",
+        "{}: --models applies to a folder that `prs` wrote, but this bundle has one model; remove \
+         --models",
         .0.display()
     )]
     OneModel(PathBuf),
     /// An option is wrong.
-    #[error("min_overlap is {0}; it is a share between 0 and 1")]
+    #[error("min_overlap is {0}; give a fraction between 0 and 1")]
     MinOverlap(f64),
     /// The covariates are wrong.
     #[error(transparent)]
     Cohort(#[from] gf_cohort_schema::Error),
-    /// People and tokens do not fit.
+    /// Samples and tokens do not fit each other.
     #[error(transparent)]
     Dataset(#[from] dataset::Error),
     /// A saved polygenic score cannot be applied.
@@ -222,8 +226,8 @@ pub enum Error {
     Prs(#[from] baselines::Error),
     /// A logit is not finite, although the numbers of the model are.
     #[error(
-        "{}: `{model}` gives {logit} for person `{sample}`: its numbers are too large or damaged; \
-         make or download it again",
+        "{}: `{model}` gives {logit} for sample `{sample}`, so its numbers are too large or \
+         damaged; make or download it again",
         .path.display()
     )]
     NotFinite {
@@ -427,7 +431,8 @@ pub fn people_of(model: &Path, bundle: &Bundle, source: &Source<'_>) -> Result<N
 
 /// Refuses samples with a smaller share of genotypes than [`Source::min_overlap`].
 ///
-/// Missing genotypes are read as the reference, so that the score would belong to another genome.
+/// Missing genotypes are read as the reference, so that the score would belong to a different
+/// genome.
 fn require_genotypes(
     samples: &[String],
     sequences: &gf_haplotypes::Summary,
@@ -484,8 +489,8 @@ fn unusual_covariates(cohort: &Cohort, known: &[KnownCovariate]) -> Vec<String> 
         if let Some(first) = unusual.next() {
             warnings.push(format!(
                 "`{name}` of {} is more than {UNUSUAL_SD} standard deviations from the mean of \
-                 the training samples ({mean:.3}, standard deviation {sd:.3}), such as {first}: \
-                 is it in the same unit?",
+                 the training samples ({mean:.3}, standard deviation {sd:.3}), such as {first}; \
+                 check that it is in the same unit",
                 counted(unusual.count() + 1, "sample", "samples")
             ));
         }

@@ -5,10 +5,10 @@
 //! - a [`Grid`] with the number of slots of each window;
 //! - a [`TokenSet`] with the tokens of every distinct haplotype.
 //!
-//! A window is a stretch of a locus, and a segment is the bases that a haplotype has there. Windows
-//! begin at fixed reference coordinates, so that slot `i` means the same window in every sample.
-//! With [`Anchor::Haplotype`] a haplotype is cut by its own bases instead, and the locus is one
-//! window.
+//! A window is an interval of a locus, and a segment is the bases that a haplotype has there.
+//! Windows begin at fixed reference coordinates, so that slot `i` means the same window in every
+//! sample. With [`Anchor::Haplotype`] a haplotype is cut by its own bases instead, and the locus is
+//! one window.
 //!
 //! The row of a haplotype is `[CLS]`, the slots of each window (unused ones `[PAD]`), `[SEP]`.
 
@@ -53,8 +53,8 @@ pub struct Summary {
     /// Distinct segments that tokenizer and grid have seen: segments of enough training samples
     /// and of the reference.
     pub n_training_segments: usize,
-    /// Distinct training segments that are kept from tokenizer and grid, because too few samples
-    /// carry them.
+    /// Distinct training segments that are withheld from tokenizer and grid, because too few
+    /// samples carry them.
     #[serde(default)]
     pub n_withheld_segments: u64,
     /// Smallest number of training samples that must carry a segment.
@@ -139,7 +139,7 @@ impl Summary {
     fn fmt_unseen(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "{} that tokenizer and grid have not seen",
+            "{} not seen by tokenizer and grid",
             counted(self.n_unseen_segments, "segment", "segments")
         )?;
         match self.anchor {
@@ -155,8 +155,8 @@ impl Summary {
     fn fmt_unread(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         writeln!(
             f,
-            "{} at places without variation in training and not read: in {} (counted per \
-             locus), at most {} in one",
+            "{} not read, because their segments do not vary in training; {} affected (counted \
+             per locus), at most {} in one",
             counted(self.n_unread_alleles, "allele is", "alleles are"),
             counted(self.n_samples_with_unread_alleles, "sample", "samples"),
             self.most_unread_alleles
@@ -184,7 +184,7 @@ impl std::fmt::Display for Summary {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         writeln!(
             f,
-            "{} in the vocabulary, {} a haplotype, {:.1} nt a token, {}",
+            "{} in the vocabulary, {} per haplotype, {:.1} nt per token, {}",
             counted(self.vocab_size, "token", "tokens"),
             counted(self.n_slots, "slot", "slots"),
             self.nt_per_token,
@@ -199,8 +199,8 @@ impl std::fmt::Display for Summary {
             let least = self.min_token_count;
             writeln!(
                 f,
-                "{segments} of fewer than {least} training people kept from tokenizer and grid \
-                 (--min-token-count)"
+                "{segments} withheld from tokenizer and grid, because fewer than {least} training \
+                 samples carry them (--min-token-count)"
             )?;
         }
         if self.n_unseen_segments > 0 {
@@ -210,7 +210,7 @@ impl std::fmt::Display for Summary {
             let haplotypes = counted(self.n_slot_overflows, "haplotype", "haplotypes");
             writeln!(
                 f,
-                "{haplotypes} with more tokens than any of training, cut at the end"
+                "{haplotypes} with more tokens than any training haplotype, cut at the end"
             )?;
         }
         if self.n_unread_alleles > 0 {
@@ -219,7 +219,7 @@ impl std::fmt::Display for Summary {
         if self.n_empty_haplotypes > 0 {
             writeln!(
                 f,
-                "{} no base left",
+                "{} no bases, because the whole locus is deleted",
                 counted(self.n_empty_haplotypes, "haplotype has", "haplotypes have")
             )?;
         }
@@ -230,10 +230,10 @@ impl std::fmt::Display for Summary {
 /// An error of tokenization.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The tokenizer refused.
+    /// An error of the tokenizer.
     #[error(transparent)]
     Tokenizer(#[from] gf_tokenizer::Error),
-    /// The tokenizer refused a sequence.
+    /// A sequence that the tokenizer cannot encode.
     #[error("locus `{locus}`")]
     Locus {
         /// Name of the locus.
@@ -244,7 +244,7 @@ pub enum Error {
     /// A file could not be written or read back.
     #[error(transparent)]
     Output(#[from] output::Error),
-    /// Options or inputs do not fit.
+    /// Invalid options or inputs.
     #[error("{0}")]
     Inputs(String),
     /// A stored token set, grid or tokenizer cannot be used.
@@ -269,9 +269,9 @@ impl Error {
 /// The tokens of a cohort, with the tokenizer and the grid that were fitted on it.
 #[derive(Clone, Debug)]
 pub struct Tokenized {
-    /// Bases to tokens.
+    /// Tokenizer, from bases to tokens.
     pub tokenizer: Tokenizer,
-    /// Tokens to slots.
+    /// Slot grid, from tokens to slots.
     pub grid: Grid,
     /// Tokens of the distinct haplotypes, and the haplotypes of every sample.
     pub tokens: TokenSet,
@@ -300,7 +300,7 @@ struct Measured {
 /// encodes every distinct haplotype.
 ///
 /// # Errors
-/// Options out of range, nobody to train on, or a tokenizer file that cannot be used.
+/// Options out of range, no training sample, or a tokenizer file that cannot be used.
 pub fn run(
     dictionary: &Dictionary,
     training: &[usize],
@@ -309,7 +309,8 @@ pub fn run(
     options.kind()?;
     if training.is_empty() {
         return Err(Error::Inputs(
-            "no training person to fit the tokenizer on".into(),
+            "no training sample to fit the tokenizer on; check the split column of the cohort"
+                .into(),
         ));
     }
     let fit_start = Instant::now();
@@ -373,7 +374,7 @@ pub struct EncodedHaplotypes {
     /// Tokens of the haplotypes.
     pub tokens: LocusTokens,
     /// For each haplotype, the segments that its tokens do not represent exactly, as numbers that
-    /// hold within one call.
+    /// are valid within one call.
     ///
     /// [`Anchor::Reference`]: segments read as the nearest training segment, and segments with an
     /// allele at a dropped slot. [`Anchor::Haplotype`]: all segments of a haplotype that is cut at
@@ -547,11 +548,11 @@ impl Words {
     pub fn fit(self, alphabet: &[u8], options: &Options) -> Result<Tokenizer, Error> {
         let kind = options
             .kind()?
-            .ok_or_else(|| Error::Inputs("neither a tokenizer to fit nor a file of one".into()))?;
+            .ok_or_else(|| Error::Inputs("there is no tokenizer to fit".into()))?;
         if self.0.is_empty() && options.slots() == Slots::Varying && options.learns_tokenizer() {
             return Err(Error::Inputs(
-                "no place of the loci varies among the training samples, so there is nothing to \
-                 learn from: check loci and samples, or keep every slot (--slots all)"
+                "no segment of the loci varies among the training samples, so there is nothing to \
+                 learn from; check loci and samples, or keep every slot (--slots all)"
                     .into(),
             ));
         }
@@ -705,7 +706,7 @@ fn lay_out(
 
 /// The training segments of each window, from the commonest to the rarest.
 ///
-/// Segments with as many copies are in the order of their bases.
+/// Segments with equal copies are in the order of their bases.
 fn known_segments(segments: &LocusSegments, copies: &Copies) -> Vec<Vec<String>> {
     let mut by_copies: Vec<(&Segment, u64)> = segments
         .distinct
@@ -793,7 +794,8 @@ fn fill(
             })
             .ok_or_else(|| {
                 Error::Inputs(format!(
-                    "locus `{}` of the tokenizer's grid is not in these sequences",
+                    "locus `{}` of the slot grid is not in these sequences; make the sequences \
+                     with the loci of the grid",
                     locus_grid.name
                 ))
             })?;
@@ -969,7 +971,7 @@ fn unread_segments(
 
 /// Whether an unseen segment differs from training at a dropped slot or in a window without slots.
 ///
-/// All training segments have the same token at a dropped slot, so that the first one stands for
+/// All training segments have the same token at a dropped slot, so that the first one represents
 /// all of them.
 fn is_unread(
     segment: &Segment,
@@ -1037,8 +1039,8 @@ fn fit_into_window(
         *tokens = tokenizer.encode(nearest)?;
     }
     if tokens.len() > n_slots {
-        let reason = "a segment of training has more tokens than slots: tokenizer and grid do \
-                      not belong together";
+        let reason = "a training segment has more tokens than slots, so tokenizer and grid are \
+                      from different runs; run tokenize again";
         return Err(Error::Inputs(format!("locus `{}`: {reason}", grid.name)));
     }
     Ok(overflows)
@@ -1163,8 +1165,8 @@ mod tests {
         }
     }
 
-    /// Options that keep every segment and slot; segments of single samples too, for there are only
-    /// three samples.
+    /// Options that keep every segment and slot. Segments of single samples are kept too, because
+    /// there are only three samples.
     fn everything() -> Options {
         Options {
             min_token_count: 1,
@@ -1235,7 +1237,7 @@ mod tests {
     }
 
     #[test]
-    fn not_anchored_tokens_stand_one_after_another_and_a_longer_haplotype_is_cut_and_counted() {
+    fn not_anchored_tokens_follow_one_another_and_a_longer_haplotype_is_cut_and_counted() {
         let dictionary = dictionary(Strand::Forward);
         let options = Options {
             tokenizer: Some(TokenizerKind::Nucleotide),
@@ -1261,7 +1263,7 @@ mod tests {
         assert!(
             summary
                 .to_string()
-                .contains("1 haplotype with more tokens than any of training"),
+                .contains("1 haplotype with more tokens than any training haplotype"),
             "{summary}"
         );
         let deletion = locus.row(2);
@@ -1459,7 +1461,8 @@ mod tests {
             let error = Folder::load(first.path()).unwrap_err().to_string();
             assert!(
                 error.contains(
-                    "tokens.safetensors: does not belong to the other files of this folder"
+                    "tokens.safetensors: is from a different run than the other files of this \
+                     folder"
                 ),
                 "{name}: {error}"
             );
@@ -1485,7 +1488,7 @@ mod tests {
     }
 
     #[test]
-    fn what_too_few_people_have_is_in_neither_tokenizer_nor_grid() {
+    fn segments_of_too_few_samples_are_in_neither_tokenizer_nor_grid() {
         let dictionary = dictionary(Strand::Forward);
         // `a` and `b` have the reference. `a` has the G of haplotype 1 on one haplotype, `c` has
         // it together with an insertion.
@@ -1494,7 +1497,7 @@ mod tests {
         assert_eq!(
             known.concat(),
             ["ACGTACGTAC", "ACGTAGGTAC", "GTTGCATGCA", "ACGTNACGTA"],
-            "the G is of two people"
+            "two samples carry the G"
         );
         assert_eq!(
             (
@@ -1503,16 +1506,15 @@ mod tests {
             ),
             (3, 3)
         );
-        assert!(
-            made.summary.to_string().contains(
-                "3 segments of fewer than 2 training people kept from tokenizer and grid"
-            )
-        );
+        assert!(made.summary.to_string().contains(
+            "3 segments withheld from tokenizer and grid, because fewer than 2 training \
+                 samples carry them"
+        ));
         let row = made.tokens.loci[0].row(3);
         assert_eq!(
             text_of(row, &made.tokenizer),
             "ACGTAGGTACGTTGCATGCAACGTNACGTA",
-            "the insertion of one person reads as for a new one"
+            "the insertion of one sample is read like that of a new sample"
         );
         assert_eq!(
             run(&dictionary, &[0, 1, 2], &carriers_at_least(3))
@@ -1573,7 +1575,7 @@ mod tests {
                     .count();
                 proptest::prop_assert!(
                     n_people >= least || reference.contains(&text),
-                    "{text} is of {n_people} people"
+                    "{n_people} samples carry {text}"
                 );
             }
         }
@@ -1669,12 +1671,12 @@ mod tests {
         let known = &varying.grid.loci[0].known_segments;
         assert!(
             known.iter().all(|segments| !segments.is_empty()),
-            "the segments of every place are known"
+            "the segments of every window are known"
         );
     }
 
     #[test]
-    fn a_place_that_does_not_vary_has_no_slot_and_is_not_in_the_vocabulary() {
+    fn a_segment_that_does_not_vary_has_no_slot_and_is_not_in_the_vocabulary() {
         let dictionary = dictionary(Strand::Forward);
         let options = Options {
             segment_length: 10,
@@ -1715,7 +1717,8 @@ mod tests {
             (3, 2, 2)
         );
         assert!(summary.to_string().contains(
-            "3 alleles are at places without variation in training and not read: in 2 samples"
+            "3 alleles are not read, because their segments do not vary in training; 2 samples \
+             affected"
         ));
         let locus = &dictionary.loci[0];
         let encoded = encode_haplotypes(locus, 0, &made.tokenizer, &made.grid).unwrap();
@@ -1739,7 +1742,7 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(
-            message.contains("no place of the loci varies") && message.contains("--slots all"),
+            message.contains("no segment of the loci varies") && message.contains("--slots all"),
             "{message}"
         );
         let message = Options {
@@ -1756,7 +1759,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_people_outside_training_is_in_the_vocabulary() {
+    fn nothing_of_samples_outside_training_is_in_the_vocabulary() {
         let dictionary = dictionary(Strand::Forward);
         let options = Options {
             segment_length: 10,

@@ -82,43 +82,42 @@ use gf_files::output;
 /// Tensors of a model by name.
 pub type Weights = BTreeMap<String, Tensor>;
 
-/// What the stage needs.
+/// Options of the stage `train`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Options {
     /// Folder that `tokenize` wrote.
     pub tokens: PathBuf,
     /// Cohort table.
     pub cohort: PathBuf,
-    /// How its phenotypes are written.
+    /// Coding of its phenotypes.
     pub phenotype_coding: PhenotypeCoding,
-    /// Which of its columns are covariates of the model.
+    /// Columns of the cohort table that are covariates of the model.
     pub covariates: CovariateChoice,
-    /// What is done about missing values and about samples without tokens.
+    /// Policies for missing values and for samples without tokens.
     pub missing: MissingPolicies,
     /// Folder of the model bundle.
     pub out: PathBuf,
-    /// Name in every table; the preset's when absent.
+    /// Name of the model in every table; the preset when absent.
     pub name: Option<String>,
-    /// The model.
+    /// Architecture of the model.
     pub architecture: Architecture,
-    /// The additive term next to it.
+    /// Additive term of the model.
     pub additive: AdditiveKind,
-    /// Over which loci there are deep terms next to an additive term.
+    /// Loci of the deep terms of a model with an additive term.
     pub deep_terms: DeepTerms,
-    /// Its training.
+    /// Schedule of the training.
     pub schedule: Schedule,
-    /// A published score that enters next to the additive term, with a coefficient of its own and
+    /// Published score that is fitted together with the additive term. It has its own coefficient,
     /// without penalty.
     pub offset: Option<ScoreColumn>,
-    /// Bundle whose weights to start from instead of random ones, of the same tokens and
-    /// covariates. Covariates are scaled by the training split of this run, whatever their
-    /// scales were there.
+    /// Bundle whose weights replace random initial weights. It must have the same tokens and
+    /// covariates. The training split of this run scales the covariates.
     pub init: Option<PathBuf>,
-    /// Where to compute.
+    /// Device of the computation.
     pub device: DeviceChoice,
     /// Folder for TensorBoard's event files; none are written when absent.
     pub tensorboard: Option<PathBuf>,
-    /// What to do with a checkpoint in `out`.
+    /// Policy for a checkpoint in `out`.
     pub resume: Resume,
 }
 
@@ -129,9 +128,9 @@ pub enum Resume {
     /// Ignore it and start from scratch.
     #[default]
     No,
-    /// Resume from it; refuse a checkpoint of other inputs or options.
+    /// Resume from it; refuse a checkpoint of different inputs or options.
     Yes,
-    /// Resume from it; start from scratch when it belongs to other inputs or options.
+    /// Resume from it; start from scratch when it belongs to different inputs or options.
     IfSame,
 }
 
@@ -198,10 +197,10 @@ impl std::fmt::Display for MemberSummary {
         if let Some(additive) = additive {
             return self.fmt_terms(additive, f);
         }
-        let people = counted(*n_training, "person", "people");
+        let samples = counted(*n_training, "training sample", "training samples");
         write!(
             f,
-            "seed {seed}, {people}; epoch {best_epoch} of {epochs_run} kept (validation AUC \
+            "seed {seed}, {samples}; kept epoch {best_epoch} of {epochs_run} (validation AUC \
              {best_validation_auroc:.4})"
         )
     }
@@ -231,26 +230,26 @@ impl MemberSummary {
     ) -> std::fmt::Result {
         let seed = self.seed;
         let n_weights = additive.n_weights;
-        let samples = counted(self.n_training, "sample", "samples");
+        let samples = counted(self.n_training, "training sample", "training samples");
         let candidates = counted(additive.n_candidates, "version", "versions");
         write!(
             f,
-            "seed {seed}, {samples}; additive term: {n_weights} of {candidates} with a weight"
+            "seed {seed}, {samples}. The additive term has weights for {n_weights} of {candidates}."
         )?;
         let n_terms = self.terms.len();
         let used: Vec<&TermSummary> = self.terms.iter().filter(|term| term.weight > 0.0).collect();
-        write!(f, "; deep terms used: {} of {n_terms}", used.len())?;
+        write!(f, " Deep terms used: {} of {n_terms}", used.len())?;
         for term in used {
             write!(
                 f,
-                "; {}: weight {:.2}, gain {:.1}, epoch {}",
+                " ({}, weight {:.2}, gain {:.1}, epoch {})",
                 term.loci.join("+"),
                 term.weight,
                 term.gain,
                 term.best_epoch
             )?;
         }
-        write!(f, " (validation AUC {:.4})", self.best_validation_auroc)
+        write!(f, ". Validation AUC {:.4}", self.best_validation_auroc)
     }
 }
 
@@ -277,7 +276,7 @@ impl std::fmt::Display for Summary {
         for name in &self.constant_covariates {
             writeln!(
                 f,
-                "covariate `{name}` is the same in all training people and left out"
+                "covariate `{name}` is left out, because it is the same in all training samples"
             )?;
         }
         for member in &self.members {
@@ -291,8 +290,8 @@ impl std::fmt::Display for Summary {
         match self.out_of_fold_auroc {
             Some(auroc) => writeln!(
                 f,
-                "{}: AUC {auroc:.4} out of fold; tokens and covariate scales are those of the \
-                 training split, which saw no phenotype but the genomes of all its folds",
+                "{}: out-of-fold AUC {auroc:.4}. Tokens and covariate scales come from the \
+                 training split. They depend on the genomes of all its folds, but on no phenotype",
                 self.name
             ),
             None => Ok(()),
@@ -333,7 +332,7 @@ pub fn check(options: &Options, cohort: Option<&Cohort>) -> Result<(), Error> {
 fn require_additive_term(options: &Options) -> Result<(), Error> {
     match &options.offset {
         Some(offset) if options.additive == AdditiveKind::None => Err(Error::Options(format!(
-            "--offset {offset} needs an additive term: leave out --additive none, or --offset"
+            "--offset {offset} needs an additive term; remove --additive none or --offset"
         ))),
         _ => Ok(()),
     }
@@ -392,7 +391,7 @@ pub fn run_on(
 /// [`run`] with [`Resume`] finds it there. Members can be trained on several machines at once.
 ///
 /// # Errors
-/// The errors of [`run`], and a number beyond the members.
+/// The errors of [`run`], and a number larger than the number of members.
 pub fn run_member(
     options: &Options,
     number: usize,
@@ -500,7 +499,8 @@ fn rows_by_model(prepared: &Prepared<'_>, rows: &[Prediction]) -> Result<Vec<Pre
         if !predicted_samples.eq(cohort_samples) {
             let samples = counted(model_rows.len(), "sample", "samples");
             let reason = format!(
-                "predictions of {samples} by {name} are not those of the cohort, in its order"
+                "the predictions of {samples} by {name} do not list the samples of this cohort in \
+                 its order; predict all blocks of this cohort again"
             );
             return Err(Error::file(&prepared.options.cohort, reason));
         }
@@ -571,7 +571,7 @@ impl<'o> Prepared<'o> {
     fn member(&self, number: usize) -> Result<(&Member, &MemberFiles), Error> {
         let n_members = self.plan.members.len();
         if !(1..=n_members).contains(&number) {
-            let reason = format!("there is no member {number} of {n_members}");
+            let reason = format!("there is no member {number}; choose one from 1 to {n_members}");
             return Err(Error::Options(reason));
         }
         let index = number - 1;
@@ -694,7 +694,7 @@ impl<'o> Prepared<'o> {
 fn require_no_prs_model(out: &Path) -> Result<(), Error> {
     if out.join(layout::PRS_MODEL).exists() {
         let reason = format!(
-            "{} holds what `prs` wrote; choose another folder for the model (--out)",
+            "{} contains the output of `prs`; choose another folder for the model (--out)",
             out.display()
         );
         return Err(Error::Options(reason));

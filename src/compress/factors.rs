@@ -106,7 +106,7 @@ fn layer_factors(
     else {
         return Err(Error::Layer {
             layer: layer.into(),
-            reason: "the dense model has no such matrix".into(),
+            reason: "the dense model has no such matrix; train the model again".into(),
         });
     };
     let rank = new_reduce.dim(1)?;
@@ -137,7 +137,7 @@ fn solved(
     let Some(factors) = solve(&w, rank) else {
         return Err(Error::Layer {
             layer: layer.into(),
-            reason: "the solver does not converge; choose another one".into(),
+            reason: "the solver does not converge; choose another --solver".into(),
         });
     };
     let [reduce, expand] = factors.map(|factor| {
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn factors_stand_in_for_their_layer_and_all_else_stays() {
+    fn factors_replace_their_layer_and_all_else_is_unchanged() {
         let dense = dense();
         for solver in [Solver::Svd, Solver::Snmf, Solver::Random] {
             let Factorised {
@@ -236,8 +236,7 @@ mod tests {
                 parameters[&bias].to_vec1::<f32>().unwrap(),
                 dense[&bias].to_vec1::<f32>().unwrap()
             );
-            // Full rank: the product is the layer, in the same places; new factors are those of the
-            // seed.
+            // At full rank the product equals the layer. Random factors are drawn from the seed.
             let product = parameters[&format!("{expand}.reduce")]
                 .matmul(&parameters[&format!("{expand}.expand")])
                 .unwrap();

@@ -11,7 +11,7 @@ use crate::training::{
     self, AdditiveKind, Bundle, DeepTerms, DeviceChoice, Progress, Resume, Schedule,
 };
 
-/// How the low-rank model is trained further. All other settings are the defaults of `train`.
+/// Settings of the fine-tuning. All other settings are the defaults of `train`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FineTuning {
     /// Passes over the training samples. The weights of the epoch with the best validation AUC are

@@ -28,23 +28,23 @@ const PASSES: usize = 7;
 /// One model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
-    /// Name of the model, or what it is.
+    /// Name of the model, or a description of it.
     pub name: String,
-    /// Values over all parameters, of all members.
+    /// Number of parameter values of all members.
     pub parameters: u64,
-    /// Of the files of weights.
+    /// Size of the weight files in bytes.
     pub bytes: u64,
     /// Time of a forward pass over all loci with every slot filled, for one haplotype of a batch
     /// of four, through all members; median of seven.
     pub milliseconds: f64,
-    /// AUC on the validation split, where a cohort was given and has both classes there.
+    /// AUC on the validation split; absent without a cohort, or with one class only.
     pub validation_auroc: Option<f64>,
-    /// AUC on the test split, likewise.
+    /// AUC on the test split; absent without a cohort, or with one class only.
     pub test_auroc: Option<f64>,
 }
 
 impl Measured {
-    /// As cells of a table.
+    /// The cells of a table row.
     pub(super) fn cells(&self) -> Vec<String> {
         vec![
             self.name.clone(),

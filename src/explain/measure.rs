@@ -529,7 +529,7 @@ mod tests {
     }
 
     #[test]
-    fn switches_that_are_read_as_others_count_only_where_none_is_read_as_it_is() {
+    fn approximated_switches_count_only_where_no_switch_is_exact() {
         assert_eq!(
             counts_and_mean(&[(true, 8.0), (false, 1.0), (true, 8.0), (false, 3.0)]),
             (4, 2, 2.0)

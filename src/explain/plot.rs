@@ -61,7 +61,7 @@ fn draw_on(
     panel(
         &upper,
         locus,
-        "effect on the logit, a copy of ALT",
+        "effect on the logit per copy of ALT",
         rows,
         top,
         effect_bar,

@@ -267,6 +267,10 @@ mod tests {
                 < 1e-12
         );
         assert_eq!(carriers.r2(&locus, [0, 0]), Some(1.0));
-        assert_eq!(carriers.r2(&locus, [0, 2]), None, "everybody has the third");
+        assert_eq!(
+            carriers.r2(&locus, [0, 2]),
+            None,
+            "all copies have the third"
+        );
     }
 }

@@ -97,7 +97,7 @@ impl Additive {
         let versions = take_tensor(tensors, prefix, VERSIONS)?;
         let weights = take_tensor(tensors, prefix, WEIGHTS)?.to_vec1::<f32>()?;
         if versions.dims() != [weights.len(), 3] || intercept.dims() != [1] {
-            bail!("`{VERSIONS}` and `{WEIGHTS}` do not belong together");
+            bail!("the shapes of `{VERSIONS}` and `{WEIGHTS}` do not fit each other");
         }
         let versions: Vec<u32> = versions.flatten_all()?.to_vec1()?;
         let weights = versions

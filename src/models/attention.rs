@@ -24,7 +24,7 @@ pub struct Sequence {
     /// Rows, (haplotypes, slots, hidden). Padding rows are zero after the norm and arbitrary
     /// before.
     pub x: Tensor,
-    /// 1 where a slot holds a token, 0 where it is padding; haplotypes x slots, row-major.
+    /// 1 where a slot has a token, 0 where it is padding; haplotypes x slots, row-major.
     pub mask: Arc<Vec<u8>>,
     /// Range of the locus among the slots of all loci.
     pub slots: Range<usize>,

@@ -38,11 +38,11 @@ pub fn converted(
         let rest = if others == 0 {
             String::new()
         } else {
-            format!(" (and {others} more differences)")
+            format!(", and {others} more differences")
         };
         bail!(
-            "the weights are of another model: {} {}{rest}; use the same options, or train from \
-             nothing",
+            "the weights are of a different model ({} {}{rest}); use the same options, or train \
+             from scratch",
             first.0,
             first.1
         );

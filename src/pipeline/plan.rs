@@ -621,7 +621,7 @@ mod tests {
         );
         assert!(
             format!("{:#}", of_another.unwrap_err())
-                .contains("model `additive+primer`: `sharing` is of the attention")
+                .contains("model `additive+primer`: `sharing` is an option of the attention")
         );
         assert!(
             read("[simulate]\n[[models]]\nname = \"../x\"\n")
@@ -663,7 +663,7 @@ mod tests {
             read("[simulate]\n[tokens]\ntokenizer = \"kmer\"\nvocab_size = 512\n").unwrap_err()
         );
         assert!(
-            message.contains("[tokens]: vocab_size does not go with the tokenizer `kmer`"),
+            message.contains("[tokens]: vocab_size does not apply to the tokenizer `kmer`"),
             "{message}"
         );
         let plan =

@@ -18,7 +18,7 @@ use gf_files::output::{self, Pending};
 ///
 /// # Errors
 /// - a table that cannot be read;
-/// - a table with other columns than the first, or without `sample_id` or `model`;
+/// - a table with different columns than the first, or without `sample_id` or `model`;
 /// - a second row of a sample and a model.
 pub fn merge(tables: &[PathBuf], output: &Path) -> Result<usize, Error> {
     let mut merged = Merged {
@@ -63,7 +63,8 @@ impl Merged<'_> {
             Some(columns) if *columns == header => {}
             Some(columns) => {
                 let reason = format!(
-                    "its columns are {}, those of {} are {}",
+                    "its columns are {}, but those of {} are {}; merge tables with the same \
+                     columns",
                     listed(&header),
                     first.display(),
                     listed(columns)
@@ -83,8 +84,8 @@ impl Merged<'_> {
             if !self.seen.insert((person.to_owned(), model.to_owned())) {
                 let line = row.position().map_or(0, csv::Position::line);
                 let reason = format!(
-                    "line {line}: person `{person}` has a row of `{model}` already, here or in an \
-                     earlier table"
+                    "line {line}: sample `{person}` already has a row of `{model}` in this or an \
+                     earlier table; merge tables of different samples"
                 );
                 return Err(Error::table(path, &reason));
             }

@@ -19,9 +19,9 @@ pub(super) const TOKENS: &str = layout::TOKENS;
 /// Contents of a token folder: all genomic input of training.
 #[derive(Debug)]
 pub struct Folder {
-    /// Bases to tokens.
+    /// Tokenizer, from bases to tokens.
     pub tokenizer: Tokenizer,
-    /// Tokens to slots.
+    /// Slot grid, from tokens to slots.
     pub grid: Grid,
     /// Tokens of the distinct haplotypes, and the haplotypes of every sample.
     pub tokens: TokenSet,
@@ -89,7 +89,7 @@ impl Folder {
         if origin.belongs_to != digests(folder)? || !loaded.is_consistent() {
             return Err(Error::store(
                 tokens_path,
-                "does not belong to the other files of this folder: tokenize again",
+                "is from a different run than the other files of this folder; run tokenize again",
             ));
         }
         Ok(loaded)

@@ -188,7 +188,7 @@ impl Grid {
         if !grid.is_consistent() {
             return Err(Error::store(
                 path,
-                "its segments and slots do not fit: the file is damaged",
+                "its segments do not fit its slots, so the file is damaged; run tokenize again",
             ));
         }
         Ok(grid)

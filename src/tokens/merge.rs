@@ -32,7 +32,9 @@ pub struct Shard {
 /// - a locus in two blocks.
 pub fn merge(shards: &[Shard], out: &Path) -> Result<Summary, Error> {
     let [first, rest @ ..] = shards else {
-        return Err(Error::Inputs("no tokens to merge".into()));
+        return Err(Error::Inputs(
+            "there are no token folders to merge; give at least one".into(),
+        ));
     };
     let mut merged = Block::load(first)?;
     for shard in rest {
@@ -88,8 +90,8 @@ impl Block {
         for ((what, expected), (_, found)) in self.options().into_iter().zip(next.options()) {
             if found != expected {
                 return Err(format!(
-                    "made with {what} {found}, the other blocks with {expected}: make all with one \
-                     --tokenizer-file"
+                    "made with {what} {found}, the other blocks with {expected}; make all blocks \
+                     with one --tokenizer-file"
                 ));
             }
         }
@@ -121,9 +123,9 @@ impl Block {
             .map(|&sample| self.folder.tokens.samples[sample].as_str())
             .unwrap_or_default();
         Err(format!(
-            "fitted on {}, the other blocks on {}; sample `{sample}` was one of them here or there \
-             only",
-            counted(found.len(), "person", "people"),
+            "fitted on {}, the other blocks on {}; sample `{sample}` is in one of the two sets \
+             only. Tokenize all blocks with the same training samples",
+            counted(found.len(), "sample", "samples"),
             expected.len()
         ))
     }

@@ -130,8 +130,8 @@ impl std::fmt::Display for Report {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         writeln!(
             f,
-            "{} tokens a haplotype (median), segments unseen in training: {} in validation, {} in \
-             test; {} s sequences, {} s fit, {} s encode, {} MB",
+            "{} tokens per haplotype (median). Segments unseen in training: {} in validation, {} \
+             in test. Sequences took {} s, the fit {} s and encoding {} s. Peak memory was {} MB",
             self.rounded("tokens_per_haplotype_median", 0),
             self.percent("unseen_share_validation"),
             self.percent("unseen_share_test"),

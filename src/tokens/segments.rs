@@ -19,7 +19,7 @@ use gf_haplotypes::{Edit, LocusHaplotypes, splice};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Anchor {
-    /// At fixed reference coordinates: a slot means the same window in every sample.
+    /// At fixed reference coordinates, so that a slot means the same position in every sample.
     #[default]
     Reference,
     /// After a fixed number of the haplotype's own bases. Tokens follow one another, so that an
@@ -43,7 +43,7 @@ pub(super) struct Segment {
     pub window: usize,
     /// Bases, 5' to 3' on the strand of the locus.
     pub bases: Vec<u8>,
-    /// Alleles other than REF; 0 with [`Anchor::Haplotype`].
+    /// Non-reference alleles; 0 with [`Anchor::Haplotype`].
     pub n_alleles: u32,
 }
 

@@ -106,7 +106,8 @@ impl TokenSet {
         if !fitted_on.iter().all(|&sample| sample < n_samples) {
             return Err(Error::store(
                 path,
-                "it was fitted on people it does not have: the file is damaged",
+                "it lists training samples that it does not contain, so the file is damaged; run \
+                 tokenize again",
             ));
         }
         let token_set = Self {
@@ -127,7 +128,7 @@ impl Index {
             .metadata()
             .as_ref()
             .and_then(|metadata| metadata.get(INDEX))
-            .ok_or("not a token set")?;
+            .ok_or("this is not a token set; give a folder that tokenize wrote")?;
         stored_format::from_json(json.as_bytes(), SCHEMA_VERSION, "gf-genomics tokenize")
     }
 }
@@ -152,7 +153,8 @@ impl LocusTokens {
             || !are_in_range
         {
             return Err(format!(
-                "locus `{name}`: shapes do not fit: the file is damaged"
+                "the shapes of locus `{name}` do not fit each other, so the file is damaged; run \
+                 tokenize again"
             ));
         }
         Ok(Self {
@@ -179,7 +181,9 @@ impl Table {
     fn read(tensors: &SafeTensors<'_>, name: &str) -> Result<Self, String> {
         let view = tensors.tensor(name).map_err(|error| error.to_string())?;
         let (Dtype::U32, &[n_rows, n_columns]) = (view.dtype(), view.shape()) else {
-            return Err(format!("`{name}` is not a table of u32"));
+            return Err(format!(
+                "`{name}` is not a table of u32; run tokenize again"
+            ));
         };
         let values = view
             .data()
@@ -247,7 +251,8 @@ impl Writer {
     pub fn add(&mut self, locus: &LocusTokens) -> Result<(), Error> {
         if self.remaining.next() != Some(Shape::new(locus)) {
             let reason = format!(
-                "locus `{}` is not as it was a moment ago: does another run write to these tokens?",
+                "locus `{}` changed while it was read; make sure that no other run writes to these \
+                 tokens, and run again",
                 locus.name
             );
             return Err(Error::store(self.out.path(), &reason));
@@ -289,8 +294,8 @@ fn header(samples: &[String], loci: &[Shape], origin: Origin) -> Result<Vec<u8>,
     bytes.resize(bytes.len().next_multiple_of(8), b' ');
     if bytes.len() > MAX_HEADER_BYTES {
         return Err(format!(
-            "the names of {} are too long for the format",
-            counted(samples.len(), "person", "people")
+            "the names of {} are too long for a token file; shorten the sample ids",
+            counted(samples.len(), "sample", "samples")
         ));
     }
     Ok(bytes)

@@ -200,8 +200,8 @@ fn n_folds(cohort: &Cohort, member: &Member) -> Result<usize, Error> {
         .count();
     match n_cases.min(member.training.len() - n_cases) {
         n @ 0..2 => Err(Error::Options(format!(
-            "the additive term needs two cases and two controls to learn from, and one class has \
-             {n}: train without it (--additive none)"
+            "the additive term needs two training cases and two training controls, but one class \
+             has {n}; add samples, or train without the term (--additive none)"
         ))),
         n => Ok(n.min(FOLDS)),
     }
@@ -506,8 +506,8 @@ impl Design {
                 Ok(best) => chosen.push(best),
                 Err(reason) => {
                     note(format!(
-                        "additive term: no fit with an L1 share of {l1_ratio} ({reason}); the mean \
-                         is over the other shares"
+                        "additive term: no fit with an L1 share of {l1_ratio} ({reason}). The mean \
+                         is over the remaining shares"
                     ));
                     last_reason = reason;
                 }
@@ -515,8 +515,8 @@ impl Design {
         }
         if chosen.is_empty() {
             return Err(Error::Options(format!(
-                "the additive term cannot be fitted ({last_reason}): train without it (--additive \
-                 none)"
+                "the additive term cannot be fitted ({last_reason}); train without it \
+                 (--additive none)"
             )));
         }
         Ok(chosen)
@@ -564,7 +564,7 @@ impl Design {
                 .collect::<Result<Vec<Solution>, String>>();
             match weaker_fits {
                 Ok(weaker_fits) => fits = weaker_fits,
-                // Weaker penalties would not converge either: the best one so far counts.
+                // Weaker penalties would not converge either: the best one so far is used.
                 Err(_) if has_weight || !needs_weight => break,
                 Err(reason) => return Err(reason),
             }

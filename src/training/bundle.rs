@@ -98,9 +98,9 @@ impl BundleConfig {
 pub struct Bundle {
     /// Contents of `config.json`.
     pub config: BundleConfig,
-    /// Bases to tokens.
+    /// Tokenizer, from bases to tokens.
     pub tokenizer: Tokenizer,
-    /// Tokens to slots.
+    /// Slot grid, from tokens to slots.
     pub grid: Grid,
     /// Weights of each member, by name; one member without folds and ensemble.
     pub members: Vec<Weights>,
@@ -152,13 +152,19 @@ impl Bundle {
             .map_err(|error| wrong(&tokenizer_path, error.to_string()))?;
         let grid = Grid::load(&folder.join(layout::GRID))?;
         if config.members.is_empty() {
-            return Err(wrong(&config_path, "it names no members".into()));
+            return Err(wrong(
+                &config_path,
+                "it lists no members; train or download the model again".into(),
+            ));
         }
         if tokenizer.vocab_len() != config.model.vocab_size
             || !config.has_loci_of(&grid)
             || config.covariates.len() != config.model.n_covariates
         {
-            return Err(wrong(folder, "its files do not belong together".into()));
+            return Err(wrong(
+                folder,
+                "its files are from different models; train or download the model again".into(),
+            ));
         }
         let mut members = Vec::new();
         for number in 0..config.members.len() {
@@ -170,7 +176,12 @@ impl Bundle {
                 &parameters,
                 &Device::Cpu,
             ) {
-                return Err(wrong(&path, format!("does not fit config.json: {error}")));
+                return Err(wrong(
+                    &path,
+                    format!(
+                        "does not fit config.json ({error}); train or download the model again"
+                    ),
+                ));
             }
             members.push(parameters);
         }
@@ -185,7 +196,7 @@ impl Bundle {
     /// The model of each member.
     ///
     /// # Errors
-    /// A device that cannot hold the model.
+    /// A device without enough memory for the model.
     pub fn models<'b>(
         &'b self,
         device: &'b Device,
@@ -275,7 +286,7 @@ fn file_name(number: usize) -> String {
     }
 }
 
-/// Removes the further members of an older bundle.
+/// Removes the second and later members of an older bundle.
 fn remove_members(folder: &Path) -> Result<(), Error> {
     let Ok(entries) = std::fs::read_dir(folder) else {
         return Ok(());
@@ -305,16 +316,21 @@ fn weights(path: &Path) -> Result<Weights, Error> {
         if tensor.dtype() != DType::F32 {
             return Err(wrong(
                 path,
-                format!("tensor `{name}` is of type {:?}, not F32", tensor.dtype()),
+                format!(
+                    "tensor `{name}` is of type {:?} instead of F32; train or download the model \
+                     again",
+                    tensor.dtype()
+                ),
             ));
         }
         let values = tensor.flatten_all()?.to_vec1::<f32>()?;
-        if let Some(place) = values.iter().position(|value| !value.is_finite()) {
+        if let Some(index) = values.iter().position(|value| !value.is_finite()) {
             return Err(wrong(
                 path,
                 format!(
-                    "tensor `{name}` has {} at {place}: train or download the model again",
-                    values[place]
+                    "tensor `{name}` has the value {} at index {index}; train or download the \
+                     model again",
+                    values[index]
                 ),
             ));
         }

@@ -166,7 +166,7 @@ impl Checkpoint {
     /// Reads a checkpoint and its current weights; `None` when there is none.
     ///
     /// # Errors
-    /// A damaged checkpoint, or one of other inputs or options.
+    /// A damaged checkpoint, or one of different inputs or options.
     pub fn load_if_there(
         path: &Path,
         digest: &str,
@@ -282,7 +282,7 @@ fn vars(tensors: Weights, device: &Device) -> Result<BTreeMap<String, Var>, Erro
 fn damaged(path: &Path, error: impl std::fmt::Display) -> Error {
     Error::file(
         path,
-        format!("damaged checkpoint ({error}); delete it to start again"),
+        format!("damaged checkpoint ({error}); delete it to start from scratch"),
     )
 }
 

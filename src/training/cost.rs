@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_sets_the_model_beside_a_transformer() {
+    fn the_table_compares_the_model_with_a_transformer() {
         let report = table("linformer", &config()).unwrap();
         let lines: Vec<&str> = report.lines().collect();
         assert_eq!(lines[0], "Cost of one sequence (1000 slots)");

@@ -27,12 +27,12 @@ impl DeviceChoice {
         match self {
             Self::Cpu => Ok(Device::Cpu),
             Self::Cuda(_) if !cfg!(feature = "cuda") => Err(Error::Options(format!(
-                "device {self}: this build has no CUDA: build with --features cuda, or use \
-                 --device cpu"
+                "device {self} is not available, because this build has no CUDA; build with \
+                 --features cuda, or use --device cpu"
             ))),
             Self::Cuda(number) => Device::new_cuda(number).map_err(|error| {
                 Error::Options(format!(
-                    "device {self} cannot be used: {error}; `nvidia-smi` lists those there are"
+                    "device {self} cannot be used ({error}); run `nvidia-smi` to list the GPUs"
                 ))
             }),
         }
@@ -96,7 +96,7 @@ impl FromStr for DeviceChoice {
         text.strip_prefix("cuda:")
             .and_then(|number| number.parse().ok())
             .map(Self::Cuda)
-            .ok_or_else(|| format!("`{text}` is no device; write cpu, or cuda:0 for the first GPU"))
+            .ok_or_else(|| format!("`{text}` is not a device; write cpu, or cuda:0 for a GPU"))
     }
 }
 

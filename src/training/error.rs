@@ -17,13 +17,13 @@ pub enum Error {
     /// The token folder is wrong.
     #[error(transparent)]
     Tokens(#[from] tokens::Error),
-    /// Tokens and cohort do not fit.
+    /// Tokens and cohort do not fit each other.
     #[error(transparent)]
     Dataset(#[from] dataset::Error),
     /// The tokenizer was fitted on a sample that is held out now.
     #[error(
-        "{}: the tokenizer was fitted on `{sample}`, who is in {split} here: tokenize again with \
-         this cohort",
+        "{}: the tokenizer was fitted on `{sample}`, which is in split {split} of this cohort; run \
+         tokenize again with this cohort",
         path.display()
     )]
     FittedOnHeldOut {
@@ -50,7 +50,7 @@ pub enum Error {
     },
     /// A checkpoint of another training.
     #[error(
-        "{}: this checkpoint belongs to other inputs or options; delete it, or choose another \
+        "{}: this checkpoint belongs to different inputs or options; delete it, or choose another \
          folder",
         path.display()
     )]
@@ -58,12 +58,12 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
-    /// An option makes no sense.
+    /// An option is out of range or contradicts another option.
     #[error("{0}")]
     Options(String),
     /// A fold without cases or without controls.
     #[error(
-        "fold {fold} of {n_folds} has {} and {}; each needs both: use fewer --folds",
+        "fold {fold} of {n_folds} has {} and {}. Each fold needs both; use fewer --folds",
         counted(*n_cases, "case", "cases"), counted(*n_controls, "control", "controls")
     )]
     Fold {
@@ -78,8 +78,9 @@ pub enum Error {
     },
     /// The machine has too little memory.
     #[error(
-        "training needs about {needed:.1} GB, {free:.1} GB are free ({parameters:.1} GB of it for \
-         {n_parameters} parameters and their moments, the rest for batches): lower {lower}"
+        "training needs about {needed:.1} GB, but {free:.1} GB are free. Of the memory needed, \
+         {parameters:.1} GB are for {n_parameters} parameters and their moments, and the rest is \
+         for batches; lower {lower}"
     )]
     Memory {
         /// Memory of training, in GB.
@@ -93,9 +94,9 @@ pub enum Error {
         /// Options to lower.
         lower: String,
     },
-    /// Training was asked to stop.
+    /// Training stopped on request.
     #[error(
-        "stopped after step {} of {} in epoch {} of {}{}; the state is in {}",
+        "stopped after step {} of {} in epoch {} of {}{}; the state is saved in {}",
         step.0, step.1, epoch.0, epoch.1, of_members(*member), path.display()
     )]
     Stopped {
@@ -110,7 +111,7 @@ pub enum Error {
     },
     /// The loss diverged.
     #[error(
-        "the loss is not finite in epoch {epoch} (step {step}); lower the learning rate \
+        "the loss is not finite in epoch {epoch} (step {step}). Lower the learning rate \
          ({learning_rate}); {kept}"
     )]
     Diverged {

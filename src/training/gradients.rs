@@ -392,7 +392,7 @@ mod tests {
                 whole
                     .values()
                     .all(|values| values.iter().any(|value| value.abs() > 1e-6)),
-                "{preset}: a gradient of nothing"
+                "{preset}: a parameter without a gradient"
             );
             let three = 3 * bytes_per_haplotype(&config(preset), 0);
             for (batch_size, bytes) in [

@@ -52,8 +52,8 @@ fn require_same_covariates(bundle: &Bundle, folder: &Path, cohort: &Cohort) -> R
     let its = listed(&bundle_names);
     let here = listed(&cohort.covariate_names);
     let reason = format!(
-        "its covariates are {its}, those of this run {here}: name the same in that order \
-         (--covariates {its})"
+        "its covariates are {its}, but this run has {here}; give the same covariates in the same \
+         order (--covariates {its})"
     );
     Err(Error::file(folder, reason))
 }
@@ -86,8 +86,8 @@ fn require_same_tokens(
     Err(Error::file(
         folder,
         format!(
-            "its {differs} is not that of these tokens, so its weights mean other places: use the \
-             tokens it was trained on"
+            "its {differs} differs from that of these tokens, so its weights belong to different \
+             slots; use the tokens that it was trained on"
         ),
     ))
 }
@@ -218,8 +218,8 @@ fn require_same_folds(
     }
     let bundle_members = records.iter().map(|record| (record.fold, record.seed));
     if bundle_members.ne(plan.members.iter().map(|member| (member.fold, member.seed))) {
-        let reason = "it may have learnt from people whom this run holds out: start from a bundle \
-                      of the same --folds, --ensemble and --seed";
+        let reason = "it may have been trained on samples that this run holds out; start from a \
+                      bundle with the same --folds, --ensemble and --seed";
         return Err(Error::file(folder, reason));
     }
     let path = folder.join("predictions.csv");
@@ -229,8 +229,8 @@ fn require_same_folds(
             return Err(Error::file(
                 path,
                 format!(
-                    "sample `{}` is not in the fold it has here: start from a bundle of the same \
-                     cohort",
+                    "sample `{}` is in a different fold in this run; start from a bundle of the \
+                     same cohort",
                     person.sample_id
                 ),
             ));

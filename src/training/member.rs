@@ -53,8 +53,8 @@ pub struct MemberFiles {
     /// 1-based deep term of the member, and the number of terms; `None` for a pure sequence model.
     pub term: Option<(usize, usize)>,
     pub checkpoint: PathBuf,
-    /// The member when it is trained by itself: a checkpoint under another name, to which no
-    /// unfinished run writes.
+    /// Checkpoint of a member that is trained by itself. Its separate name keeps unfinished runs
+    /// from writing to it.
     pub trained: PathBuf,
     /// Whether to write `trained` at the end.
     pub keep: bool,
@@ -454,7 +454,7 @@ fn event_file(
 /// Loads a network that was trained by itself.
 ///
 /// # Errors
-/// A network that is not trained yet, or one of other inputs or options.
+/// A network that is not trained yet, or one of different inputs or options.
 pub fn trained(setting: &SharedByMembers<'_>, files: &MemberFiles) -> Result<Trained, Error> {
     let Some((checkpoint, weights)) =
         Checkpoint::load_if_there(&files.trained, setting.digest, setting.device)?
@@ -472,7 +472,7 @@ pub fn not_trained(files: &MemberFiles) -> Error {
     let (number, n_members) = files.number;
     Error::file(
         &files.trained,
-        format!("member {number} of {n_members} is not trained yet: train it first"),
+        format!("member {number} of {n_members} is not trained yet; train it first"),
     )
 }
 
@@ -486,7 +486,7 @@ fn resumed(
     }
     for path in [&files.trained, &files.checkpoint] {
         match Checkpoint::load_if_there(path, setting.digest, setting.device) {
-            // A file of other inputs would stay, for a finished network is not written again.
+            // A finished network is not written again, so a file of different inputs would stay.
             Err(Error::OtherCheckpoint { .. }) if setting.resume == Resume::IfSame => {
                 output::remove_if_there(path)?;
             }

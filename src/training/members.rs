@@ -64,19 +64,19 @@ pub fn require_both_classes(
     {
         return Err(Error::file(
             path,
-            "split train has nobody of known phenotype; the scales of covariates are measured \
-             there",
+            "split train has no sample of known phenotype; it needs some, because covariates \
+             are scaled by them",
         ));
     }
     match n_cases.min(n_controls) {
         0 => Err(Error::file(
             path,
-            format!("{finding}; every fold needs both"),
+            format!("{finding}; every fold needs both, so add samples of the missing class"),
         )),
         n if n < n_folds => Err(Error::file(
             path,
             format!(
-                "{finding}, too few for one of each in every fold of {n_folds}: use fewer --folds"
+                "{finding}, too few for one of each in every fold of {n_folds}; use fewer --folds"
             ),
         )),
         _ => Ok(()),
@@ -382,7 +382,7 @@ mod tests {
             assert_eq!(
                 all,
                 (0..80).filter(|&person| person != 50).collect::<Vec<_>>(),
-                "everyone does exactly one thing"
+                "every sample has exactly one role"
             );
             let predicted = predicted_by(member.fold, &plan.fold_of, &everyone());
             assert!(
@@ -466,7 +466,7 @@ mod tests {
         assert!(
             refusal(&cohort, Some(3))
                 .unwrap_err()
-                .contains("split train has nobody")
+                .contains("split train has no sample")
         );
     }
 

@@ -162,7 +162,7 @@ mod tests {
                 && message.contains("lower --memory, --batch-size"),
             "{message}"
         );
-        // So much for a batch is only taken if there is so much to encode.
+        // The memory of a batch is limited by the haplotypes that there are to encode.
         require(
             &small,
             &options(Schedule {
@@ -181,9 +181,9 @@ mod tests {
         };
         assert!(
             require(&long, &default, 100).is_err(),
-            "one haplotype is more than there is"
+            "one haplotype needs more than the free memory"
         );
-        // On a GPU the batches are elsewhere, but the model is made here.
+        // On a GPU, batches need no host memory, but the model does.
         let cpu = options(Schedule {
             memory: usize::MAX,
             batch_size: 1 << 20,

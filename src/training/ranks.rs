@@ -115,7 +115,7 @@ impl Ranks {
     }
 }
 
-/// The connection to the others.
+/// The connection to all other ranks.
 #[cfg(feature = "mpi")]
 struct World {
     communicator: mpi::topology::SimpleCommunicator,
@@ -154,7 +154,7 @@ impl World {
     }
 }
 
-/// There are no others in a build without MPI.
+/// A build without MPI has one rank.
 #[cfg(not(feature = "mpi"))]
 enum World {}
 
@@ -162,7 +162,7 @@ enum World {}
 impl World {
     fn ranks() -> Result<Ranks, &'static str> {
         Err(
-            "this process is one of several (mpirun, srun --mpi), and this build has no MPI: \
+            "this process is one of several (mpirun, srun --mpi), but this build has no MPI; \
              build with --features mpi",
         )
     }
@@ -172,7 +172,7 @@ impl World {
     }
 }
 
-/// What Open MPI, and MPICH, tell the processes that they start.
+/// Whether `mpirun` or `srun` started this process as one of several.
 fn is_one_of_several() -> bool {
     let more_than_one =
         |name: &str| std::env::var(name).is_ok_and(|n| n.parse().is_ok_and(|n: usize| n > 1));

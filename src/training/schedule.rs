@@ -33,18 +33,18 @@ pub struct Schedule {
     /// Decoupled weight decay of every matrix.
     #[arg(long, default_value_t = Schedule::default().weight_decay, value_name = "DECAY")]
     pub weight_decay: f64,
-    /// Gradients are scaled down to at most this norm over all parameters.
+    /// Largest norm of the gradients over all parameters. Larger gradients are scaled down to it.
     #[arg(long, default_value_t = Schedule::default().clip_norm, value_name = "NORM")]
     pub clip_norm: f64,
     /// Weights of cases and controls in the loss: none, balanced (both classes have the same total
     /// weight), or two numbers such as 2,1.
     #[arg(long, default_value_t = Schedule::default().class_weights, value_name = "WEIGHTS")]
     pub class_weights: ClassWeights,
-    /// Training stops after this many epochs without a better validation AUC. The loss often stays
-    /// level for many epochs before it falls.
+    /// Number of epochs without a better validation AUC after which training stops. The loss often
+    /// stays level for many epochs before it falls.
     #[arg(long, default_value_t = Schedule::default().patience, value_name = "EPOCHS")]
     pub patience: usize,
-    /// Cross-validation with K folds over the samples of the training and validation splits.
+    /// Number of folds of a cross-validation over the training and validation splits.
     /// Families stay together. Each model predicts the samples of its own fold, which it has not
     /// seen, and the next fold chooses the epoch. Samples of the test split get the mean logit of
     /// all models. Tokens and covariate scales remain those of the training split, so they depend
@@ -55,8 +55,8 @@ pub struct Schedule {
     /// mean logit.
     #[arg(long, default_value_t = Schedule::default().ensemble, value_name = "N")]
     pub ensemble: usize,
-    /// Memory for the haplotypes of a batch, in MB. A larger batch is encoded in chunks, which costs
-    /// one more forward pass. The result depends on this number in its last digits.
+    /// Memory for the haplotypes of a batch, in MB. A larger batch is encoded in chunks, which
+    /// costs one more forward pass. The result depends on this number in its last digits.
     #[arg(long, default_value_t = Schedule::default().memory, value_name = "MB")]
     pub memory: usize,
     /// Seed of the initial weights, the order of samples and the folds. The same seed gives the
@@ -109,8 +109,8 @@ impl Schedule {
         {
             "warmup must be in [0, 1) and weight_decay at least 0"
         } else if self.folds.is_some_and(|folds| folds < 3) {
-            "folds must be at least 3: one to predict, one to choose the epoch by, and the \
-             others to learn from"
+            "folds must be at least 3: one to predict, one to choose the epoch, and the remaining \
+             ones for training"
         } else {
             return Ok(());
         };
@@ -195,8 +195,8 @@ impl FromStr for ClassWeights {
             .and_then(|(case, control)| Some(Self::Given(weight(case)?, weight(control)?)))
             .ok_or_else(|| {
                 format!(
-                    "`{text}` are no class weights; write none, balanced, or those of a case and a \
-                     control, as in 2,1"
+                    "`{text}` is not a choice of class weights; write none, balanced, or the \
+                     weights of a case and a control such as 2,1"
                 )
             })
     }

@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_resumed_run_tells_every_epoch_once() {
+    fn a_resumed_run_writes_every_epoch_once() {
         let folder = tempfile::tempdir().unwrap();
         let mut file = EventFile::create(folder.path(), &[]).unwrap();
         for epoch in 1..=3 {

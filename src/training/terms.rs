@@ -233,7 +233,7 @@ pub fn train_of_loci(
 /// Loads a member that was trained by itself.
 ///
 /// # Errors
-/// A member that is not trained yet, or one of other inputs or options.
+/// A member that is not trained yet, or one of different inputs or options.
 pub fn trained(
     setting: &SharedByMembers<'_>,
     setup: TermSetup<'_>,
@@ -850,7 +850,7 @@ impl TrainedMember {
         Ok(Some(trained))
     }
 
-    /// Puts a tensor of the file at its place in the member.
+    /// Assigns a tensor of the file to its field in the member.
     fn add_tensor(&mut self, path: &Path, name: &str, tensor: Tensor) -> Result<(), Error> {
         if let Some(weight) = name.strip_prefix("weights/") {
             self.weights.insert(weight.to_owned(), tensor);
@@ -866,7 +866,7 @@ impl TrainedMember {
                     let epoch = row
                         .get(1..)
                         .and_then(EpochLog::from_numbers)
-                        .ok_or_else(|| damaged(path, "its log"))?;
+                        .ok_or_else(|| damaged(path, "invalid log"))?;
                     self.log.push((row[0] as usize, epoch));
                 }
             }

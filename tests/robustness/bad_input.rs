@@ -485,7 +485,7 @@ fn a_model_and_baselines_have_folders_of_their_own() {
     refuse(
         study.path(),
         &TRAIN.replace("new", "baselines --force"),
-        &["baselines holds what `prs` wrote"],
+        &["baselines contains the output of `prs`"],
     );
     let score = "score --vcf cohort.vcf --cohort cohort.csv -o risk.csv --model baselines --models";
     refuse(
@@ -1199,8 +1199,8 @@ fn tokens_fitted_on_people_who_are_held_out_now_are_refused() {
             &format!("S02,control,{split}"),
         );
         let expected = format!(
-            "tokens: the tokenizer was fitted on `S02`, who is in {split} here: tokenize again \
-             with this cohort"
+            "tokens: the tokenizer was fitted on `S02`, which is in split {split} of this cohort; \
+             run tokenize again with this cohort"
         );
         refuse(study.path(), TRAIN, &[&expected]);
     }
@@ -1365,7 +1365,7 @@ fn a_model_of_other_tokens_cannot_be_started_from() {
     refuse(
         study.path(),
         &format!("{TRAIN} --init model"),
-        &["model: its vocabulary is not that of these tokens"],
+        &["model: its vocabulary differs from that of these tokens"],
     );
     succeed(
         study.path(),
@@ -1387,14 +1387,14 @@ fn a_model_of_other_tokens_cannot_be_started_from() {
 fn a_model_of_other_covariates_cannot_be_started_from() {
     let study = study();
     replace(study.path(), "cohort.csv", "split,age", "split,years");
-    let expected = "model: its covariates are age, those of this run years: name the same in that \
-                    order (--covariates age)";
+    let expected = "model: its covariates are age, but this run has years; give the same \
+                    covariates in the same order (--covariates age)";
     refuse(
         study.path(),
         &format!("{TRAIN} --init model --covariates years"),
         &[expected],
     );
-    let expected = "model: its covariates are age, those of this run none";
+    let expected = "model: its covariates are age, but this run has none";
     refuse(
         study.path(),
         &format!("{TRAIN} --init model --covariates none"),
@@ -1407,7 +1407,7 @@ fn a_training_that_runs_away_says_where() {
     let study = study();
     let expected = [
         "the loss is not finite in epoch 1 (step 1)",
-        "lower the learning rate",
+        "Lower the learning rate",
         "nothing is kept",
     ];
     refuse(
@@ -1452,7 +1452,7 @@ fn a_gpu_is_refused_by_a_build_without_cuda() {
         refuse(
             study.path(),
             &format!("{arguments} --device cuda:0"),
-            &["this build has no CUDA: build with --features cuda"],
+            &["this build has no CUDA; build with --features cuda"],
         );
     }
 }
@@ -1467,7 +1467,7 @@ fn too_many_folds_are_refused() {
     );
     for n_folds in [12, 1_000_000_000_000_u64] {
         let expected =
-            format!("too few for one of each in every fold of {n_folds}: use fewer --folds");
+            format!("too few for one of each in every fold of {n_folds}; use fewer --folds");
         refuse(
             study.path(),
             &format!("{TRAIN} --folds {n_folds}"),

@@ -482,8 +482,8 @@ fn other_work_that_is_interrupted_ends_and_leaves_no_temporary_file() {
     let text = stderr(&output);
     assert!(
         text.ends_with(
-            "interrupted: what was finished is kept, and no file is half-written; the same \
-             command begins again\n"
+            "interrupted: finished work is kept, and no file is incomplete; the same command \
+             begins again\n"
         ),
         "{text}"
     );

@@ -466,7 +466,7 @@ fn what_makes_no_sense_is_refused() {
         ),
         (
             "compress dense --rank 4 --out ./dense",
-            "this is the model itself; choose another folder",
+            "this is the folder of the model; choose another folder",
         ),
         ("compress nothing --rank 4 --out new", "nothing/config.json"),
     ] {
@@ -496,6 +496,6 @@ fn what_makes_no_sense_is_refused() {
     refuse(
         &folder,
         "compress dense --rank 4 --tokens other --cohort cohort.csv --out new",
-        &["other: tokens of another tokenizer or slot grid"],
+        &["other: these tokens have a different tokenizer or slot grid"],
     );
 }

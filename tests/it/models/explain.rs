@@ -433,7 +433,7 @@ fn what_cannot_be_explained_is_refused() {
             vcf: vec![without_variants],
             ..options.clone()
         },
-        "nobody here has a variant of",
+        "no sample has a variant at",
     );
     let low_quality = study.vcf_with(
         "filtered.vcf",
@@ -445,7 +445,7 @@ fn what_cannot_be_explained_is_refused() {
         vcf: vec![low_quality],
         ..options.clone()
     };
-    refused(&filtered, "nobody here has a variant of");
+    refused(&filtered, "no sample has a variant at");
     let accepted = Options {
         apply_filters: Some("LowQual".parse().unwrap()),
         out: study.cohort.path("low-quality"),

@@ -186,7 +186,7 @@ fn one_of_several_is_refused_by_a_build_without_mpi() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(
         !output.status.success()
-            && said.contains("this build has no MPI: build with --features mpi"),
+            && said.contains("this build has no MPI; build with --features mpi"),
         "{said}"
     );
 }

@@ -45,7 +45,7 @@ fn people_in_folds_are_predicted_out_of_fold_and_test_people_by_the_mean() {
     );
     let summary = train(&options);
     assert_eq!(summary.members.len(), 4);
-    assert!(summary.to_string().contains("out of fold") && summary.out_of_fold_auroc.is_some());
+    assert!(summary.to_string().contains("out-of-fold AUC") && summary.out_of_fold_auroc.is_some());
 
     let rows = predictions(&options.out);
     let cohort = read_cohort(&options.cohort);
@@ -292,7 +292,7 @@ fn a_run_that_diverges_keeps_its_last_checkpoint_and_says_so() {
     let checkpoint = options.out.join("checkpoint.safetensors");
     assert!(
         message.contains(&format!("in epoch {epoch} (step {step})"))
-            && message.contains("lower the learning rate (100)"),
+            && message.contains("Lower the learning rate (100)"),
         "{message}"
     );
     assert!(
@@ -338,8 +338,8 @@ fn a_member_starts_only_from_weights_that_have_not_seen_the_people_it_holds_out(
         let message = train_from(options, from).unwrap_err();
         assert!(
             message.contains(
-                "it may have learnt from people whom this run holds out: start from a bundle of \
-                 the same --folds, --ensemble and --seed"
+                "it may have been trained on samples that this run holds out; start from a bundle \
+                 with the same --folds, --ensemble and --seed"
             ),
             "{message}"
         );
@@ -374,7 +374,7 @@ fn a_member_starts_only_from_weights_that_have_not_seen_the_people_it_holds_out(
     assert!(
         train_from(&in_folds, &folds.out)
             .unwrap_err()
-            .contains("is not in the fold it has here: start from a bundle of the same cohort")
+            .contains("is in a different fold in this run; start from a bundle of the same cohort")
     );
 }
 

@@ -163,7 +163,7 @@ fn a_run_that_is_told_to_stop_goes_on_from_the_very_step_to_the_same_bytes() {
         let (member, epoch, step) = last;
         let expected = format!(
             "stopped after step {step} of 3 in epoch {epoch} of 3 of model {member} of 2; the \
-             state is in "
+             state is saved in "
         );
         assert!(
             message.starts_with(&expected) && !options.out.join("config.json").exists(),
@@ -265,7 +265,7 @@ fn a_checkpoint_of_other_options_is_refused() {
         let error = training::run(&other, &mut |_| {}).unwrap_err().to_string();
         assert!(
             error.contains(
-                "checkpoint.safetensors: this checkpoint belongs to other inputs or options"
+                "checkpoint.safetensors: this checkpoint belongs to different inputs or options"
             ),
             "{error}"
         );
@@ -314,7 +314,7 @@ fn a_damaged_checkpoint_is_refused() {
             .to_string();
         assert!(
             error.contains("checkpoint.safetensors: damaged checkpoint")
-                && error.contains("delete it to start again"),
+                && error.contains("delete it to start from scratch"),
             "{error}"
         );
         assert!(!options.out.join("config.json").exists());

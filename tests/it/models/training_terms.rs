@@ -421,7 +421,7 @@ fn a_published_score_enters_as_an_offset_with_a_coefficient_of_its_own() {
     };
     let message = training::run(&pure, &mut |_| {}).unwrap_err().to_string();
     assert!(
-        message.contains("needs an additive term: leave out --additive none"),
+        message.contains("needs an additive term; remove --additive none"),
         "{message}"
     );
 }

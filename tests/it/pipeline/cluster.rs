@@ -584,7 +584,7 @@ fn assert_tokens_of_blocks(
     prop_assume!(
         !tokenized
             .as_ref()
-            .is_err_and(|error| error.to_string().contains("no place of the loci varies"))
+            .is_err_and(|error| error.to_string().contains("no segment of the loci varies"))
     );
     let (summary, _) = tokenized.unwrap();
     let merged = tokenize_by_blocks(folder, &blocks, &cohort, policies, &options);
@@ -733,7 +733,7 @@ fn assert_other_options_are_refused(blocks: &TokenBlocks) {
         "--vocab-size 60",
         &[
             "other: made with a tokenizer.json of SHA-256",
-            "make all with one --tokenizer-file",
+            "make all blocks with one --tokenizer-file",
         ],
     );
     for (options, expected) in [
@@ -772,7 +772,7 @@ fn assert_other_people_are_refused(blocks: &TokenBlocks) {
     );
     blocks.assert_refused(
         &format!("{ONE_TOKENIZER} --cohort split.csv"),
-        &["other: fitted on 7 people, the other blocks on 6; sample `P7`"],
+        &["other: fitted on 7 samples, the other blocks on 6; sample `P7`"],
     );
 }
 
@@ -837,7 +837,7 @@ fn scores_of_blocks_of_people_are_those_of_all_at_once() {
     refuse(
         folder,
         "merge --predictions 0.csv 1.csv 0.csv -o x.csv",
-        &["0.csv: line 2: person `", "already"],
+        &["0.csv: line 2: sample `", "already"],
     );
     refuse(
         folder,

@@ -398,7 +398,7 @@ fn a_damaged_checkpoint_is_refused_and_one_of_other_options_is_started_anew() {
         &[
             "3-models/tiny: ",
             "checkpoint.safetensors: damaged checkpoint",
-            "delete it to start again",
+            "delete it to start from scratch",
         ],
     );
 

@@ -2,7 +2,7 @@
 //! 1) of the tokens of one head.
 //!
 //! Input -> output: vectors of tokens -> anchors, kernel width, and hash functions whose codes
-//! agree more for tokens with similar directions than for others.
+//! agree more for tokens with similar directions than for dissimilar ones.
 //!
 //! The hash functions are fitted bit by bit, with the features K (tokens, anchors) of m tokens:
 //!
@@ -73,8 +73,8 @@ pub fn fit(tokens: &Tokens, n_anchors: usize, n_bits: usize, rng: &mut ChaCha8Rn
     let n = tokens.len();
     if n < 3 {
         bail!(
-            "hash functions need at least 3 tokens to be fitted on, not {n}: give haplotypes with \
-             tokens"
+            "hash functions are fitted on at least 3 tokens, but there are {n}; give haplotypes \
+             with more tokens"
         );
     }
     // With fewer tokens than anchors, some tokens are repeated.
@@ -150,7 +150,7 @@ fn functions(
     let ridge = DMatrix::identity(n_features, n_features)
         * (RIDGE * spread.trace() / n_features as f64 + 1e-12);
     let Some(factor) = (spread + ridge).cholesky() else {
-        bail!("hash functions cannot be fitted: the tokens given are not finite")
+        bail!("hash functions cannot be fitted, because a token vector is not finite")
     };
     let root = factor.l();
     let mut functions = Vec::with_capacity(n_bits);
@@ -172,7 +172,7 @@ fn functions(
             root.tr_solve_lower_triangular(&eigen.eigenvectors.column(eigen.eigenvalues.imax()))
         });
         let Some(direction) = direction else {
-            bail!("hash functions cannot be fitted: the tokens given are not finite")
+            bail!("hash functions cannot be fitted, because a token vector is not finite")
         };
         let values = features * &direction;
         for pair in &mut pairs {

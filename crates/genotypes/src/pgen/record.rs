@@ -178,9 +178,10 @@ impl PgenRecord {
     #[inline]
     pub(super) fn set_phase(&mut self, slot: usize, is_swapped: bool) {
         self.phased[slot] = true;
-        if is_swapped {
-            self.alleles[slot].reverse();
-        }
+        // Without a branch, for half of the calls are swapped at random.
+        let [first, second] = self.alleles[slot];
+        let difference = (first ^ second) & -i16::from(is_swapped);
+        self.alleles[slot] = [first ^ difference, second ^ difference];
     }
 
     /// Gives every sample the dosages of its call, phased ones if `is_phased`.

@@ -19,6 +19,16 @@ pub enum Sex {
     Unknown,
 }
 
+impl Sex {
+    fn of_field(field: &str) -> Self {
+        match field {
+            "1" | "M" | "m" => Self::Male,
+            "2" | "F" | "f" => Self::Female,
+            _ => Self::Unknown,
+        }
+    }
+}
+
 /// The samples of a fileset, in the order of the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PgenSamples {
@@ -57,8 +67,26 @@ impl PgenSamples {
         while let Some(line) = lines.next_line()? {
             let result = builder.read_line(line);
             result.map_err(|fault| lines.fault(fault))?;
+            builder
+                .line_numbers
+                .resize(builder.samples.len(), lines.number());
+        }
+        if let Some(index) = builder.samples.first_duplicate() {
+            return Err(PgenError::Line {
+                path: path.to_path_buf(),
+                line: builder.line_numbers[index],
+                fault: LineFault::DuplicateSample {
+                    id: builder.samples.ids[index].clone(),
+                },
+            });
         }
         Ok(builder.samples)
+    }
+
+    /// The first sample whose id an earlier sample has.
+    fn first_duplicate(&self) -> Option<usize> {
+        let mut seen = HashSet::with_capacity(self.len());
+        self.ids.iter().position(|id| !seen.insert(id.as_str()))
     }
 }
 
@@ -66,7 +94,8 @@ impl PgenSamples {
 #[derive(Default)]
 struct Builder {
     samples: PgenSamples,
-    seen: HashSet<String>,
+    /// The line of each sample.
+    line_numbers: Vec<u64>,
     columns: Option<Columns>,
     has_header: bool,
 }
@@ -84,14 +113,17 @@ impl Builder {
             return Err(LineFault::Column { column: "IID" });
         }
         let columns = *self.columns.get_or_insert(Columns::FAM);
-        let (id, sex) = columns.sample(line)?;
-        if !self.seen.insert(id.clone()) {
-            return Err(LineFault::DuplicateSample { id });
-        }
-        self.samples.ids.push(id);
-        self.samples.sexes.push(sex);
+        let sample = columns.sample(line)?;
+        self.samples.ids.push(sample.id.to_owned());
+        self.samples.sexes.push(sample.sex);
         Ok(())
     }
+}
+
+/// The fields of one line that are used.
+struct Sample<'a> {
+    id: &'a str,
+    sex: Sex,
 }
 
 /// Where the columns are that are used.
@@ -116,20 +148,27 @@ impl Columns {
         })
     }
 
-    fn sample(&self, line: &str) -> Result<(String, Sex), LineFault> {
-        let values: Vec<&str> = fields(line).collect();
+    fn sample<'a>(&self, line: &'a str) -> Result<Sample<'a>, LineFault> {
         let last = self.sex.unwrap_or(self.id).max(self.id);
-        if values.len() <= last {
+        let mut sample = Sample {
+            id: "",
+            sex: Sex::Unknown,
+        };
+        let mut found = 0;
+        for (index, value) in fields(line).take(last + 1).enumerate() {
+            if index == self.id {
+                sample.id = value;
+            } else if self.sex == Some(index) {
+                sample.sex = Sex::of_field(value);
+            }
+            found += 1;
+        }
+        if found <= last {
             return Err(LineFault::Fields {
                 expected: last + 1,
-                found: values.len(),
+                found,
             });
         }
-        let sex = match self.sex.map(|index| values[index]) {
-            Some("1" | "M" | "m") => Sex::Male,
-            Some("2" | "F" | "f") => Sex::Female,
-            _ => Sex::Unknown,
-        };
-        Ok((values[self.id].to_owned(), sex))
+        Ok(sample)
     }
 }

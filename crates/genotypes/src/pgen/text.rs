@@ -88,6 +88,11 @@ impl Lines {
         }
     }
 
+    /// 1-based number of the line read last.
+    pub(super) const fn number(&self) -> u64 {
+        self.number
+    }
+
     /// An error at the line read last.
     pub(super) fn fault(&self, fault: LineFault) -> PgenError {
         PgenError::Line {

@@ -359,6 +359,8 @@ impl ApoeResults {
 fn kinship_source(options: &Options) -> kinship_sites::Source<'_> {
     kinship_sites::Source {
         vcf: &options.scoring.vcf,
+        format: &options.scoring.format,
+        reference: options.scoring.matching.reference.as_deref(),
         filters: options.scoring.filters.as_deref(),
         reading: &options.scoring.matching.reading,
         has_regions: options.regions_file.is_some(),

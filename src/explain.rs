@@ -30,6 +30,7 @@ mod plot;
 mod switches;
 mod variants;
 
+use gf_genotypes::FormatOptions;
 use std::{collections::BTreeSet, path::PathBuf};
 
 use gf_cohort_schema::{EffectRow, MissingPolicies, PairRow};
@@ -61,6 +62,9 @@ const MAX_R2: f64 = 0.8;
 pub struct Options {
     /// VCF, VCF.gz or BCF files of the samples.
     pub vcf: Vec<PathBuf>,
+    /// What the genotype files do not state about themselves.
+    #[serde(default, skip_serializing_if = "FormatOptions::is_default")]
+    pub format: FormatOptions,
     /// Samples to read: those of the table with covariates, or of the files without a table.
     #[serde(skip)]
     pub samples: Samples,
@@ -286,6 +290,7 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
     }
     let source = score::Source {
         vcf: &options.vcf,
+        format: &options.format,
         samples: &options.samples,
         reference: Some(&options.reference),
         cohort: options.cohort.as_deref(),

@@ -10,6 +10,8 @@ mod merge;
 
 pub use self::merge::merge;
 
+use crate::scoring::GenotypeFiles;
+use gf_genotypes::FormatOptions;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -36,6 +38,9 @@ use gf_haplotypes::{ApplyFilters, Carried, Dictionary, EmptyLoci, Regions, Sampl
 pub struct Options {
     /// VCF, VCF.gz or BCF files of the samples.
     pub vcf: Vec<PathBuf>,
+    /// What the genotype files do not state about themselves.
+    #[serde(default, skip_serializing_if = "FormatOptions::is_default")]
+    pub format: FormatOptions,
     /// Samples to read: those of the table with covariates, or of the files without a table.
     #[serde(skip)]
     pub samples: Samples,
@@ -289,6 +294,7 @@ fn sequence_model(options: &Options) -> Result<Summary, Error> {
     let device = options.device.open()?;
     let source = Source {
         vcf: &options.vcf,
+        format: &options.format,
         samples: &options.samples,
         reference: options.reference.as_deref(),
         cohort: options.cohort.as_deref(),
@@ -344,6 +350,8 @@ fn sequence_model(options: &Options) -> Result<Summary, Error> {
 pub struct Source<'s> {
     /// VCF or BCF files.
     pub vcf: &'s [PathBuf],
+    /// What the files do not state about themselves.
+    pub format: &'s FormatOptions,
     /// Samples of the table with covariates, or of the files when there is no table.
     pub samples: &'s Samples,
     /// FASTA.
@@ -400,6 +408,7 @@ pub fn people_of(model: &Path, bundle: &Bundle, source: &Source<'_>) -> Result<N
         .collect();
     let sequence_options = gf_haplotypes::Options {
         vcf: source.vcf.to_vec(),
+        format: source.format.clone(),
         reference: source.reference.ok_or(Error::NoReference)?.into(),
         regions: Regions::File(model.join(layout::CONFIG)),
         samples: match &covariates {
@@ -516,7 +525,10 @@ fn polygenic_scores(options: &Options) -> Result<Summary, Error> {
         &options.samples,
     )?;
     let (rows, applied) = model.apply(
-        &options.vcf,
+        &GenotypeFiles {
+            paths: &options.vcf,
+            format: &options.format,
+        },
         &options.samples,
         options.reference.as_deref(),
         cohort.as_ref(),

@@ -31,7 +31,7 @@ pub(crate) mod testing;
 mod error;
 
 pub use self::{
-    dosages::{HalfCalls, ReadCounts, Reading},
+    dosages::{GenotypeFiles, HalfCalls, ReadCounts, Reading},
     effect::Effect,
     error::Error,
     matching::{ConstantSource, Exclusion, MatchCounts, MatchType, Unmatched, complement},

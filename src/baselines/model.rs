@@ -6,9 +6,10 @@
 //! frequencies are those of the training samples, never those of the samples that are scored.
 //! Positions are 1-based.
 
+use crate::scoring::GenotypeFiles;
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
-    path::{Path, PathBuf},
+    path::Path,
     sync::OnceLock,
 };
 
@@ -292,12 +293,12 @@ impl PrsModel {
     /// - A VCF with fewer of a baseline's alleles than [`Self::min_overlap`].
     pub fn apply(
         &self,
-        vcf: &[PathBuf],
+        files: &GenotypeFiles<'_>,
         samples: &Samples,
         reference: Option<&Path>,
         cohort: Option<&Cohort>,
     ) -> Result<(Vec<Risk>, ApplySummary), Error> {
-        let table = self.read_genotypes(vcf, samples, reference, cohort)?;
+        let table = self.read_genotypes(files, samples, reference, cohort)?;
         let mut summary = ApplySummary {
             n_people: table.people.len(),
             genotypes: table.counts.clone(),
@@ -332,7 +333,7 @@ impl PrsModel {
     /// Reads the genotypes of all alleles of the model.
     fn read_genotypes(
         &self,
-        vcf: &[PathBuf],
+        files: &GenotypeFiles<'_>,
         samples: &Samples,
         reference: Option<&Path>,
         cohort: Option<&Cohort>,
@@ -352,7 +353,8 @@ impl PrsModel {
         });
         let is_wanted = |record: &VariantRecord| positions.has(record);
         let request = Request {
-            paths: vcf,
+            paths: files.paths,
+            format: Some(files.format),
             regions: Some(&regions),
             people: names.as_deref(),
             samples: Some(samples),

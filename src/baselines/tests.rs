@@ -1,5 +1,7 @@
 //! The stage as a whole, and scores compared with PLINK 2.
 
+use crate::scoring::GenotypeFiles;
+use gf_genotypes::FormatOptions;
 use std::{
     collections::HashMap,
     fmt::Write as _,
@@ -330,7 +332,12 @@ fn the_saved_model_gives_the_predictions(options: &Options) {
     )
     .unwrap();
     let (rows, applied) = model
-        .apply(&options.scoring.vcf, &Samples::All, None, Some(&cohort))
+        .apply(
+            &files(&options.scoring.vcf),
+            &Samples::All,
+            None,
+            Some(&cohort),
+        )
         .unwrap();
     assert_eq!(
         (rows.len(), applied.absent_alleles.len()),
@@ -345,7 +352,7 @@ fn the_saved_model_gives_the_predictions(options: &Options) {
     }
     assert!(
         model
-            .apply(&options.scoring.vcf, &Samples::All, None, None)
+            .apply(&files(&options.scoring.vcf), &Samples::All, None, None)
             .unwrap_err()
             .to_string()
             .contains("covariate `age`")
@@ -599,7 +606,7 @@ fn a_saved_model_of_another_version_or_a_vcf_without_its_variants_is_refused() {
         &[&format!("1 10 . A G . PASS . GT{}", " 0|1".repeat(12))],
     );
     let message = model
-        .apply(&[other], &Samples::All, None, Some(&cohort))
+        .apply(&files(&[other]), &Samples::All, None, Some(&cohort))
         .unwrap_err()
         .to_string();
     assert!(
@@ -723,7 +730,7 @@ impl TrainedModel {
     fn apply(&self, spelling: impl Fn(usize) -> Spelling) -> (Vec<Risk>, ApplySummary) {
         let vcf = rewritten(self.folder.path(), spelling);
         self.model
-            .apply(&[vcf], &Samples::All, None, Some(&self.cohort))
+            .apply(&files(&[vcf]), &Samples::All, None, Some(&self.cohort))
             .unwrap()
     }
 }
@@ -847,7 +854,7 @@ fn a_saved_model_says_why_alleles_are_not_there() {
         );
         let message = model
             .apply(
-                std::slice::from_ref(&vcf),
+                &files(std::slice::from_ref(&vcf)),
                 &Samples::All,
                 None,
                 Some(&cohort),
@@ -858,7 +865,7 @@ fn a_saved_model_says_why_alleles_are_not_there() {
         model.filters = Vec::new();
         assert_eq!(
             model
-                .apply(&[vcf], &Samples::All, None, Some(&cohort))
+                .apply(&files(&[vcf]), &Samples::All, None, Some(&cohort))
                 .is_ok(),
             contig == "1"
         );
@@ -1197,4 +1204,17 @@ fn principal_components_alone_are_a_baseline_where_there_are_any() {
     let models = run(&options).unwrap().models;
     assert_eq!(models[..2], ["prs-covariates", "prs-pcs"]);
     assert_eq!(gf_cohort_schema::rung("prs-pcs"), None);
+}
+
+/// VCF files, which state everything about themselves.
+fn files(paths: &[PathBuf]) -> GenotypeFiles<'_> {
+    static NOTHING: FormatOptions = FormatOptions {
+        ref_first: false,
+        ref_last: false,
+        contig: None,
+    };
+    GenotypeFiles {
+        paths,
+        format: &NOTHING,
+    }
 }

@@ -1,5 +1,6 @@
 //! `gf-genomics explain`.
 
+use gf_genotypes::FormatOptions;
 use std::path::PathBuf;
 
 use super::{
@@ -31,6 +32,8 @@ pub struct Args {
     /// VCF, VCF.gz or BCF files of the people.
     #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
     vcf: Vec<PathBuf>,
+    #[command(flatten)]
+    format: FormatOptions,
     #[command(flatten)]
     people: SampleArgs,
     /// Reference FASTA of the model's build.
@@ -79,6 +82,7 @@ pub struct Args {
 pub fn run(args: Args) -> anyhow::Result<()> {
     let Args {
         vcf,
+        format,
         people,
         reference,
         model,
@@ -97,6 +101,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let regions = (!regions.is_empty()).then(|| regions.join(","));
     let options = Options {
         vcf,
+        format,
         samples,
         reference,
         model,

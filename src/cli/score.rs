@@ -1,6 +1,7 @@
 //! `gf-genomics score`.
 
 use gf_cohort_schema::arguments::some_of;
+use gf_genotypes::FormatOptions;
 use std::path::PathBuf;
 
 use gf_cohort_schema::{MissingCovariates, MissingPolicies, MissingValues};
@@ -26,6 +27,8 @@ pub struct Args {
     /// VCF, VCF.gz or BCF files of the people.
     #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
     vcf: Vec<PathBuf>,
+    #[command(flatten)]
+    format: FormatOptions,
     #[command(flatten)]
     people: SampleArgs,
     /// Reference FASTA; required for a sequence model. For the scores that `prs` saved it is not,
@@ -89,6 +92,7 @@ pub struct Args {
 pub fn run(args: Args) -> anyhow::Result<()> {
     let Args {
         vcf,
+        format,
         people,
         reference,
         model,
@@ -111,6 +115,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     };
     let options = Options {
         vcf,
+        format,
         samples,
         reference,
         model,

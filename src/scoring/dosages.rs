@@ -28,8 +28,8 @@ use crate::scoring::{
 };
 use gf_cohort_schema::counted;
 use gf_genotypes::{
-    ABSENT, DisjointRegions, DosageField, GenomeBuild, Genotype, MISSING, RefAlleles, Reference,
-    FormatOptions, Samples, VariantFile, VariantRecord, admits, contig_key,
+    ABSENT, DisjointRegions, DosageField, FormatOptions, GenomeBuild, Genotype, MISSING,
+    RefAlleles, Reference, Samples, VariantFile, VariantRecord, admits, contig_key,
 };
 
 /// How genotypes become dosages: options of `prs` and keys of `[baselines.scoring.reading]`.
@@ -205,6 +205,15 @@ pub struct ReadCounts {
     pub samples_left_out: u64,
     /// Records outside of the reference, whose REF was not compared.
     pub records_beyond_reference: u64,
+}
+
+/// Genotype files, and what they do not state about themselves.
+#[derive(Clone, Copy, Debug)]
+pub struct GenotypeFiles<'a> {
+    /// The files.
+    pub paths: &'a [PathBuf],
+    /// What their formats leave open.
+    pub format: &'a FormatOptions,
 }
 
 fn open_file(path: &Path, format: Option<&FormatOptions>) -> Result<VariantFile, Error> {

@@ -34,8 +34,8 @@ pub use self::{
     },
     samples::Samples,
     variants::{
-        DosageField, FormatOptions, RecordLocation, RefOrder, STDIN, VariantFile, VariantRecord, admits, pass,
-        samples_of_files,
+        DosageField, FormatOptions, RecordLocation, RefOrder, STDIN, VariantFile, VariantRecord,
+        admits, pass, samples_of_files,
     },
 };
 

@@ -27,19 +27,19 @@ use std::{
 };
 
 pub(super) use self::input::{Compression, Decompression, Input};
-use self::{
-    columns::{Columns, Selection},
-    format::Format,
-    header::Header,
-    input::is_stream,
-    region_cursor::{PassedOver, RegionCursor},
-};
 pub use self::{
     bgen_records::RefOrder,
     format_options::FormatOptions,
     imputed_dosages::DosageField,
     input::STDIN,
     record::{RecordLocation, VariantRecord, admits, pass},
+};
+use self::{
+    columns::{Columns, Selection},
+    format::Format,
+    header::Header,
+    input::is_stream,
+    region_cursor::{PassedOver, RegionCursor},
 };
 use super::{DisjointRegions, Error, Reference, same_contig};
 use gf_files::output::FileState;

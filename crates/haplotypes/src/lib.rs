@@ -69,8 +69,9 @@ use self::{
 use gf_cohort_schema::counted;
 use gf_files::output;
 use gf_genotypes::{
-    DisjointRegions, FormatOptions, Locus, RecordLocation, RefAlleles, Reference, VariantFile, contig_key,
-    loci_of_regions, read_intervals, read_loci, require_build_of_named, tell_different_builds,
+    DisjointRegions, FormatOptions, Locus, RecordLocation, RefAlleles, Reference, VariantFile,
+    contig_key, loci_of_regions, read_intervals, read_loci, require_build_of_named,
+    tell_different_builds,
 };
 
 /// What the stage needs.

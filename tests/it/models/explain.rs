@@ -65,6 +65,7 @@ impl Study {
     fn options(&self, vcf: &Path, out: &str) -> Options {
         Options {
             vcf: vec![vcf.into()],
+            format: gf_genotypes::FormatOptions::default(),
             samples: Samples::All,
             reference: self.cohort.path("reference.fa"),
             model: self.cohort.path("model"),

@@ -106,7 +106,9 @@ impl BgenRecords {
     pub fn decide_ref_order(&mut self, reference: &mut Reference) -> Result<(), Error> {
         let votes = self.count_votes(reference);
         let order = match votes {
-            OrderVotes { first: 0, last: 0, .. } => None,
+            OrderVotes {
+                first: 0, last: 0, ..
+            } => None,
             OrderVotes { first, last, .. } if last * 20 <= first => Some(RefOrder::RefFirst),
             OrderVotes { first, last, .. } if first * 20 <= last => Some(RefOrder::RefLast),
             OrderVotes { .. } => None,
@@ -284,7 +286,11 @@ fn set_genotypes(
         let [a, b] = alleles;
         let phased = stored.is_phased() || a == b || b == ABSENT;
         // An unphased call is written with the smaller allele first.
-        let alleles = if phased { alleles } else { [a.min(b), a.max(b)] };
+        let alleles = if phased {
+            alleles
+        } else {
+            [a.min(b), a.max(b)]
+        };
         gt::set(record, sample, Genotype { alleles, phased }, REFERENCE);
     }
     Ok(())

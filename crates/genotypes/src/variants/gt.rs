@@ -443,7 +443,12 @@ pub(super) fn read_nothing(columns: &Columns, record: &mut VariantRecord) {
 
 /// Stores a call; `reference` is the call that [`start`] gave to all samples.
 #[inline]
-pub(super) fn set(record: &mut VariantRecord, sample: usize, genotype: Genotype, reference: Genotype) {
+pub(super) fn set(
+    record: &mut VariantRecord,
+    sample: usize,
+    genotype: Genotype,
+    reference: Genotype,
+) {
     if genotype != reference {
         record.genotypes[sample] = genotype;
         if genotype.alleles == [0, 0] {

@@ -116,7 +116,12 @@ fn set_genotypes(stored: &PgenRecord, selection: Selection<'_>, record: &mut Var
     gt::start(record, selection.columns, REFERENCE);
     if let Some(carriers) = stored.carriers() {
         for &sample in carriers {
-            gt::set(record, sample as usize, stored.genotype(sample as usize), REFERENCE);
+            gt::set(
+                record,
+                sample as usize,
+                stored.genotype(sample as usize),
+                REFERENCE,
+            );
         }
         return;
     }

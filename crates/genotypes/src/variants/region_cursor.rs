@@ -66,7 +66,11 @@ impl PassedOver {
             ));
         }
         if self.n_uncalled > 0 {
-            let calls = counted(self.n_uncalled, "haplotype or genotype", "haplotypes or genotypes");
+            let calls = counted(
+                self.n_uncalled,
+                "haplotype or genotype",
+                "haplotypes or genotypes",
+            );
             lines.push(format!(
                 "{path}: {calls} without an allele of probability 0.9 or more are read as missing"
             ));

@@ -124,7 +124,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         options: json!(options),
         inputs: inputs.clone(),
     };
-    let _claim = pipeline::claim(&options.out)?;
+    let _lock = pipeline::lock_folder(&options.out)?;
     let record = CommandRun::begin(&options.out, &work, args.overwrite)?;
     let summary = evaluation::evaluate(&options)?;
     let written = report::write(&options.out, &summary)?;

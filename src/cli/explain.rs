@@ -120,7 +120,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         options: without_names(&options, &options.samples),
         inputs: inputs.clone(),
     };
-    let _claim = pipeline::claim(&options.out)?;
+    let _lock = pipeline::lock_folder(&options.out)?;
     let record = CommandRun::begin(&options.out, &work, overwrite)?;
     let summary = explain::run(&options)?;
     record.finish("explain", &work.options, inputs, &summary)?;

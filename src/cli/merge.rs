@@ -119,7 +119,7 @@ fn sequences(folders: &[PathBuf], out: &Path, overwrite: OverwriteArgs) -> anyho
         options: options.clone(),
         inputs: folders.iter().collect(),
     };
-    let _claim = pipeline::claim(out)?;
+    let _lock = pipeline::lock_folder(out)?;
     let record = CommandRun::begin(out, &work, overwrite)?;
     let (merged, summary) = gf_haplotypes::merge(
         &shards(folders, records.iter().map(|record| &record.summary)),
@@ -143,7 +143,7 @@ fn tokens(folders: &[PathBuf], out: &Path, overwrite: OverwriteArgs) -> anyhow::
         options: options.clone(),
         inputs: folders.iter().collect(),
     };
-    let _claim = pipeline::claim(out)?;
+    let _lock = pipeline::lock_folder(out)?;
     let record = CommandRun::begin(out, &work, overwrite)?;
     let (merged, of_sequences) = gf_haplotypes::merge(
         &shards(

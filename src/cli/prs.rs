@@ -105,7 +105,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         options: without_names(&options, &options.scoring.samples),
         inputs: inputs(&options).collect(),
     };
-    let _claim = pipeline::claim(&options.scoring.out)?;
+    let _lock = pipeline::lock_folder(&options.scoring.out)?;
     let record = CommandRun::begin(&options.scoring.out, &work, args.overwrite)?;
     let failed = if options.cohort.as_os_str().is_empty() {
         let summary = scoring::raw_scores(&options.scoring)?;

@@ -110,7 +110,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         .map(PathBuf::as_path)
         .collect();
     output::check_outputs(options.inputs(), &outputs)?;
-    let _claim = args.out.as_deref().map(pipeline::claim).transpose()?;
+    let _lock = args.out.as_deref().map(pipeline::lock_folder).transpose()?;
     let work = Work {
         command: "sequences",
         options: without_people(&options),

@@ -54,7 +54,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         options: without_names(&options, &options.founders),
         inputs: inputs.clone(),
     };
-    let _claim = pipeline::claim(&options.out)?;
+    let _lock = pipeline::lock_folder(&options.out)?;
     let record = CommandRun::begin(&options.out, &work, args.overwrite)?;
     let summary = simulate::run(&options)?;
     record.finish("simulate", &work.options, inputs, &summary.truth)?;

@@ -92,7 +92,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         options: resolved.clone(),
         inputs: inputs.clone(),
     };
-    let _claim = pipeline::claim(&args.out)?;
+    let _lock = pipeline::lock_folder(&args.out)?;
     let record = CommandRun::begin(&args.out, &work, args.overwrite)?;
     let started = Instant::now();
     let (dictionary, skips, summary) = gf_haplotypes::run(&sequence_options)?;

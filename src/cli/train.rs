@@ -110,7 +110,9 @@ fn train(
 ) -> anyhow::Result<()> {
     // Members that are trained side by side have files of their own.
     let is_all = ranks.is_first() && member.is_none();
-    let _claim = is_all.then(|| pipeline::claim(&options.out)).transpose()?;
+    let _lock = is_all
+        .then(|| pipeline::lock_folder(&options.out))
+        .transpose()?;
     let offset = options.offset.as_ref().map(|offset| &offset.path);
     let inputs: Vec<&PathBuf> = [&options.tokens, &options.cohort]
         .into_iter()

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow, bail};
 use gf_cohort_schema::{
     Cohort, CovariateChoice, MissingCovariates, MissingPolicies, MissingSamples, MissingValues,
-    PhenotypeCoding, ScoreLayout,
+    PhenotypeCoding, ScoreLayout, text,
 };
 use serde::{Deserialize, Serialize};
 
@@ -338,7 +338,7 @@ impl Plan {
     /// A file that cannot be read, unknown or missing keys (with the line), people from nowhere or
     /// from two places, a name used twice.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
-        let text = super::read_text(path)?;
+        let text = text::read(path)?;
         let file: File = toml::from_str(&text).map_err(|error| at_line(path, &text, &error))?;
         let table: toml::Table = toml::from_str(&text)?;
         if let Some((place, key)) = inner_key_set_elsewhere(&table) {

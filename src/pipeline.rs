@@ -3,10 +3,10 @@
 //! Input -> output: a pipeline file ->
 //! `DIR/{0-cohort,1-sequences,2-tokens,3-models,4-baselines,5-report}/` and `run.json`.
 //!
-//! A stage is identified by the digest of its options, input files and earlier stages ([`made`]).
+//! A stage is identified by the digest of its options, input files and earlier stages (`made.rs`).
 //! It is not done again where its folder has a finished stage with the same digest and unchanged
-//! files ([`stage`]). Each stage, and each shard of the large ones, is also a job ([`jobs`]): it can
-//! be done by itself ([`blocks`]), on any machine that sees the folder.
+//! files (`stage.rs`). Each stage, and each shard of the large ones, is also a job ([`jobs`]). A
+//! job can be done by itself (`blocks.rs`), on any machine that sees the folder.
 
 mod blocks;
 mod check;

@@ -19,10 +19,6 @@ use crate::{
 /// Polygenic risk scores and other baselines: covariates, APOE, scores learned from the dosages,
 /// published scores.
 #[derive(Debug, clap::Args)]
-#[allow(
-    clippy::struct_excessive_bools,
-    reason = "switches of the command line"
-)]
 #[command(
     after_help = "Examples:\n  gf-genomics prs --vcf cohort.vcf.gz --cohort cohort.csv \
                   --scoring-file PGS000001_hmPOS_GRCh38.txt.gz --genome-build GRCh38 --out prs\n  \

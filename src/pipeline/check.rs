@@ -4,7 +4,8 @@
 //! or the reason why the stage would refuse them. Nothing is written.
 
 use std::{
-    io::Write,
+    fmt::Write as _,
+    io::Write as _,
     path::{Path, PathBuf},
 };
 
@@ -239,10 +240,11 @@ fn baselines(plan: &Plan, data: &Data, out: &Path) -> anyhow::Result<CheckedBase
     let (cohort, scores) = baselines::check(&options)?;
     let mut description = cohort.to_string().trim_end().replace('\n', "; ");
     for (id, n_variants) in &scores {
-        description += &format!(
+        write!(
+            description,
             "; score {id}: {}",
             counted(*n_variants, "variant", "variants")
-        );
+        )?;
     }
     Ok(CheckedBaselines {
         description,
@@ -306,7 +308,9 @@ fn report(
     for name in options.strata.iter().flatten() {
         require_stratum(name, characteristics.as_ref(), with_apoe)?;
     }
-    if let (Some(model), Some(score_ids)) = (&options.compare_to, score_ids) {
+    if let Some(model) = &options.compare_to
+        && let Some(score_ids) = score_ids
+    {
         require_reference_model(model, plan, cohort, score_ids, with_apoe)?;
     }
     Ok("its options make sense".into())

@@ -209,19 +209,19 @@ impl Sizes {
                 / 1_000.0;
         let n_saturated =
             self.nt() * m::TOKENS_PER_NT + n_alternative * m::TOKENS_PER_KNOWN_SEGMENT;
-        let n_learnt = if plan.tokens.tokenizer == Some(TokenizerKind::Bpe) {
+        let learnt_tokens = if plan.tokens.tokenizer == Some(TokenizerKind::Bpe) {
             n_saturated
         } else {
             0.0
         };
-        let n_used = match plan.tokens.vocab_size {
-            Some(VocabSize::AtMost(size)) => n_learnt.min(size as f64),
-            _ => n_learnt,
+        let used_tokens = match plan.tokens.vocab_size {
+            Some(VocabSize::AtMost(size)) => learnt_tokens.min(size as f64),
+            _ => learnt_tokens,
         };
         Vocabulary {
-            n_known_segments: n_reference + n_alternative,
-            n_learnt,
-            n_used,
+            known_segments: n_reference + n_alternative,
+            learnt_tokens,
+            used_tokens,
         }
     }
 
@@ -313,35 +313,35 @@ impl<'a> Workload<'a> {
     }
 
     fn fit_tokenizer(&self) -> Cost {
-        let n_learnt = self.vocabulary.n_learnt;
+        let learnt_tokens = self.vocabulary.learnt_tokens;
         Cost {
             threads: 2,
             seconds: self.all.total_nt * m::SECONDS_PER_TOKENIZED_NT
                 + 2.0 * self.numbering_seconds()
-                + n_learnt * m::SECONDS_PER_LEARNT_TOKEN,
+                + learnt_tokens * m::SECONDS_PER_LEARNT_TOKEN,
             memory_bytes: 2.0 * self.in_memory.dictionary_bytes()
-                + n_learnt * m::BYTES_PER_LEARNT_TOKEN,
+                + learnt_tokens * m::BYTES_PER_LEARNT_TOKEN,
             disk_bytes: self.vocabulary.file_bytes(),
         }
     }
 
     fn tokenize(&self) -> Cost {
         // A job on some of the loci reads the tokenizer that another job has fitted.
-        let n_learnt = if self.all.nt < self.sizes.nt() {
+        let learnt_tokens = if self.all.nt < self.sizes.nt() {
             0.0
         } else {
-            self.vocabulary.n_learnt
+            self.vocabulary.learnt_tokens
         };
-        let n_used = self.vocabulary.n_used;
+        let used_tokens = self.vocabulary.used_tokens;
         let encoding_seconds = self.all.total_nt * m::SECONDS_PER_TOKENIZED_NT
             + self.all.n_distinct * m::SECONDS_PER_HAPLOTYPE;
         let tokenizer_bytes =
-            (n_used * m::BYTES_PER_TOKEN).max(n_learnt * m::BYTES_PER_LEARNT_TOKEN);
+            (used_tokens * m::BYTES_PER_TOKEN).max(learnt_tokens * m::BYTES_PER_LEARNT_TOKEN);
         Cost {
             threads: 4,
             seconds: encoding_seconds
-                + n_used * m::SECONDS_PER_TOKEN
-                + n_learnt * m::SECONDS_PER_LEARNT_TOKEN,
+                + used_tokens * m::SECONDS_PER_TOKEN
+                + learnt_tokens * m::SECONDS_PER_LEARNT_TOKEN,
             memory_bytes: 2.0 * self.in_memory.dictionary_bytes()
                 + 2.0 * self.in_memory.token_bytes()
                 + tokenizer_bytes,
@@ -350,15 +350,15 @@ impl<'a> Workload<'a> {
     }
 
     fn merge_tokens(&self) -> Cost {
-        let n_used = self.vocabulary.n_used;
-        let grid_bytes = self.vocabulary.n_known_segments
+        let used_tokens = self.vocabulary.used_tokens;
+        let grid_bytes = self.vocabulary.known_segments
             * (m::BYTES_PER_KNOWN_SEGMENT + self.plan.tokens.segment_length as f64);
         // Two tokenizers are in memory: that of the first block and that of the current one.
-        let tokenizer_bytes = 2.0 * n_used * m::BYTES_PER_TOKEN;
+        let tokenizer_bytes = 2.0 * used_tokens * m::BYTES_PER_TOKEN;
         Cost {
             threads: 1,
             seconds: 3.0 * self.all.token_bytes() * m::SECONDS_PER_BYTE
-                + self.n_blocks as f64 * n_used * m::SECONDS_PER_TOKEN,
+                + self.n_blocks as f64 * used_tokens * m::SECONDS_PER_TOKEN,
             memory_bytes: 2.0 * self.in_memory.token_bytes() + 2.0 * grid_bytes + tokenizer_bytes,
             disk_bytes: self.all.token_bytes() + grid_bytes + self.vocabulary.file_bytes(),
         }
@@ -451,17 +451,17 @@ fn n_distinct(nt: usize, n_samples: f64) -> f64 {
 /// Estimated size of the vocabulary that a tokenizer learns from all loci.
 struct Vocabulary {
     /// Distinct segments that the tokenizer is fitted on, over all positions.
-    n_known_segments: f64,
+    known_segments: f64,
     /// Tokens that BPE learns from these until saturation.
-    n_learnt: f64,
+    learnt_tokens: f64,
     /// Tokens that are left after the cut to `vocab_size`.
-    n_used: f64,
+    used_tokens: f64,
 }
 
 impl Vocabulary {
     /// Bytes of `tokenizer.json`.
     fn file_bytes(&self) -> f64 {
-        self.n_used * m::BYTES_PER_TOKEN_IN_FILE
+        self.used_tokens * m::BYTES_PER_TOKEN_IN_FILE
     }
 }
 

@@ -87,14 +87,16 @@ impl Display {
         self.network = (number, term);
         self.epochs_before = epoch - 1;
         self.started = Instant::now();
-        self.label = if n_members > 1 {
+        let member_label = if n_members > 1 {
             format!("model {number}/{n_members}, ")
         } else {
             String::new()
         };
-        if let Some((term, n_terms)) = term.filter(|(_, n_terms)| *n_terms > 1) {
-            self.label += &format!("deep term {term}/{n_terms}, ");
-        }
+        let term_label = match term {
+            Some((term, n_terms)) if n_terms > 1 => format!("deep term {term}/{n_terms}, "),
+            _ => String::new(),
+        };
+        self.label = member_label + &term_label;
     }
 
     fn step(&self, epoch: usize, step: usize, n_steps: usize, loss: f64) {

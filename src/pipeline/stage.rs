@@ -57,6 +57,12 @@ struct StageRecord {
     files: BTreeMap<String, String>,
 }
 
+/// The record and the summary of a finished stage or shard.
+struct Finished<S> {
+    record: StageRecord,
+    summary: S,
+}
+
 /// The part of a pipeline that a run does.
 #[derive(Clone, Debug)]
 pub enum Extent {
@@ -238,7 +244,7 @@ impl Runner {
         let is_dry_run = matches!(self.extent, Extent::DryRun);
         let _lock = (!is_dry_run).then(|| lock_folder(&folder)).transpose()?;
         require_no_newer(&path)?;
-        if let Some((record, summary)) = finished(&folder, &digest) {
+        if let Some(Finished { record, summary }) = finished(&folder, &digest) {
             gf_files::message!("{name}: done before ({:.1} s)", record.seconds);
             self.add_to_run(name, &record, true)?;
             return Ok(Some(summary));
@@ -248,9 +254,9 @@ impl Runner {
             return Ok(None);
         }
         output::remove_if_there(&path)?;
-        let (record, summary) = self.run_and_record(name, &folder, &digest, work)?;
-        self.add_to_run(name, &record, false)?;
-        Ok(Some(summary))
+        let finished = self.run_and_record(name, &folder, &digest, work)?;
+        self.add_to_run(name, &finished.record, false)?;
+        Ok(Some(finished.summary))
     }
 
     /// Runs `work` on the folder of a shard. Only jobs do shards. Returns `None` where this run
@@ -302,7 +308,7 @@ impl Runner {
         if needs.iter().any(|need| need == name) {
             // The record is enough: the files of a needed job are checked by the job that reads
             // them last.
-            let Some((record, summary)) = recorded(folder, digest) else {
+            let Some(Finished { record, summary }) = recorded(folder, digest) else {
                 bail!(
                     "{name} is not done in {}, with these inputs and options: do that job first",
                     self.out.display()
@@ -315,7 +321,7 @@ impl Runner {
             return Ok(None);
         }
         require_no_newer(&folder.join(RECORD))?;
-        if let Some((record, summary)) = finished(folder, digest) {
+        if let Some(Finished { record, summary }) = finished(folder, digest) {
             gf_files::message!("{name}: done before ({:.1} s)", record.seconds);
             return Ok(Some(summary));
         }
@@ -338,10 +344,10 @@ impl Runner {
         let result = self.run_and_record(name, &result_folder, digest, work);
         // The files of a failed job are published as well, without a record.
         publish::<S>(&result_folder, folder, digest, &shards)?;
-        let (record, summary) = result?;
+        let finished = result?;
         self.note_inputs()?;
-        self.add_to_run(name, &record, false)?;
-        Ok(summary)
+        self.add_to_run(name, &finished.record, false)?;
+        Ok(finished.summary)
     }
 
     /// Runs `work`, which writes into `folder`, and writes the record there.
@@ -351,7 +357,7 @@ impl Runner {
         folder: &Path,
         digest: &str,
         work: impl FnOnce(&Path) -> anyhow::Result<S>,
-    ) -> anyhow::Result<(StageRecord, S)> {
+    ) -> anyhow::Result<Finished<S>> {
         gf_files::message!("{name}:");
         let started = Instant::now();
         let summary = work(folder).with_context(|| name.to_string())?;
@@ -366,7 +372,7 @@ impl Runner {
         };
         output::write_json(&folder.join(RECORD), &record)?;
         gf_files::message!("{name}: {:.1} s", record.seconds);
-        Ok((record, summary))
+        Ok(Finished { record, summary })
     }
 
     /// Refuses inputs that have changed since they were read. Only a file whose state differs is
@@ -460,18 +466,18 @@ fn require_no_newer(path: &Path) -> anyhow::Result<()> {
 }
 
 /// The record and summary of a stage with this digest. Its files are not checked.
-fn recorded<S: DeserializeOwned>(folder: &Path, digest: &str) -> Option<(StageRecord, S)> {
+fn recorded<S: DeserializeOwned>(folder: &Path, digest: &str) -> Option<Finished<S>> {
     let json = fs::read(folder.join(RECORD)).ok()?;
     let record: StageRecord = serde_json::from_slice(&json).ok()?;
     let summary = serde_json::from_value(record.summary.clone()).ok()?;
-    (record.digest == digest).then_some((record, summary))
+    (record.digest == digest).then_some(Finished { record, summary })
 }
 
 /// The record and summary of a stage with this digest whose files are all unchanged.
-fn finished<S: DeserializeOwned>(folder: &Path, digest: &str) -> Option<(StageRecord, S)> {
-    recorded(folder, digest).filter(|(record, _)| {
-        record
-            .files
+fn finished<S: DeserializeOwned>(folder: &Path, digest: &str) -> Option<Finished<S>> {
+    recorded(folder, digest).filter(|finished: &Finished<S>| {
+        let files = &finished.record.files;
+        files
             .iter()
             .all(|(name, expected)| is_unchanged(&folder.join(name), expected))
     })
@@ -602,8 +608,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_takes_the_digest_of_an_input_that_an_earlier_one_wrote_down_while_the_file_is_that_one()
-     {
+    fn a_job_takes_the_noted_digest_of_an_input_while_the_file_is_that_one() {
         let study = Study::new();
         let input = study.path("x.vcf");
         fs::write(&input, "x").unwrap();

@@ -153,7 +153,7 @@ fn config(sizes: &Sizes, plan: &Plan, model: &ModelSettings) -> Config {
         .collect();
     Config {
         architecture: model.architecture.clone(),
-        vocab_size: MIN_VOCABULARY.max(sizes.vocabulary(plan).n_used as usize),
+        vocab_size: MIN_VOCABULARY.max(sizes.vocabulary(plan).used_tokens as usize),
         loci,
         n_covariates: sizes.n_covariates,
     }

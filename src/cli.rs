@@ -1,6 +1,6 @@
-//! Command line: clap arguments to stage options, nothing else.
+//! The command line: turns arguments into the options of a stage, and does nothing else.
 //!
-//! Data go to standard output or `-o`, messages to standard error.
+//! Data go to standard output or to the file of `-o`, messages to standard error.
 
 mod check;
 mod cohort;
@@ -29,14 +29,14 @@ use std::error::Error;
 use anyhow::{Context, ensure};
 use clap::{Parser, Subcommand};
 use gf_cohort_schema::text;
+use gf_files::memory;
 
 use crate::training;
-use gf_files::memory;
 
 const NO_THREADS: &str =
     "the threads cannot be started; use fewer (--threads), or allow the program more memory";
-/// Addresses that a thread takes up: its stack, and what the allocator sets aside for it.
-const BYTES_A_THREAD: usize = 3 << 20;
+/// Address space of a thread: its stack, and the arena that the allocator reserves for it.
+const BYTES_PER_THREAD: usize = 3 << 20;
 
 /// Genomes of a cohort to sequences, tokens, an efficient transformer, and an honest comparison
 /// with polygenic risk scores.
@@ -79,6 +79,7 @@ enum Command {
 }
 
 impl Command {
+    /// Whether the command runs a model, whose kernels use the threads of the program themselves.
     fn computes_models(&self) -> bool {
         match self {
             Self::Run(_)
@@ -103,7 +104,7 @@ impl Command {
 }
 
 impl Cli {
-    /// What to do after the command was interrupted.
+    /// How to resume after the command was interrupted.
     #[must_use]
     pub fn how_to_go_on(&self) -> &'static str {
         match &self.command {
@@ -117,32 +118,39 @@ impl Cli {
     /// Runs the command.
     ///
     /// # Errors
-    /// Whatever the stage says, in one line.
+    /// Any error of the command.
     pub fn run(self) -> anyhow::Result<()> {
         if self.command.computes_models() {
             training::leave_cores_to_ours();
         }
-        // Threads that cannot be had are refused here: later rayon would panic, and one that is
-        // started with too little left for it would abort.
-        let n_threads = self.threads.unwrap_or(0);
-        let fits = memory::address_space()
-            .is_none_or(|left| n_threads.saturating_mul(BYTES_A_THREAD) <= left);
-        ensure!(
-            fits,
-            "{NO_THREADS}: {n_threads} take up more than `ulimit -v` leaves"
-        );
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads);
-        match pool.build_global() {
-            // Whoever calls this as a library may have them already.
-            Err(error) if self.threads.is_none() && error.source().is_none() => {}
-            built => built.context(NO_THREADS)?,
-        }
+        start_threads(self.threads)?;
         let result = run_command(self.command);
         for note in text::take_notes() {
             gf_files::message!("note: {note}");
         }
         result
     }
+}
+
+/// Starts the thread pool of the program.
+///
+/// Threads that cannot be started are refused here. Later, rayon would panic, and a thread that
+/// starts with too little memory would abort the program.
+fn start_threads(threads: Option<usize>) -> anyhow::Result<()> {
+    let n_threads = threads.unwrap_or(0);
+    let fits = memory::address_space()
+        .is_none_or(|left| n_threads.saturating_mul(BYTES_PER_THREAD) <= left);
+    ensure!(
+        fits,
+        "{NO_THREADS}: {n_threads} take up more than `ulimit -v` leaves"
+    );
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads);
+    match pool.build_global() {
+        // A caller that uses this crate as a library may have started the pool before.
+        Err(error) if threads.is_none() && error.source().is_none() => {}
+        built => built.context(NO_THREADS)?,
+    }
+    Ok(())
 }
 
 fn run_command(command: Command) -> anyhow::Result<()> {

@@ -40,7 +40,7 @@
 //!
 //! Each stage is one module with `Options` (checked, stored in `run.json`), `run(..) ->
 //! Result<Summary, Error>` and `Error`. The crates in `crates/`, `tokenizer/` and `cohort-schema/`
-//! know no stage; their `Cargo.toml` says what each of them may use.
+//! do not depend on any stage. Their `Cargo.toml` lists what each of them may use.
 
 pub mod baselines;
 pub mod cli;

@@ -1,5 +1,6 @@
-//! `run.json`: the command that made the files of a folder. It contains no sample names, but file
-//! paths, so that it is only for its owner.
+//! `run.json`: how the files of a folder were made.
+//!
+//! It contains no sample names, but paths, so only its owner can read it.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -42,7 +43,7 @@ pub struct RunRecord {
 pub struct StageRun {
     /// Wall time of the stage.
     pub seconds: f64,
-    /// Whether an earlier run completed it.
+    /// An earlier run did it.
     pub done_before: bool,
     /// Digest of its options, its input files and the stages before it.
     pub digest: String,

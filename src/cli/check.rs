@@ -1,4 +1,4 @@
-//! `gf-genomics check`.
+//! `gf-genomics check`: validates the inputs of a pipeline file.
 
 use std::path::PathBuf;
 

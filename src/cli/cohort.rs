@@ -1,15 +1,17 @@
-//! `gf-genomics cohort`.
+//! `gf-genomics cohort`: joins tables of samples into a cohort table.
 
 use std::{
     io::{self, Write},
     path::{Path, PathBuf},
 };
 
-use gf_cohort_schema::MissingValues;
+use gf_cohort_schema::{
+    MissingValues,
+    arguments::{name_of, one_of},
+};
+use gf_files::output;
 
 use crate::cohort::{self, Options, SampleId, Shares};
-use gf_cohort_schema::arguments::{name_of, one_of};
-use gf_files::output;
 
 /// Join tables of samples into a cohort table: phenotypes mapped to case and control, a split that
 /// keeps families together, and a report of who was dropped and why.
@@ -69,7 +71,12 @@ pub struct Args {
     #[arg(long, value_name = "TABLE")]
     unrelated: Option<PathBuf>,
     /// Least kinship of a related pair; 0.0884 includes relatives of second degree.
-    #[arg(long, value_name = "KINSHIP", default_value_t = Options::default().kinship_cutoff, requires = "unrelated")]
+    #[arg(
+        long,
+        value_name = "KINSHIP",
+        default_value_t = Options::default().kinship_cutoff,
+        requires = "unrelated"
+    )]
     kinship_cutoff: f64,
     /// VCF or BCF files: drop samples that are not in them.
     #[arg(long, value_name = "FILE", value_delimiter = ',', num_args = 1..)]
@@ -101,7 +108,7 @@ pub struct Args {
 /// Joins the tables and writes the cohort table.
 ///
 /// # Errors
-/// Whatever [`cohort::run`] reports; when a table cannot be written.
+/// Any error of [`cohort::run`], or a table that cannot be written.
 pub fn run(args: Args) -> anyhow::Result<()> {
     let options = Options {
         tables: args.tables,
@@ -120,13 +127,17 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         drop_unknown: args.drop_unknown,
         missing_value: args.missing_value,
     };
-    let inputs = options.tables.iter().chain(&options.unrelated);
+    let inputs = options
+        .tables
+        .iter()
+        .chain(&options.unrelated)
+        .chain(&options.vcf);
     let outputs: Vec<&Path> = [&args.output]
         .into_iter()
         .chain(&args.dropped)
         .map(PathBuf::as_path)
         .collect();
-    output::check_outputs(inputs.chain(&options.vcf), &outputs)?;
+    output::check_outputs(inputs, &outputs)?;
     let (prepared, summary) = cohort::run(&options)?;
     if args.output == Path::new("-") {
         prepared.write(io::stdout().lock())?;

@@ -5,9 +5,8 @@ use std::path::PathBuf;
 use gf_cohort_schema::{
     CovariateChoice, MissingCovariates, MissingPolicies, MissingSamples, MissingValues,
     PhenotypeCoding,
+    arguments::{name_of, one_of},
 };
-
-use gf_cohort_schema::arguments::{name_of, one_of};
 
 /// The cohort table and how it is read.
 #[derive(Debug, clap::Args)]
@@ -42,7 +41,13 @@ struct CohortReadingArgs {
     )]
     phenotype_coding: PhenotypeCoding,
     /// Columns that are covariates [default: age, sex and PC1, PC2, ...]; `none` for none.
-    #[arg(long, value_delimiter = ',', num_args = 1.., value_name = "COLUMN,...", requires = "cohort")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        num_args = 1..,
+        value_name = "COLUMN,...",
+        requires = "cohort"
+    )]
     covariates: Option<Vec<String>>,
     /// Numbers that stand for a missing value in phenotype and covariates, such as -9; `none` when
     /// no number does [default: -9 is missing in phenotype, age, sex and categories, and an
@@ -78,7 +83,7 @@ struct CohortReadingArgs {
 }
 
 impl OptionalCohortArgs {
-    /// The cohort, if there is one.
+    /// The arguments of the cohort table, if there is one.
     #[must_use]
     pub fn given(self) -> Option<CohortArgs> {
         let Self { cohort, reading } = self;
@@ -87,13 +92,13 @@ impl OptionalCohortArgs {
 }
 
 impl CohortArgs {
-    /// As the reader's option.
+    /// How phenotypes are coded.
     #[must_use]
     pub fn phenotype_coding(&self) -> PhenotypeCoding {
         self.reading.phenotype_coding
     }
 
-    /// As the reader's option.
+    /// The columns that are covariates.
     #[must_use]
     pub fn covariates(&self) -> CovariateChoice {
         match &self.reading.covariates {
@@ -105,19 +110,13 @@ impl CohortArgs {
         }
     }
 
-    /// As the reader's option.
+    /// What to do about missing values.
     #[must_use]
     pub fn missing(&self) -> MissingPolicies {
-        let CohortReadingArgs {
-            missing_value,
-            missing_covariates,
-            missing_samples,
-            ..
-        } = &self.reading;
         MissingPolicies {
-            value: missing_value.clone(),
-            covariates: *missing_covariates,
-            samples: *missing_samples,
+            value: self.reading.missing_value.clone(),
+            covariates: self.reading.missing_covariates,
+            samples: self.reading.missing_samples,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `gf-genomics completions`: what a shell needs to complete commands, options and their values.
+//! `gf-genomics completions`: scripts for a shell that complete commands, options and values.
 
 use std::io::{self, Write};
 
@@ -18,10 +18,10 @@ pub struct Args {
     shell: Shell,
 }
 
-/// Writes the script to stdout.
+/// Writes the script to standard output.
 ///
 /// # Errors
-/// When stdout cannot be written.
+/// Standard output that cannot be written.
 pub fn run(args: &Args) -> anyhow::Result<()> {
     // The generator panics where it cannot write.
     let mut script = Vec::new();

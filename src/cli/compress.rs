@@ -1,21 +1,22 @@
-//! `gf-genomics compress`.
+//! `gf-genomics compress`: low-rank factors in place of the linear layers of a model.
 
-use gf_cohort_schema::arguments::{name_of, one_of};
 use std::{
     io::{self, Write},
     path::PathBuf,
 };
 
-use gf_cohort_schema::PhenotypeCoding;
-
+use gf_cohort_schema::{
+    PhenotypeCoding,
+    arguments::{name_of, one_of},
+};
+use gf_nn::Rank;
 use serde_json::json;
 
-use super::record::{CommandRun, OverwriteArgs, Work};
+use super::record::{Invocation, OverwriteArgs, PendingRecord};
 use crate::{
     compress::{self, FineTuning, OnCohort, Options, Solver},
     pipeline::{self, progress},
 };
-use gf_nn::Rank;
 
 /// Make a trained model smaller: low-rank factors in place of the linear layers of its encoder, and
 /// what that costs in AUC.
@@ -52,10 +53,19 @@ pub struct Args {
     phenotype_coding: PhenotypeCoding,
     /// Train the factors further for this many epochs, on the training split of the cohort; those
     /// of the best validation AUC are kept.
-    #[arg(long, value_name = "N", requires = "tokens", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(
+        long,
+        value_name = "N",
+        requires = "tokens",
+        value_parser = clap::value_parser!(u64).range(1..)
+    )]
     fine_tune_epochs: Option<u64>,
     /// Highest learning rate of that training.
-    #[arg(long, default_value_t = FineTuning::default_learning_rate(), requires = "fine_tune_epochs")]
+    #[arg(
+        long,
+        default_value_t = FineTuning::default_learning_rate(),
+        requires = "fine_tune_epochs"
+    )]
     learning_rate: f64,
     /// Name of the new model in every table [default: the old name and the solver].
     #[arg(long)]
@@ -70,47 +80,54 @@ pub struct Args {
     overwrite: OverwriteArgs,
 }
 
-/// Compresses, and prints the table to stdout.
+/// Compresses a model, and prints the table to standard output.
 ///
 /// # Errors
-/// Whatever the stage says; when stdout cannot be written.
+/// Any error of the stage, or standard output that cannot be written.
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let phenotype_coding = args.phenotype_coding;
-    let learning_rate = args.learning_rate;
-    let fine_tuning = args.fine_tune_epochs.map(|epochs| FineTuning {
-        epochs: epochs as usize,
-        learning_rate,
-    });
-    let on_cohort = |(tokens, cohort)| OnCohort {
-        tokens,
-        cohort,
-        phenotype_coding,
-        fine_tuning,
-    };
-    let options = Options {
-        model: args.model,
-        rank: Rank::from(args.rank),
-        solver: args.solver,
-        name: args.name,
-        seed: args.seed,
-        cohort: args.tokens.zip(args.cohort).map(on_cohort),
-        out: args.out,
-    };
-    let on_cohort = options
-        .cohort
-        .iter()
-        .flat_map(|on_cohort| [&on_cohort.tokens, &on_cohort.cohort]);
-    let inputs: Vec<&PathBuf> = [&options.model].into_iter().chain(on_cohort).collect();
-    let work = Work {
+    let overwrite = args.overwrite;
+    let options = args.into_options();
+    let mut inputs = vec![&options.model];
+    if let Some(measured_on) = &options.cohort {
+        inputs.extend([&measured_on.tokens, &measured_on.cohort]);
+    }
+    let invocation = Invocation {
         command: "compress",
         options: json!(options),
-        inputs: inputs.clone(),
+        inputs,
     };
-    let _claim = pipeline::claim(&options.out)?;
-    let record = CommandRun::begin(&options.out, &work, args.overwrite)?;
+    let _lock = pipeline::lock_folder(&options.out)?;
+    let record = PendingRecord::begin(&options.out, invocation, overwrite)?;
     let summary = compress::run(&options, &mut progress(true))?;
-    record.finish("compress", &options, inputs, &summary)?;
+    record.finish(&summary)?;
     write!(io::stdout().lock(), "{summary}")?;
     gf_files::message!("wrote {}", options.out.display());
     Ok(())
+}
+
+impl Args {
+    fn into_options(self) -> Options {
+        let fine_tuning = self.fine_tune_epochs.map(|epochs| FineTuning {
+            epochs: epochs as usize,
+            learning_rate: self.learning_rate,
+        });
+        let cohort = self
+            .tokens
+            .zip(self.cohort)
+            .map(|(tokens, cohort)| OnCohort {
+                tokens,
+                cohort,
+                phenotype_coding: self.phenotype_coding,
+                fine_tuning,
+            });
+        Options {
+            model: self.model,
+            rank: Rank::from(self.rank),
+            solver: self.solver,
+            name: self.name,
+            seed: self.seed,
+            cohort,
+            out: self.out,
+        }
+    }
 }

@@ -1,22 +1,23 @@
-//! `gf-genomics evaluate`: compares models and baselines on the same people.
+//! `gf-genomics evaluate`: compares models and baselines on the same samples.
 
-use gf_cohort_schema::arguments::{name_of, one_of};
 use std::{
     io::{self, Write},
     path::PathBuf,
 };
 
-use gf_cohort_schema::{MissingValues, ModelRole, PhenotypeCoding, ScoreLayout};
+use gf_cohort_schema::{
+    MissingValues, ModelRole, PhenotypeCoding, ScoreLayout,
+    arguments::{name_of, one_of},
+};
 use serde_json::{Value, json};
 
 use super::{
     lists,
-    record::{CommandRun, OverwriteArgs, Work},
+    record::{Invocation, OverwriteArgs, PendingRecord},
 };
-use crate::layout;
 use crate::{
     evaluation::{self, ReportSettings},
-    pipeline, report,
+    layout, pipeline, report,
 };
 
 /// Compare models and polygenic risk scores on the same people: AUC with 95 % intervals and a
@@ -85,71 +86,76 @@ pub struct Args {
     overwrite: OverwriteArgs,
 }
 
-/// Evaluates, and prints the table to stdout; to stderr where a guard finds leakage.
+/// Compares the models, and prints the table to standard output. Where a guard finds leakage, the
+/// table goes to standard error.
 ///
 /// # Errors
-/// As [`evaluation::evaluate`]; when a guard finds leakage; when a file or stdout cannot be
+/// Any error of [`evaluation::evaluate`], leakage that a guard finds, or an output that cannot be
 /// written.
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let settings = args.settings;
-    let options = evaluation::Options {
-        predictions: lists::paths(args.predictions),
-        layout: ScoreLayout {
-            sample_column: args.sample_column,
-            score_columns: args.score_column,
-            roles: args.role,
-            phenotype_coding: args.phenotype_coding,
-            with_cohort: args.cohort.is_some(),
-            missing_value: args.missing_value,
-        },
-        out: args.out,
-        compare_to: settings.compare_to,
-        cohort: args.cohort,
-        strata: settings.strata,
-        bootstrap: settings.bootstrap,
-        seed: args.seed,
-        prevalence: settings.prevalence,
-        recalibration: settings.recalibration,
-        guards: settings.guards,
-        run: args.run,
-    };
-    let inputs: Vec<&PathBuf> = options
-        .predictions
-        .iter()
-        .chain(&options.cohort)
-        .chain(&options.run)
-        .collect();
-    let work = Work {
+    let overwrite = args.overwrite;
+    let options = args.into_options();
+    let invocation = Invocation {
         command: "evaluate",
         options: json!(options),
-        inputs: inputs.clone(),
+        inputs: options
+            .predictions
+            .iter()
+            .chain(&options.cohort)
+            .chain(&options.run)
+            .collect(),
     };
-    let _claim = pipeline::claim(&options.out)?;
-    let record = CommandRun::begin(&options.out, &work, args.overwrite)?;
+    let _lock = pipeline::lock_folder(&options.out)?;
+    let record = PendingRecord::begin(&options.out, invocation, overwrite)?;
     let summary = evaluation::evaluate(&options)?;
-    let written = report::write(&options.out, &summary)?;
-    record.finish("evaluate", &options, inputs, &recorded(&summary))?;
+    let files = report::write(&options.out, &summary)?;
+    record.finish(&recorded(&summary))?;
     let leakage = summary.require_no_leakage(options.guards);
     if leakage.is_err() {
         gf_files::message_text!("{summary}");
     } else {
         write!(io::stdout().lock(), "{summary}")?;
     }
-    let files: Vec<String> = written
+    let paths: Vec<String> = files
         .iter()
         .map(|path| path.display().to_string())
         .collect();
-    gf_files::message!("wrote {}", files.join(", "));
-    summary
-        .left_out()
-        .iter()
-        .chain(&summary.readings)
-        .for_each(|line| gf_files::message!("{line}"));
+    gf_files::message!("wrote {}", paths.join(", "));
+    for line in summary.left_out().iter().chain(&summary.readings) {
+        gf_files::message!("{line}");
+    }
     gf_files::message!("report: {}", options.out.join(layout::REPORT).display());
     Ok(leakage?)
 }
 
-/// The part of the summary that `run.json` records; the other tables are files.
+impl Args {
+    fn into_options(self) -> evaluation::Options {
+        let settings = self.settings;
+        evaluation::Options {
+            predictions: lists::paths(self.predictions),
+            layout: ScoreLayout {
+                sample_column: self.sample_column,
+                score_columns: self.score_column,
+                roles: self.role,
+                phenotype_coding: self.phenotype_coding,
+                with_cohort: self.cohort.is_some(),
+                missing_value: self.missing_value,
+            },
+            out: self.out,
+            compare_to: settings.compare_to,
+            cohort: self.cohort,
+            strata: settings.strata,
+            bootstrap: settings.bootstrap,
+            seed: self.seed,
+            prevalence: settings.prevalence,
+            recalibration: settings.recalibration,
+            guards: settings.guards,
+            run: self.run,
+        }
+    }
+}
+
+/// The part of the summary that `run.json` records. The other tables are files.
 fn recorded(summary: &evaluation::Summary) -> Value {
     json!({
         "people": summary.verdict.people,

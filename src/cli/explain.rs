@@ -1,11 +1,13 @@
-//! `gf-genomics explain`.
+//! `gf-genomics explain`: the effect of each variant on a model's logit.
 
 use gf_genotypes::FormatOptions;
 use std::path::PathBuf;
 
+use gf_haplotypes::ApplyFilters;
+
 use super::{
     lists,
-    record::{CommandRun, OverwriteArgs, Work},
+    record::{Invocation, OverwriteArgs, PendingRecord},
     samples::{SampleArgs, without_names},
 };
 use crate::{
@@ -13,7 +15,6 @@ use crate::{
     pipeline,
     training::DeviceChoice,
 };
-use gf_haplotypes::ApplyFilters;
 
 /// What each variant does to a model's logit: its allele switched in every distinct haplotype of
 /// the people given, and pairs of the top ones.
@@ -75,60 +76,48 @@ pub struct Args {
     overwrite: OverwriteArgs,
 }
 
-/// Runs the command.
+/// Attributes the logit to variants, and writes the tables and plots.
 ///
 /// # Errors
-/// Whatever the stage says.
+/// Any error of the stage.
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let Args {
-        vcf,
-        format,
-        people,
-        reference,
-        model,
-        cohort,
-        regions,
-        haplotypes,
-        top,
-        pairs,
-        apply_filters,
-        device,
-        out,
-        overwrite,
-    } = args;
-    let vcf = lists::paths(vcf);
-    let samples = people.samples()?;
-    let regions = (!regions.is_empty()).then(|| regions.join(","));
-    let options = Options {
-        vcf,
-        format,
-        samples,
-        reference,
-        model,
-        cohort,
-        regions,
-        haplotypes,
-        top,
-        pairs,
-        apply_filters,
-        device,
-        out,
-    };
-    let inputs: Vec<&PathBuf> = options
-        .vcf
-        .iter()
-        .chain([&options.reference, &options.model])
-        .chain(&options.cohort)
-        .collect();
-    let work = Work {
+    let overwrite = args.overwrite;
+    let options = args.into_options()?;
+    let invocation = Invocation {
         command: "explain",
         options: without_names(&options, &options.samples),
-        inputs: inputs.clone(),
+        inputs: options
+            .vcf
+            .iter()
+            .chain([&options.reference, &options.model])
+            .chain(&options.cohort)
+            .collect(),
     };
-    let _claim = pipeline::claim(&options.out)?;
-    let record = CommandRun::begin(&options.out, &work, overwrite)?;
+    let _lock = pipeline::lock_folder(&options.out)?;
+    let record = PendingRecord::begin(&options.out, invocation, overwrite)?;
     let summary = explain::run(&options)?;
-    record.finish("explain", &work.options, inputs, &summary)?;
+    record.finish(&summary)?;
     gf_files::message_text!("{summary}");
     Ok(())
+}
+
+impl Args {
+    fn into_options(self) -> anyhow::Result<Options> {
+        let regions = (!self.regions.is_empty()).then(|| self.regions.join(","));
+        Ok(Options {
+            vcf: lists::paths(self.vcf),
+            format: self.format,
+            samples: self.people.samples()?,
+            reference: self.reference,
+            model: self.model,
+            cohort: self.cohort,
+            regions,
+            haplotypes: self.haplotypes,
+            top: self.top,
+            pairs: self.pairs,
+            apply_filters: self.apply_filters,
+            device: self.device,
+            out: self.out,
+        })
+    }
 }

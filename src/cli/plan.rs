@@ -1,4 +1,4 @@
-//! `gf-genomics plan`.
+//! `gf-genomics plan`: the jobs of a pipeline file with their estimated resources.
 
 use std::io::{self, Write};
 
@@ -22,10 +22,10 @@ pub struct Args {
     json: bool,
 }
 
-/// Runs the command.
+/// Prints the jobs as a table or as JSON.
 ///
 /// # Errors
-/// A pipeline file or inputs that cannot be read; standard output that cannot be written.
+/// A pipeline file or inputs that cannot be read, or standard output that cannot be written.
 pub fn run(args: Args) -> anyhow::Result<()> {
     let jobs = pipeline::jobs(&args.pipeline.options(false, None))?;
     let mut out = io::stdout().lock();

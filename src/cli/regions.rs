@@ -1,4 +1,4 @@
-//! `gf-genomics regions`.
+//! `gf-genomics regions`: the loci that are known by name.
 
 use std::io::{self, Write};
 
@@ -13,7 +13,7 @@ pub struct Args {}
 /// Prints the table.
 ///
 /// # Errors
-/// When stdout cannot be written.
+/// Standard output that cannot be written.
 pub fn run(_: &Args) -> anyhow::Result<()> {
     let mut table = io::stdout().lock();
     writeln!(table, "name\tbuild\tregion\tlead_variants\tsource")?;

@@ -1,4 +1,4 @@
-//! `gf-genomics run`.
+//! `gf-genomics run`: all stages of a pipeline file, or one job.
 
 use std::path::PathBuf;
 
@@ -46,33 +46,26 @@ pub struct PipelineArgs {
 }
 
 impl PipelineArgs {
-    /// As options of the pipeline.
+    /// The options of the pipeline.
     pub fn options(self, dry_run: bool, job: Option<String>) -> Options {
-        let Self {
-            pipeline,
-            out,
-            seed,
-            block_people,
-            block_loci,
-        } = self;
         Options {
-            pipeline,
-            out,
-            seed,
+            pipeline: self.pipeline,
+            out: self.out,
+            seed: self.seed,
             dry_run,
             job,
             blocks: Blocks {
-                people: block_people,
-                loci: block_loci,
+                people: self.block_people,
+                loci: self.block_loci,
             },
         }
     }
 }
 
-/// Runs the command.
+/// Runs the pipeline.
 ///
 /// # Errors
-/// Whatever a stage says.
+/// Any error of a stage.
 pub fn run(args: Args) -> anyhow::Result<()> {
     pipeline::run(&args.pipeline.options(args.dry_run, args.job))
 }

@@ -1,21 +1,20 @@
-//! `gf-genomics score`.
+//! `gf-genomics score`: the risk of new samples by a saved model.
 
-use gf_cohort_schema::arguments::some_of;
 use gf_genotypes::FormatOptions;
 use std::path::PathBuf;
 
-use gf_cohort_schema::{MissingCovariates, MissingPolicies, MissingValues};
+use gf_cohort_schema::{MissingCovariates, MissingPolicies, MissingValues, arguments::some_of};
+use gf_haplotypes::ApplyFilters;
 
 use super::{
     lists,
-    record::CommandRun,
+    record::{Invocation, PendingRecord},
     samples::{SampleArgs, without_names},
 };
 use crate::{
     score::{self, Options},
     training::DeviceChoice,
 };
-use gf_haplotypes::ApplyFilters;
 
 /// Risk of new people by a saved model; refuses a reference or build other than the model's.
 #[derive(Debug, clap::Args)]
@@ -52,7 +51,8 @@ pub struct Args {
         requires = "cohort"
     )]
     missing_covariates: MissingCovariates,
-    /// Numbers that stand for a missing value of a covariate, such as -9; `none` when no number does.
+    /// Numbers that stand for a missing value of a covariate, such as -9; `none` when no number
+    /// does.
     #[arg(
         long,
         value_name = "NUMBER,...",
@@ -85,66 +85,52 @@ pub struct Args {
     output: PathBuf,
 }
 
-/// Runs the command.
+/// Scores new samples by a saved model.
 ///
 /// # Errors
-/// Whatever the stage says.
+/// Any error of the stage.
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let Args {
-        vcf,
-        format,
-        people,
-        reference,
-        model,
-        cohort,
-        missing_covariates,
-        missing_value,
-        min_overlap,
-        models,
-        allow_no_hom_ref,
-        apply_filters,
-        device,
-        output,
-    } = args;
-    let vcf = lists::paths(vcf);
-    let samples = people.samples()?;
-    let missing = MissingPolicies {
-        value: missing_value,
-        covariates: missing_covariates,
-        ..MissingPolicies::default()
+    let options = args.into_options()?;
+    let invocation = Invocation {
+        command: "score",
+        options: without_names(&options, &options.samples),
+        inputs: options
+            .vcf
+            .iter()
+            .chain(&options.reference)
+            .chain([&options.model])
+            .chain(&options.cohort)
+            .collect(),
     };
-    let options = Options {
-        vcf,
-        format,
-        samples,
-        reference,
-        model,
-        cohort,
-        missing,
-        min_overlap,
-        models,
-        allow_no_hom_ref,
-        apply_filters,
-        device,
-        output,
-    };
-    let inputs: Vec<&PathBuf> = options
-        .vcf
-        .iter()
-        .chain(&options.reference)
-        .chain([&options.model])
-        .chain(&options.cohort)
-        .collect();
-    let record = CommandRun::of_file(&options.output, inputs.iter().copied())?;
+    let record = PendingRecord::of_file(&options.output, invocation)?;
     let summary = score::run(&options)?;
     if let Some(record) = record {
-        record.finish(
-            "score",
-            &without_names(&options, &options.samples),
-            inputs,
-            &summary,
-        )?;
+        record.finish(&summary)?;
     }
     gf_files::message_text!("{summary}");
     Ok(())
+}
+
+impl Args {
+    fn into_options(self) -> anyhow::Result<Options> {
+        Ok(Options {
+            vcf: lists::paths(self.vcf),
+            format: self.format,
+            samples: self.people.samples()?,
+            reference: self.reference,
+            model: self.model,
+            cohort: self.cohort,
+            missing: MissingPolicies {
+                value: self.missing_value,
+                covariates: self.missing_covariates,
+                ..MissingPolicies::default()
+            },
+            min_overlap: self.min_overlap,
+            models: self.models,
+            allow_no_hom_ref: self.allow_no_hom_ref,
+            apply_filters: self.apply_filters,
+            device: self.device,
+            output: self.output,
+        })
+    }
 }

@@ -1,19 +1,18 @@
-//! `gf-genomics sequences`.
+//! `gf-genomics sequences`: both haplotypes of every sample over chosen loci.
 
+use gf_genotypes::FormatOptions;
 use std::path::{Path, PathBuf};
 
+use gf_files::output;
+use gf_haplotypes::{Options, Policies, Regions, Samples, write_fasta};
 use serde_json::Value;
 
 use super::{
     lists,
-    record::{CommandRun, OverwriteArgs, Work},
+    record::{Invocation, OverwriteArgs, PendingRecord},
     samples::{SampleArgs, without_names},
 };
-use crate::layout;
-use crate::pipeline;
-use gf_files::output;
-use gf_genotypes::FormatOptions;
-use gf_haplotypes::{Options, Policies, Regions, Samples, write_fasta};
+use crate::{layout, pipeline};
 
 /// Both haplotypes of every sample over chosen loci, in one pass: as FASTA, as a dictionary of the
 /// distinct ones, or both.
@@ -73,16 +72,15 @@ pub struct Genomes {
 }
 
 impl Genomes {
-    /// As options of the stage.
+    /// The options of the stage.
     #[must_use]
     pub fn options(self, samples: Samples, skips: Option<PathBuf>) -> Options {
         let regions = match (self.regions_file, self.regions) {
             (Some(path), _) => Regions::File(path),
             (None, regions) => Regions::Text(regions.join(",")),
         };
-        let vcf = lists::paths(self.vcf);
         Options {
-            vcf,
+            vcf: lists::paths(self.vcf),
             format: self.format,
             reference: self.reference,
             regions,
@@ -95,35 +93,32 @@ impl Genomes {
     }
 }
 
-/// Runs the command.
+/// Makes the sequences, and writes them as FASTA, as a dictionary, or both.
 ///
 /// # Errors
-/// Whatever the stage says.
+/// Any error of the stage.
 pub fn run(args: Args) -> anyhow::Result<()> {
     let samples = args.people.samples()?;
+    let folder = args.out.as_deref();
     let skips = args
         .skips
-        .or_else(|| args.out.as_ref().map(|folder| folder.join(layout::SKIPS)));
+        .or_else(|| folder.map(|folder| folder.join(layout::SKIPS)));
     let options = args.genomes.options(samples, skips);
     let fasta = args
         .output
-        .or_else(|| args.out.is_none().then(|| PathBuf::from("-")));
-    let outputs: Vec<&Path> = fasta
+        .or_else(|| folder.is_none().then(|| PathBuf::from("-")));
+    let output_files: Vec<&Path> = fasta
         .iter()
         .chain(&options.skips)
         .map(PathBuf::as_path)
         .collect();
-    output::check_outputs(options.inputs(), &outputs)?;
-    let _claim = args.out.as_deref().map(pipeline::claim).transpose()?;
-    let work = Work {
-        command: "sequences",
-        options: without_people(&options),
-        inputs: options.inputs().collect(),
-    };
-    let begin = |folder: &Path| CommandRun::begin(folder, &work, args.overwrite);
-    let record = args.out.as_deref().map(begin).transpose()?;
+    output::check_outputs(options.inputs(), &output_files)?;
+    let _lock = folder.map(pipeline::lock_folder).transpose()?;
+    let record = folder
+        .map(|folder| PendingRecord::begin(folder, invocation(&options), args.overwrite))
+        .transpose()?;
     let (dictionary, skips, summary) = gf_haplotypes::run(&options)?;
-    if let Some(folder) = &args.out {
+    if let Some(folder) = folder {
         dictionary.save(folder)?;
     }
     if let Some(path) = &fasta {
@@ -131,19 +126,22 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     }
     skips.save()?;
     if let Some(record) = record {
-        record.finish(
-            "sequences",
-            &without_people(&options),
-            options.inputs(),
-            &summary,
-        )?;
+        record.finish(&summary)?;
     }
     gf_files::message_text!("{summary}");
     Ok(())
 }
 
-/// As a record tells them: who the people are stands in `pairs.csv` and in the cohort; a digest
-/// tells one choice from another.
-pub fn without_people(options: &Options) -> Value {
+fn invocation(options: &Options) -> Invocation<'_> {
+    Invocation {
+        command: "sequences",
+        options: without_sample_names(options),
+        inputs: options.inputs().collect(),
+    }
+}
+
+/// Options as a record stores them: with a digest in place of the names of the samples. The names
+/// are in `pairs.csv` and in the cohort table.
+pub fn without_sample_names(options: &Options) -> Value {
     without_names(options, &options.samples)
 }

@@ -192,6 +192,7 @@ fn explain_reports_the_part_of_the_additive_term() {
     let options = explain::Options {
         samples: Samples::All,
         vcf: vec![cohort().join("cohort.vcf.gz")],
+        format: gf_genotypes::FormatOptions::default(),
         reference: cohort().join("reference.fa"),
         model: trained().path().into(),
         cohort: Some(cohort().join("cohort.csv")),

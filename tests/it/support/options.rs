@@ -31,6 +31,7 @@ pub fn score(
     score::Options {
         samples: gf_genotypes::Samples::All,
         vcf: vec![vcf.into()],
+        format: gf_genotypes::FormatOptions::default(),
         reference: Some(reference.into()),
         model: model.into(),
         cohort: Some(cohort.into()),

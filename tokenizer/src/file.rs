@@ -107,7 +107,8 @@ fn check_components(what: &str, members: &str, part: &Value, known: &[&str]) -> 
             .try_for_each(|part| check_components(what, members, part, known)),
         None if known.contains(&kind) => Ok(()),
         _ => Err(unusable(format!(
-            "a {what} `{kind}` is not supported, it may change sequences; supported: null, {}",
+            "a {what} `{kind}` is not supported, because it may change sequences; supported are \
+             null, {}",
             known.join(", ")
         ))),
     }
@@ -121,7 +122,7 @@ fn check_model(model: &Value) -> Result<(), Error> {
         .unwrap_or_default();
     if !MODELS.contains(&kind) {
         return Err(unusable(format!(
-            "a model `{kind}` is not supported; supported: {}",
+            "a model `{kind}` is not supported; supported are {}",
             MODELS.join(", ")
         )));
     }
@@ -131,7 +132,7 @@ fn check_model(model: &Value) -> Result<(), Error> {
             Some(Value::String(text)) if text.is_empty() => {}
             Some(other) => {
                 return Err(unusable(format!(
-                    "its tokens carry a {affix} ({other}), so that joined they are not the \
+                    "its tokens have a {affix} ({other}), so the joined tokens differ from the \
                      sequence"
                 )));
             }
@@ -162,7 +163,7 @@ fn check_vocabulary(model: &Value) -> Result<(), Error> {
         .collect();
     if ids.len() != vocabulary.len() || ids.is_empty() {
         return Err(unusable(
-            "its vocabulary is empty, or two entries have one id, or an id is no 32-bit number",
+            "its vocabulary is empty, two entries have one id, or an id is not a 32-bit number",
         ));
     }
     for merge in model
@@ -186,7 +187,7 @@ fn check_vocabulary(model: &Value) -> Result<(), Error> {
                 .all(|token| !token.is_empty() && vocabulary.contains_key(token))
         }) {
             return Err(unusable(format!(
-                "its merge {merge} is not of its vocabulary"
+                "its merge {merge} has parts that are not in its vocabulary"
             )));
         }
     }

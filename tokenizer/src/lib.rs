@@ -57,7 +57,7 @@ pub enum Error {
         reason: &'static str,
     },
     /// The vocabulary asked for cannot hold the special tokens and the alphabet.
-    #[error("a vocabulary of {found} cannot hold the {needed} special tokens and letters")]
+    #[error("a vocabulary of {found} is too small for the {needed} special tokens and letters")]
     VocabularyTooSmall {
         /// Entries asked for.
         found: usize,
@@ -65,15 +65,15 @@ pub enum Error {
         needed: usize,
     },
     /// A length of k-mers out of range.
-    #[error("k-mers of {0} letters: a length must be from 1 to 64")]
+    #[error("k-mers of {0} letters are not supported; choose a length from 1 to 64")]
     KmerLength(usize),
     /// There is nothing to train on.
     #[error("no segment to train the tokenizer on")]
     NoWords,
     /// The tokens of a segment do not join to it.
     #[error(
-        "the tokenizer changes sequences: `{segment}` comes back as `{tokens}`; its tokens, \
-         joined, must be the sequence"
+        "the tokenizer changes sequences: `{segment}` is decoded as `{tokens}`; use a tokenizer \
+         whose joined tokens equal the sequence"
     )]
     Lossy {
         /// What was to be encoded.

@@ -117,8 +117,8 @@ impl Tokenizer {
         let alphabet = tokenizer.letters_without_loss();
         if alphabet.is_empty() {
             return Err(Error::Unusable(
-                "no letter is an entry of its own that stays as it is: sequences cannot be \
-                 written with it"
+                "no single letter of its vocabulary encodes to itself, so it cannot encode \
+                 sequences"
                     .into(),
             ));
         }
@@ -606,7 +606,7 @@ mod tests {
         refused(
             r#""normalizer": null"#,
             r#""normalizer": {"type": "Lowercase"}"#,
-            "no letter",
+            "no single letter",
         );
         refused(
             r#""normalizer": null"#,
@@ -628,13 +628,9 @@ mod tests {
         refused(
             r#""merges": ["#,
             r###""continuing_subword_prefix": "##", "merges": ["###,
-            "joined they are not the sequence",
+            "joined tokens differ from the sequence",
         );
-        refused(
-            r#"["A", "C"]"#,
-            r#"["AC", "AC"]"#,
-            "is not of its vocabulary",
-        );
+        refused(r#"["A", "C"]"#, r#"["AC", "AC"]"#, "not in its vocabulary");
         refused(r#""AC": 900"#, r#""AC": 7"#, "two entries have one id");
         refused(
             r#""type": "BPE""#,

@@ -62,10 +62,12 @@ impl std::str::FromStr for VocabSize {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "saturate" => Ok(Self::Saturate),
-            number => number
-                .parse()
-                .map(Self::AtMost)
-                .map_err(|_| format!("`{number}` is neither `saturate` nor a whole number from 0")),
+            number => number.parse().map(Self::AtMost).map_err(|_| {
+                format!(
+                    "`{number}` is neither `saturate` nor a whole number of 0 or \
+                                      more"
+                )
+            }),
         }
     }
 }
@@ -160,7 +162,7 @@ pub(crate) fn train(
 /// Refuses an alphabet that is empty, not ascending, or has bytes that are no letters.
 fn require_usable(alphabet: &[u8]) -> Result<(), &'static str> {
     if alphabet.is_empty() || !alphabet.is_sorted_by(|a, b| a < b) {
-        return Err("letters must be ascending, each once");
+        return Err("letters must be in ascending order without duplicates");
     }
     if !alphabet.iter().all(|&letter| is_letter(letter)) {
         return Err("letters must be printable ASCII other than blanks and square brackets");

@@ -25,12 +25,15 @@ fn read_inside_folder(path: &Path) -> io::Result<Vec<u8>> {
         .unwrap_or(Path::new("."));
     if !real.starts_with(folder.canonicalize()?) {
         return Err(io::Error::other(format!(
-            "a link that leads out of its folder, to {}: put the file itself here (cp -L)",
+            "this is a link to {}, which is outside of its folder; copy the file itself here (cp \
+             -L)",
             real.display()
         )));
     }
     if !real.metadata()?.is_file() {
-        return Err(io::Error::other("no regular file"));
+        return Err(io::Error::other(
+            "not a regular file; put the file itself here",
+        ));
     }
     fs::read(real)
 }
@@ -72,8 +75,8 @@ fn version(json: &[u8]) -> serde_json::Result<Option<u32>> {
 fn no_newer(found: Option<u32>, schema_version: u32) -> Result<(), String> {
     match found {
         Some(found) if found > schema_version => Err(format!(
-            "schema version {found}, of a newer gf-genomics; this one ({}) reads version \
-             {schema_version}: update it",
+            "schema version {found} is from a newer gf-genomics, and this one ({}) reads version \
+             {schema_version}; update gf-genomics",
             env!("CARGO_PKG_VERSION")
         )),
         _ => Ok(()),
@@ -89,12 +92,12 @@ pub fn check(found: Option<u32>, schema_version: u32, again: &str) -> Result<(),
     match found {
         Some(found) if found == schema_version => Ok(()),
         Some(found) => Err(format!(
-            "schema version {found}, of an older gf-genomics; this one reads version \
-             {schema_version}: make it again with `{again}`"
+            "schema version {found} is from an older gf-genomics, and this one reads version \
+             {schema_version}; make the file again with `{again}`"
         )),
         None => Err(format!(
-            "no schema_version: not written by gf-genomics, or damaged; make it again with \
-             `{again}`"
+            "no schema_version, so the file is damaged or not from gf-genomics; make the file \
+             again with `{again}`"
         )),
     }
 }
@@ -120,14 +123,14 @@ mod tests {
         assert_eq!(parsed(r#"{"schema_version":2,"size":5}"#), Ok(5));
         let newer = parsed(r#"{"schema_version":3,"volume":[1]}"#).unwrap_err();
         assert!(
-            newer.contains("schema version 3, of a newer gf-genomics")
-                && newer.ends_with("reads version 2: update it"),
+            newer.contains("schema version 3 is from a newer gf-genomics")
+                && newer.ends_with("reads version 2; update gf-genomics"),
             "{newer}"
         );
         let older = parsed(r#"{"schema_version":1}"#).unwrap_err();
         assert!(
-            older.contains("of an older gf-genomics")
-                && older.ends_with("make it again with `gf-genomics make`"),
+            older.contains("is from an older gf-genomics")
+                && older.ends_with("make the file again with `gf-genomics make`"),
             "{older}"
         );
         assert!(
@@ -179,11 +182,15 @@ mod tests {
             assert!(
                 read_in(&inside, name)
                     .unwrap_err()
-                    .starts_with("a link that leads out of its folder"),
+                    .starts_with("this is a link to "),
                 "{name}"
             );
         }
-        assert_eq!(read_in(&inside, "folder").unwrap_err(), "no regular file");
+        assert_eq!(
+            read_in(&inside, "folder").unwrap_err(),
+            "not a regular file; put the file \
+                                                             itself here"
+        );
         // The folder itself may be a link: the user says where it is.
         symlink(&inside, folder.path().join("alias")).unwrap();
         assert!(read(&folder.path().join("alias/real")).is_ok());

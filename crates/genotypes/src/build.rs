@@ -51,9 +51,7 @@ impl fmt::Display for GenomeBuild {
 
 /// A text that names no [`GenomeBuild`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{0}` is not a genome build that is known here; write GRCh37, GRCh38, NCBI36 or T2T-CHM13"
-)]
+#[error("`{0}` is not a known genome build; write GRCh37, GRCh38, NCBI36 or T2T-CHM13")]
 pub struct UnknownBuild(pub String);
 
 impl TryFrom<String> for GenomeBuild {

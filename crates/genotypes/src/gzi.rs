@@ -34,7 +34,7 @@ pub(super) fn check(fasta: &Path, gzi: &Path, min_len: u64) -> Result<(), String
     if is_index_of(&mut file, file_len, &blocks, min_len) {
         Ok(())
     } else {
-        Err("it is of another file".to_owned())
+        Err("it belongs to another file".to_owned())
     }
 }
 

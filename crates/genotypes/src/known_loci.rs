@@ -99,8 +99,8 @@ pub fn require_build_of_named(regions: &str, reference: &Reference) -> Result<()
         return Ok(());
     };
     let reason = format!(
-        "the interval of this name is on {} ({}), but {} is {}: give the interval on that build \
-         as contig:beg-end",
+        "this known locus is on {} ({}), but {} is {}; give its interval on that build as \
+         contig:beg-end",
         locus.build,
         locus.region(),
         reference.path().display(),

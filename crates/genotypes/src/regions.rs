@@ -226,7 +226,7 @@ pub fn loci_of_regions(text: &str) -> Result<Vec<Locus>, Error> {
         if !seen.insert((contig, locus.start0, locus.end0)) {
             return Err(Error::Region {
                 region,
-                reason: "given twice".into(),
+                reason: "this region is given twice; remove one of the two".into(),
             });
         }
         loci.push(locus);
@@ -268,15 +268,18 @@ fn locus_of_region(region: &str) -> Option<Locus> {
 
 /// The message about a text that is neither a region nor a known name.
 fn no_region(name: &str) -> String {
-    let form = "not of the form contig:beg-end (1-based, inclusive, beg not behind end)";
+    let form = "not of the form contig:beg-end (1-based, inclusive, beg <= end)";
     if name.contains(':') {
         return form.to_owned();
     }
     match known_loci::nearest(name) {
         Some(known) => {
-            format!("{form}; is the locus `{known}` meant? `gf-genomics regions` lists the names")
+            format!(
+                "{form}. Do you mean the locus `{known}`? `gf-genomics regions` lists all \
+                     names"
+            )
         }
-        None => format!("{form}, and no known locus; `gf-genomics regions` lists the names"),
+        None => format!("{form}, and not a known locus; `gf-genomics regions` lists all names"),
     }
 }
 
@@ -289,7 +292,7 @@ fn parse_bed_line(line: &str) -> Result<Locus, String> {
         ));
     };
     if contig.is_empty() {
-        return Err("a BED line without a contig: the first column is empty".into());
+        return Err("a BED line without a contig; fill its first column".into());
     }
     let start0 = parse_bed_number(start, "start")?;
     let end0 = parse_bed_number(end, "end")?;
@@ -299,7 +302,11 @@ fn parse_bed_line(line: &str) -> Result<Locus, String> {
     let strand = match columns.get(5) {
         None | Some(&("+" | "." | "")) => Strand::Forward,
         Some(&"-") => Strand::Reverse,
-        Some(other) => return Err(format!("BED strand `{other}` is none of + - .")),
+        Some(other) => {
+            return Err(format!(
+                "BED strand `{other}` is not one of `+`, `-` and `.`"
+            ));
+        }
     };
     let name = match columns.get(3) {
         None | Some(&("" | ".")) => format!("{contig}:{}-{end0}", start0 + 1),
@@ -409,7 +416,7 @@ mod tests {
             loci_of_regions("SPI1")
                 .unwrap_err()
                 .to_string()
-                .contains("is the locus `CELF1-SPI1` meant?")
+                .contains("Do you mean the locus `CELF1-SPI1`?")
         );
         for (text, bad) in [
             ("chr1:5-12,chr2", "`chr2`"),

@@ -40,7 +40,10 @@ impl Samples {
             Self::Except(others) => {
                 let known: HashSet<&str> = all.iter().map(String::as_str).collect();
                 if let Some(unknown) = others.iter().find(|other| !known.contains(other.as_str())) {
-                    return Err(format!("no sample `{unknown}`, which is to be left out"));
+                    return Err(format!(
+                        "no sample `{unknown}`, although the list after `^` \
+                                        excludes it; remove it from the list"
+                    ));
                 }
                 let others: HashSet<&str> = others.iter().map(String::as_str).collect();
                 all.iter()
@@ -50,7 +53,7 @@ impl Samples {
             }
         };
         if chosen.is_empty() {
-            Err("nobody is left of its samples".into())
+            Err("no sample is left after the selection; check the lists of samples".into())
         } else {
             Ok(chosen)
         }
@@ -76,7 +79,7 @@ impl Samples {
             .find(|sample| !known.contains(sample.as_str()))
         {
             return Err(format!(
-                "no sample `{unknown}`, which --samples or --samples-file names"
+                "no sample `{unknown}`, although --samples or --samples-file lists it"
             ));
         }
         let chosen: HashSet<&str> = chosen.iter().map(String::as_str).collect();
@@ -107,7 +110,7 @@ mod tests {
         assert!(
             kept(&Samples::Except(list(&["A", "B", "C"])))
                 .unwrap_err()
-                .contains("nobody is left")
+                .contains("no sample is left")
         );
     }
 

@@ -247,9 +247,12 @@ impl VariantFile {
         let input = match stream {
             Some(input) => input,
             None if self.is_stream => {
-                return Err(
-                    Error::file(&self.path, "a stream can be read only once: give a file").into(),
-                );
+                return Err(Error::file(
+                    &self.path,
+                    "a stream can be read only once; give a file \
+                                             instead",
+                )
+                .into());
             }
             None => {
                 let mut input = Input::open(&self.path, Decompression::Ahead)?;
@@ -284,7 +287,7 @@ impl VariantFile {
         if !self.is_stream && FileState::read(&self.path) != self.stamp {
             return Err(Error::file(
                 &self.path,
-                "the file was changed while it was read: run again when nobody writes to it",
+                "the file was changed while it was read; run again when no program writes to it",
             )
             .into());
         }

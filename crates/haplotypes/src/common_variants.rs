@@ -138,8 +138,8 @@ impl Carried {
         let is_informative = self.n_expected >= ENOUGH_VARIANTS;
         (self.n_people < ENOUGH_SAMPLES && is_informative && is_far_below).then(|| {
             format!(
-                "{self}; are records of these samples missing from the files? The others are read \
-                 as the reference"
+                "{self}. Do the files lack records of these samples? Absent records are read as \
+                 the reference"
             )
         })
     }
@@ -157,8 +157,8 @@ impl std::fmt::Display for Carried {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "{} of {} (5 % and more) of the training people {} carried by somebody here; about \
-             {:.0} would be expected",
+            "{} of {} (5 % and more) of the training samples {} carried by at least one sample \
+             here; about {:.0} would be expected",
             self.n_carried,
             counted(self.n_common, "common variant", "common variants"),
             if self.n_carried == 1 { "is" } else { "are" },

@@ -176,14 +176,14 @@ impl std::fmt::Display for Summary {
             writeln!(
                 f,
                 "{locus}: {haplotypes} of {}",
-                counted(self.n_people, "person", "people")
+                counted(self.n_people, "sample", "samples")
             )?;
         }
         if let Some(first) = self.loci_without_records.first() {
             let loci = counted(self.loci_without_records.len(), "locus", "loci");
             writeln!(
                 f,
-                "{loci} without a record, read as the reference (the first: {first})"
+                "{loci} without a record, read as the reference (first: {first})"
             )?;
         }
         if self.n_reference_iupac_as_n > 0 {
@@ -435,14 +435,14 @@ fn require_valid_options(loci: &[(Locus, Masks)], options: &Options) -> Result<(
         && (options.policies.strict || options.policies.overlap == Overlap::Bcftools)
     {
         return Err(Error::Inputs(
-            "strict and overlap = bcftools are rules for haplotypes: leave them out with \
-             encoding = diploid"
+            "strict and overlap = bcftools are rules for haplotypes; remove them with encoding = \
+             diploid"
                 .into(),
         ));
     }
     if let Some((locus, _)) = loci.iter().find(|(locus, masks)| !masks.are_inside(locus)) {
         return Err(Error::Inputs(format!(
-            "locus `{}`: a masked place lies outside of it",
+            "locus `{}` has a masked interval outside of it; the file with the masks is damaged",
             locus.name
         )));
     }
@@ -459,8 +459,8 @@ fn require_one_build(files: &[VariantFile], in_reference: &str) -> Result<(), Er
         });
         if let Some((name, _)) = of_other_build {
             let reason = format!(
-                "{}: contig `{name}` is of another build than `{in_reference}` of the reference; \
-                 take files of one build",
+                "{}: contig `{name}` is of another genome build than `{in_reference}` of the \
+                 reference; use files of one build",
                 file.path().display()
             );
             return Err(Error::Inputs(reason));
@@ -571,7 +571,8 @@ fn require_same_samples(files: &[VariantFile]) -> Result<(), Error> {
                 [&pair[1], &pair[0]]
             };
             return Err(Error::Inputs(format!(
-                "sample `{sample}` is in {} and not in {}; name the people wanted with --samples",
+                "sample `{sample}` is in {} but not in {}; list samples that all files have with \
+                 --samples",
                 with.path().display(),
                 without.path().display()
             )));

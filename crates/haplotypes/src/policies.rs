@@ -245,7 +245,7 @@ impl Policies {
             .map(String::as_str)
             .unwrap_or_default();
         Err(format!(
-            "made with {name} {}, the other blocks with {}",
+            "made with {name} {}, but the other blocks with {}; use the same value for all blocks",
             found[name], expected[name]
         ))
     }

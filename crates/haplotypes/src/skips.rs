@@ -173,7 +173,7 @@ pub struct FinishedLog {
 
 /// The rows of `skips.csv` under a temporary name. If dropped, they are deleted.
 #[derive(Debug)]
-#[must_use = "the table stands under its name once it is saved"]
+#[must_use = "the table has no final name until it is saved"]
 pub struct SkipTable(Option<Pending>);
 
 impl SkipTable {

@@ -58,7 +58,7 @@ pub enum Failure {
         n_controls: usize,
     },
     /// A column is constant, or a sum of others.
-    #[error("undefined: a column is constant or a combination of others")]
+    #[error("undefined: a column is constant or a combination of other columns")]
     Singular,
     /// The maximum is at infinity.
     #[error("undefined: the classes are separated perfectly, or nearly so")]

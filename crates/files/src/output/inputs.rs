@@ -32,7 +32,8 @@ pub fn require_no_input(path: &Path) -> io::Result<()> {
     }
     match fs::canonicalize(path) {
         Ok(canonical) if inputs.contains(&canonical) => Err(io::Error::other(
-            "this file is an input of the command and would be replaced: choose another output",
+            "this file is an input of the command and would be replaced; choose another output \
+             path",
         )),
         _ => Ok(()),
     }
@@ -53,7 +54,7 @@ pub fn check_outputs<'p>(
         let is_same =
             |other: &&Path| *output != Path::new("-") && absolute(output) == absolute(other);
         if outputs[..number].iter().any(is_same) {
-            let reason = "two outputs have this path: give each a path of its own";
+            let reason = "two outputs have this path; give each output its own path";
             return Err(at(output)(io::Error::other(reason)));
         }
     }

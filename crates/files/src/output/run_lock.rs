@@ -56,8 +56,8 @@ impl RunLock {
                         holder
                     };
                     let reason = format!(
-                        "{holder} is at work in this folder; wait for its end, or choose another \
-                         one"
+                        "{holder} is writing to this folder; wait until it has finished, or \
+                         choose another folder"
                     );
                     return Err(at(folder)(io::Error::other(reason)));
                 }
@@ -117,7 +117,7 @@ mod tests {
         let error = RunLock::take(&out).unwrap_err();
         let message = format!("{error}: {}", error.source);
         let expected = format!(
-            "results: process {} on {} is at work in this folder; wait",
+            "results: process {} on {} is writing to this folder; wait",
             process::id(),
             host()
         );

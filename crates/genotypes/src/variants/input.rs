@@ -35,8 +35,8 @@ const BGZF_EOF: [u8; 28] = [
     0, 0, 0, 0, 0, 0, 0,
 ];
 
-const NO_BGZF_EOF: &str =
-    "no BGZF end-of-file block: the file is truncated; copy it again, or check it with `bgzip -t`";
+const NO_BGZF_EOF: &str = "no BGZF end-of-file block, so the file is truncated; copy it again, or check it with `bgzip \
+     -t`";
 
 /// How a stream is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -297,15 +297,15 @@ impl Input {
 
     fn error(&self, error: io::Error) -> Error {
         let reason = match error.kind() {
-            io::ErrorKind::UnexpectedEof => "the file ends in the middle of a block or a record: \
-                                             it is truncated; copy it again"
+            io::ErrorKind::UnexpectedEof => "the file ends in the middle of a block or a record, \
+                                             so it is truncated; copy it again"
                 .to_owned(),
             io::ErrorKind::Other => error.to_string(),
             io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput
                 if self.compression != Compression::None =>
             {
                 format!(
-                    "the compressed data are damaged ({error}): copy the file again, or check it \
+                    "the compressed data are damaged ({error}); copy the file again, or check it \
                      with `bgzip -t`"
                 )
             }
@@ -319,8 +319,8 @@ impl Input {
         let of_index = if self.is_whole() {
             ""
         } else {
-            "; or its index belongs to another file: make it again with `tabix -f` or `bcftools \
-             index -f`"
+            ". If its index belongs to another file, make the index again with `tabix -f` or \
+             `bcftools index -f`"
         };
         Error::file(&self.path, reason + of_index)
     }
@@ -342,7 +342,7 @@ fn require_genome_text(path: &Path, start: &[u8]) -> Result<(), Error> {
         .windows(2)
         .any(|pair| pair[0] == b'\r' && pair[1] != b'\n');
     if is_text && !start.contains(&b'\n') && has_lone_return {
-        let reason = "the lines end with carriage returns alone (as on an old Mac): convert them \
+        let reason = "the lines end with carriage returns alone (as on an old Mac); convert them \
                       with `tr '\\r' '\\n'`";
         return Err(Error::file(path, reason));
     }
@@ -443,7 +443,7 @@ impl<R: bgzf::io::BufRead + bgzf::io::Seek> BufRead for Chunks<R> {
         let bytes = self.reader.fill_buf()?;
         if bytes.is_empty() {
             return Err(io::Error::other(
-                "the index names a place behind the end of the file",
+                "the index has a position after the end of the file",
             ));
         }
         Ok(bytes)

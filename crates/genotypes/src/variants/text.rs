@@ -92,9 +92,9 @@ impl LineReader<'_> {
             return Ok(false);
         }
         if may_be_cut && fields.last_call_is_shorter() {
-            let reason = "the last line of the file ends in a call of one allele and without a \
-                          line break, so the file may be cut: copy it again, or end the last line \
-                          with a line break if the file is complete";
+            let reason = "the last line of the file ends in a call of one allele and has no line \
+                          break, so the file may be truncated. Copy it again, or add the line \
+                          break if the file is complete";
             return Err(cursor.error(record, reason.into()));
         }
         if let Err(reason) = fields.read_genotypes(self.selection, self.header, record) {
@@ -168,12 +168,12 @@ impl<'l> VcfFields<'l> {
             return Ok(());
         }
         if contig.is_empty() || contig.iter().any(u8::is_ascii_whitespace) {
-            return Err("CHROM is empty or has a space in it".into());
+            return Err("CHROM is empty or contains a space".into());
         }
         if contig.starts_with(b"\"") {
             return Err(
-                "CHROM begins with a quotation mark: a spreadsheet saved this file; take the \
-                 original"
+                "CHROM begins with a quotation mark, so a spreadsheet saved this file; use the \
+                 original file"
                     .into(),
             );
         }

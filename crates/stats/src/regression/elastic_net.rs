@@ -287,7 +287,9 @@ impl Descent<'_> {
             while self.sweep(&active) >= TOLERANCE {
                 n_sweeps += 1;
                 if n_sweeps > MAX_SWEEPS {
-                    return Err(format!("coefficients still move after {MAX_SWEEPS} sweeps"));
+                    return Err(format!(
+                        "coefficients still change after {MAX_SWEEPS} sweeps"
+                    ));
                 }
             }
         }

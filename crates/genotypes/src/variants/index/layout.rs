@@ -49,7 +49,7 @@ pub(super) fn check(path: &Path) -> io::Result<()> {
         for _ in 0..count(&mut index)? {
             let bin = u64::from(u32::from_le_bytes(bytes(&mut index)?));
             if bin >= n_bins && bin != n_bins + 1 {
-                return Err(wrong(format!("bin {bin} where there are {n_bins}")));
+                return Err(wrong(format!("bin {bin} in a scheme with {n_bins} bins")));
             }
             if is_csi {
                 skip(&mut index, 8)?;

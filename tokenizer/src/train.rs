@@ -63,10 +63,7 @@ impl std::str::FromStr for VocabSize {
         match text {
             "saturate" => Ok(Self::Saturate),
             number => number.parse().map(Self::AtMost).map_err(|_| {
-                format!(
-                    "`{number}` is neither `saturate` nor a whole number of 0 or \
-                                      more"
-                )
+                format!("`{number}` is neither `saturate` nor a whole number of 0 or more")
             }),
         }
     }

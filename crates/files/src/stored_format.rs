@@ -188,8 +188,7 @@ mod tests {
         }
         assert_eq!(
             read_in(&inside, "folder").unwrap_err(),
-            "not a regular file; put the file \
-                                                             itself here"
+            "not a regular file; put the file itself here"
         );
         // The folder itself may be a link: the user says where it is.
         symlink(&inside, folder.path().join("alias")).unwrap();

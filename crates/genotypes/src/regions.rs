@@ -275,8 +275,7 @@ fn no_region(name: &str) -> String {
     match known_loci::nearest(name) {
         Some(known) => {
             format!(
-                "{form}. Do you mean the locus `{known}`? `gf-genomics regions` lists all \
-                     names"
+                "{form}. Do you mean the locus `{known}`? `gf-genomics regions` lists all names"
             )
         }
         None => format!("{form}, and not a known locus; `gf-genomics regions` lists all names"),

@@ -41,8 +41,8 @@ impl Samples {
                 let known: HashSet<&str> = all.iter().map(String::as_str).collect();
                 if let Some(unknown) = others.iter().find(|other| !known.contains(other.as_str())) {
                     return Err(format!(
-                        "no sample `{unknown}`, although the list after `^` \
-                                        excludes it; remove it from the list"
+                        "no sample `{unknown}`, although the list after `^` excludes it; remove \
+                         it from the list"
                     ));
                 }
                 let others: HashSet<&str> = others.iter().map(String::as_str).collect();

@@ -249,8 +249,7 @@ impl VariantFile {
             None if self.is_stream => {
                 return Err(Error::file(
                     &self.path,
-                    "a stream can be read only once; give a file \
-                                             instead",
+                    "a stream can be read only once; give a file instead",
                 )
                 .into());
             }

@@ -137,8 +137,7 @@ fn merge_samples(group: &[&Shard]) -> Result<Dictionary, Error> {
             .find(|sample| !seen.insert(sample.as_str()));
         if let Some(sample) = repeated {
             return Err(shard.refuse(format!(
-                "sample `{sample}` is also in an earlier block; give \
-                                             each sample once"
+                "sample `{sample}` is also in an earlier block; give each sample once"
             )));
         }
     }
@@ -261,9 +260,7 @@ impl MergedLoci {
     ) -> Result<(), Error> {
         if (group.encoding, group.iupac) != (self.encoding, self.iupac) {
             return Err(shard.refuse(
-                "these sequences have another encoding than those of the other \
-                              loci"
-                    .into(),
+                "these sequences have another encoding than those of the other loci".into(),
             ));
         }
         require_same_order(&group.samples, &self.samples).map_err(|reason| shard.refuse(reason))?;

@@ -816,8 +816,8 @@ fn assert_another_build_is_refused(blocks: &TokenBlocks) {
     blocks.assert_refused(
         ONE_TOKENIZER,
         &[
-            "other: contig `1` has 121 nt here, but 120 nt at the other loci, so the genome builds \
-           differ",
+            "other: contig `1` has 121 nt here, but 120 nt at the other loci, so the genome \
+             builds differ",
         ],
     );
     blocks.assert_library_refuses(["a", "other"], "other: contig `1` has 121 nt");

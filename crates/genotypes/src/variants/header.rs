@@ -91,8 +91,8 @@ impl Header {
             return Err(Error::file(
                 input.path(),
                 format!(
-                    "BCF version {major}.{minor} is not supported; convert the file to \
-                         version 2.1 or 2.2"
+                    "BCF version {major}.{minor} is not supported; convert the file to version \
+                     2.1 or 2.2"
                 ),
             ));
         }

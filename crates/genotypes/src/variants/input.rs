@@ -35,8 +35,8 @@ const BGZF_EOF: [u8; 28] = [
     0, 0, 0, 0, 0, 0, 0,
 ];
 
-const NO_BGZF_EOF: &str = "no BGZF end-of-file block, so the file is truncated; copy it again, or check it with `bgzip \
-     -t`";
+const NO_BGZF_EOF: &str = "no BGZF end-of-file block, so the file is truncated; copy it again, \
+                           or check it with `bgzip -t`";
 
 /// How a stream is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

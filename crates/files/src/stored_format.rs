@@ -1,6 +1,7 @@
-//! Reading back what this program wrote, and what may have come from elsewhere since: nothing
-//! outside of its folder is read, and files of a newer program are told apart from those of an
-//! older one.
+//! Reads files that this program wrote, possibly on another machine or with another version.
+//!
+//! No file outside of the folder is read. Messages distinguish files of a newer program from files
+//! of an older one.
 
 use std::{fs, io, path::Path};
 
@@ -8,11 +9,11 @@ use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::output;
 
-/// The bytes of a file, which must be a regular one in its folder: a link in a model from elsewhere
-/// could lead anywhere.
+/// The bytes of a file, which must be a regular file in its folder: a link in a model of unknown
+/// origin could lead to any file.
 ///
 /// # Errors
-/// When it cannot be read, is no regular file, or is a link that leads out of the folder.
+/// The file cannot be read, is not a regular file, or is a link to a file outside of the folder.
 pub fn read(path: &Path) -> Result<Vec<u8>, output::Error> {
     read_inside_folder(path).map_err(output::at(path))
 }
@@ -38,28 +39,27 @@ fn read_inside_folder(path: &Path) -> io::Result<Vec<u8>> {
     fs::read(real)
 }
 
-/// The value of a JSON text that says its `schema_version`, of which this program reads one;
+/// The value of a JSON text with a `schema_version`, which must be the one that this program reads.
 /// `again` is the command that makes such a file.
 ///
 /// # Errors
-/// No version, that of a newer program or of an older one, with what to do; JSON that is no such
-/// value.
+/// No version, or the version of a newer or older program, with the next action. JSON that is not
+/// such a value.
 pub fn from_json<T: DeserializeOwned>(
     json: &[u8],
     schema_version: u32,
     again: &str,
 ) -> Result<T, String> {
-    // Before all else: what is wrong with the rest may be because of the version.
+    // The version comes first: it may explain all other errors.
     let found = version(json).map_err(|error| error.to_string())?;
     check(found, schema_version, again)?;
     serde_json::from_slice(json).map_err(|error| error.to_string())
 }
 
-/// Refuses a JSON text that says the version of a newer program; what else may be wrong with it is
-/// not looked at.
+/// Refuses a JSON text with the version of a newer program; nothing else in it is checked.
 ///
 /// # Errors
-/// That version, with what to do.
+/// The version, with the next action.
 pub fn require_no_newer(json: &[u8], schema_version: u32) -> Result<(), String> {
     no_newer(version(json).ok().flatten(), schema_version)
 }
@@ -86,7 +86,7 @@ fn no_newer(found: Option<u32>, schema_version: u32) -> Result<(), String> {
 /// Refuses a version that this program does not read.
 ///
 /// # Errors
-/// As [`from_json`].
+/// The errors of [`from_json`].
 pub fn check(found: Option<u32>, schema_version: u32, again: &str) -> Result<(), String> {
     no_newer(found, schema_version)?;
     match found {
@@ -190,7 +190,7 @@ mod tests {
             read_in(&inside, "folder").unwrap_err(),
             "not a regular file; put the file itself here"
         );
-        // The folder itself may be a link: the user says where it is.
+        // The folder itself may be a link, because the user names it.
         symlink(&inside, folder.path().join("alias")).unwrap();
         assert!(read(&folder.path().join("alias/real")).is_ok());
     }

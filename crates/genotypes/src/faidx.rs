@@ -1,9 +1,9 @@
 //! Reads a FASTA through its `.fai`, and checks that the index belongs to the file.
 //!
 //! The index of an earlier version of the file would give wrong bases, or those of another contig.
-//! - When the file is opened, every record must begin where the index says, and end where the next
-//!   one begins.
-//! - When bases are read, every line must end where the index says.
+//! - When the file is opened, every record must begin where the index states, and end where the
+//!   next one begins.
+//! - When bases are read, every line must end where the index states.
 //!
 //! Input -> output: a FASTA, plain or bgzipped, and its index -> bases of an interval. Format:
 //! `samtools faidx` (name, bases, offset of the first base, bases and bytes of a line).
@@ -24,7 +24,7 @@ const MAX_DEFINITION_BYTES: u64 = 1 << 16;
 /// Records of a bgzipped FASTA that are compared when it is opened; each needs a block to be
 /// decompressed.
 const MAX_BGZF_LOOKS: usize = 256;
-/// Bytes behind the last record that are looked at.
+/// Number of bytes after the last record that are checked.
 const TAIL_BYTES: u64 = 1 << 12;
 
 /// One record of the index.
@@ -145,7 +145,7 @@ impl IndexedFasta {
         for (number, pair) in in_order.windows(2).enumerate() {
             let before = &pair[0];
             let next = &pair[1];
-            // A record that the index leaves out, as of a name that is there twice, makes a gap
+            // A record that the index lacks (such as the second one of a name) leaves a gap
             // longer than any name.
             let is_long = next.offset.saturating_sub(before.end()) > next.name.len() as u64 + 200;
             if is_long || number % step == 0 {
@@ -199,7 +199,7 @@ impl IndexedFasta {
     /// Upper-case bases `from..to` of record number `number`.
     ///
     /// # Errors
-    /// A read error; lines that do not end where the index says.
+    /// A read error; lines that do not end where the index states.
     pub fn bases(&mut self, number: usize, from: usize, to: usize) -> Result<Vec<u8>, Error> {
         let record = self.records[number].clone();
         if from >= to {
@@ -249,7 +249,7 @@ impl IndexedFasta {
 /// Reads a `.fai` and refuses one that is damaged or empty.
 ///
 /// # Errors
-/// The problem, as a message to which the caller appends how to make the index.
+/// The problem, as a message to which the caller appends the command that makes the index.
 fn read_fai(fai: &Path, fasta_path: &Path) -> Result<Vec<Layout>, String> {
     let index =
         fasta::fai::fs::read(fai).map_err(|error| format!("the index is damaged ({error}); "))?;

@@ -27,7 +27,7 @@ struct Slice {
     len_nt: usize,
     /// The record is the whole contig, so `len_nt` is the contig's length.
     whole: bool,
-    /// Bases, upper-case, when the file is held in memory.
+    /// Bases, upper-case, if the file is in memory.
     bases: Option<Vec<u8>>,
 }
 
@@ -117,7 +117,7 @@ impl Reference {
             .map(|slice| slice.len_nt)
     }
 
-    /// The name this FASTA gives to `contig`, by any of its spellings.
+    /// The name of `contig`, given in any spelling, in this FASTA.
     ///
     /// # Errors
     /// An unknown contig.
@@ -306,7 +306,7 @@ impl Slice {
     }
 }
 
-/// The reason why a file with this first line is no FASTA.
+/// The reason why a file with this first line is not a FASTA.
 fn not_a_fasta(line: &[u8]) -> &'static str {
     if line.starts_with(b"##fileformat=VCF") {
         "this is a VCF file, and a FASTA starts with a `>` line. Are --vcf and --reference swapped?"
@@ -471,7 +471,7 @@ mod tests {
                 "contig `a` is in this FASTA twice (first at line 1)",
             ],
         );
-        // samtools leaves the second one out of the index.
+        // samtools omits the second one from the index.
         let fai = folder.path().join("reference.fa.fai");
         std::fs::write(&fai, "a\t4\t5\t4\t5\nb\t2\t13\t2\t3\n").unwrap();
         refuses(

@@ -54,8 +54,7 @@ impl Locus {
         }
     }
 
-    /// Length on the reference in nucleotides; 0 where a damaged file says that it ends before it
-    /// starts.
+    /// Length on the reference in nucleotides; 0 if a damaged file has an end before the start.
     #[must_use]
     pub fn len_nt(&self) -> usize {
         self.end0.saturating_sub(self.start0)
@@ -144,7 +143,7 @@ impl DisjointRegions {
         }
     }
 
-    /// Where loci are.
+    /// The regions of loci.
     #[must_use]
     pub fn of_loci<'a>(loci: impl IntoIterator<Item = &'a Locus>) -> Self {
         Self::new(
@@ -192,8 +191,8 @@ fn for_each_bed_line(
     Ok(())
 }
 
-/// `track ...` and `browser ...` are for genome browsers. A contig may have a name that begins so,
-/// or is one of the words; then two positions follow.
+/// `track ...` and `browser ...` are lines for genome browsers. A contig may have such a name; then
+/// two positions follow.
 fn is_display_line(line: &str) -> bool {
     let words = text::words(line);
     let is_word = line
@@ -206,7 +205,7 @@ fn is_display_line(line: &str) -> bool {
 }
 
 /// Parses a comma-separated list of regions `contig:beg-end` (1-based, inclusive) and of names of
-/// [`known_loci`]. A region is named as it is written.
+/// [`known_loci`]. The name of a region is its text.
 ///
 /// Thousands separators are allowed: a comma before exactly three digits does not start another
 /// region.

@@ -1,4 +1,4 @@
-//! Which samples of the files are read: all, those of a list, or all but those.
+//! Selection of samples: all, those of a list, or all except those.
 
 use std::collections::HashSet;
 
@@ -6,33 +6,33 @@ use serde::{Deserialize, Serialize};
 
 use super::{Error, VariantFile};
 
-/// Which samples.
+/// A selection of samples.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Samples {
-    /// All of the files.
+    /// All samples of the files.
     #[default]
     All,
-    /// These, in this order.
+    /// These samples, in this order.
     Only(Vec<String>),
-    /// All but these.
+    /// All samples except these.
     Except(Vec<String>),
 }
 
 impl Samples {
-    /// The samples of a file that are meant, which need not be there where a list names them.
+    /// The selected samples of a file. [`Self::Only`] does not check that the file has them.
     ///
     /// # Errors
-    /// A sample to be left out that the file does not have; nobody left.
+    /// An excluded sample that the file does not have, or a selection without samples.
     pub fn select(&self, file: &VariantFile) -> Result<Vec<String>, Error> {
         self.among(file.samples())
             .map_err(|reason| Error::file(file.path(), reason))
     }
 
-    /// As [`Self::of`], of any list of samples.
+    /// Like [`Self::select`], for any list of samples.
     ///
     /// # Errors
-    /// As [`Self::of`], without the place.
+    /// The errors of [`Self::select`], without the path.
     pub fn among(&self, all: &[String]) -> Result<Vec<String>, String> {
         let chosen = match self {
             Self::All => all.to_vec(),
@@ -59,10 +59,10 @@ impl Samples {
         }
     }
 
-    /// Keeps those of a table, in its order, that are meant; `sample_of` names a row.
+    /// Keeps the selected rows of a table, in its order; `sample_of` returns the sample of a row.
     ///
     /// # Errors
-    /// A sample of the list that the table does not have; nobody left.
+    /// A sample of the list that the table does not have, or a selection without samples.
     pub fn retain<T>(
         &self,
         rows: &mut Vec<T>,

@@ -79,7 +79,7 @@ impl CommonEdit {
             .collect()
     }
 
-    /// `edit` if it is common: N is no allele, whatever its frequency.
+    /// `edit` if it is common. N is never an allele.
     fn if_common(edit: &Edit, n_copies: usize, n_haplotypes: usize) -> Option<Self> {
         let frequency_percent =
             (100.0 * n_copies as f64 / n_haplotypes.max(1) as f64).round() as u32;

@@ -170,7 +170,7 @@ mod tests {
         }
     }
 
-    /// Bases that an edit adds less those that it replaces.
+    /// Number of bases that an edit adds minus the number that it replaces.
     fn length_change(edit: &Edit) -> i64 {
         edit.alt.len() as i64 - (edit.end0 - edit.start0) as i64
     }

@@ -73,25 +73,25 @@ use gf_genotypes::{
     loci_of_regions, read_intervals, read_loci, require_build_of_named, tell_different_builds,
 };
 
-/// What the stage needs.
+/// Inputs and policies of a run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Options {
-    /// VCF, VCF.gz or BCF files, of the same people, each locus in one of them; `-` is standard
+    /// VCF, VCF.gz or BCF files with the same samples. Each locus is in one file; `-` is standard
     /// input.
     pub vcf: Vec<PathBuf>,
-    /// FASTA.
+    /// Reference FASTA.
     pub reference: PathBuf,
-    /// Where.
+    /// Loci.
     pub regions: Regions,
-    /// Who.
+    /// Samples to read.
     pub samples: Samples,
-    /// Policies.
+    /// Policies for genotypes.
     pub policies: Policies,
-    /// BED of places to read as N; records that touch them are not applied.
+    /// BED of intervals to read as N; records that touch them are not applied.
     pub mask: Option<PathBuf>,
-    /// BED outside of which everything is read as N.
+    /// BED of callable intervals; all other bases are read as N.
     pub callable: Option<PathBuf>,
-    /// Where to write `skips.csv`, if anywhere.
+    /// Path of `skips.csv`; not written if absent.
     pub skips: Option<PathBuf>,
 }
 
@@ -111,7 +111,7 @@ impl Options {
     }
 }
 
-/// Where the loci come from.
+/// Source of the loci.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Regions {
@@ -156,7 +156,7 @@ pub struct Summary {
     pub n_reference_iupac_as_n: u64,
     /// Reference bases that `--mask` and `--callable` turn to N.
     pub n_masked_nt: u64,
-    /// Number of skips by reason.
+    /// Number of skipped alleles and records by reason.
     pub skips: BTreeMap<Reason, u64>,
     /// Missing alleles of each sample, in the order of the dictionary. Not stored: the record of a
     /// run has no data about single samples.
@@ -209,7 +209,7 @@ impl std::fmt::Display for Summary {
 /// Errors of this crate.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A file is wrong.
+    /// An input file cannot be used.
     #[error(transparent)]
     Ingest(#[from] gf_genotypes::Error),
     /// A file could not be written or read back.
@@ -450,7 +450,7 @@ fn require_valid_options(loci: &[(Locus, Masks)], options: &Options) -> Result<(
 }
 
 /// Refuses a VCF header with the same contig in another build than the reference. Accessions such
-/// as `NC_000001.11` tell the build.
+/// as `NC_000001.11` identify the build.
 fn require_one_build(files: &[VariantFile], in_reference: &str) -> Result<(), Error> {
     for file in files {
         let of_other_build = file.contigs().find(|(name, _)| {

@@ -364,7 +364,7 @@ impl Window {
         cohort: &mut SharedState<'_>,
     ) -> Result<Carriers, Error> {
         let mut carriers = Carriers::new(alleles.len());
-        // A reference call still tells the ploidy. Once every sample is known to be diploid, only
+        // A reference call still shows the ploidy. Once every sample is known to be diploid, only
         // calls other than the reference need a look.
         if self.n_without_ploidy > 0 || self.any_haploid {
             for sample in 0..cohort.samples.len() {
@@ -554,8 +554,8 @@ impl Window {
         Ok(())
     }
 
-    /// Applies the policy for a heterozygote without phase. `true` means that its alleles go on the
-    /// haplotypes in the order of GT; `false` means that nothing is left to do.
+    /// Applies the policy for a heterozygote without phase. `true` means that its alleles are
+    /// on the haplotypes in the order of GT; `false` means that nothing is left to do.
     fn unphased(
         &self,
         site: RecordAtLocus<'_>,

@@ -118,7 +118,7 @@ struct RecordReader<'h> {
 }
 
 impl RecordReader<'_> {
-    /// Parses a record as far as needed; `false` if nobody wants it.
+    /// Parses a record as far as needed; `false` if it is not wanted.
     fn read_wanted(
         &self,
         bytes: &RecordBytes,

@@ -34,19 +34,19 @@ pub(super) struct Contig {
 pub(super) struct Header {
     /// In column order.
     pub samples: Vec<String>,
-    /// In the order of their numbers in BCF, which is that of the lines unless they say otherwise.
+    /// In the order of their numbers in BCF: the order of the lines unless they have an IDX.
     pub contigs: Vec<Contig>,
     /// FILTER, INFO and FORMAT names by their numbers in BCF; `PASS` is number 0.
     pub names: Vec<String>,
     /// Lines of a text header.
     pub n_lines: u64,
-    /// Version 4.4 of the format or a later one: SVLEN goes before END.
+    /// Version 4.4 of the format or later: SVLEN has priority over END.
     pub svlen_first: bool,
     /// Problems that did not stop the reading.
     pub warnings: Vec<String>,
 }
 
-/// First version of the format (4.x) in which SVLEN goes before END.
+/// First version of the format (4.x) in which SVLEN has priority over END.
 const SVLEN_FIRST: u32 = 4;
 
 impl Header {
@@ -82,7 +82,7 @@ impl Header {
     /// Reads the magic number and the header of a BCF file.
     ///
     /// # Errors
-    /// As [`Self::read_text`]; a version other than 2.
+    /// The errors of [`Self::read_text`], or a version other than 2.
     pub fn read_bcf(input: &mut Input) -> Result<Self, Error> {
         let mut start = [0; 9];
         input.read_exact(&mut start)?;
@@ -292,7 +292,7 @@ fn is_svlen_first(line: &str) -> bool {
         .is_some_and(|minor| minor >= SVLEN_FIRST)
 }
 
-/// The reason why a file is no VCF: after `n_lines` header lines the next one begins with
+/// The reason why a file is not a VCF: after `n_lines` header lines the next one begins with
 /// `next_byte`.
 fn not_a_vcf(next_byte: u8, n_lines: u64) -> &'static str {
     match next_byte {

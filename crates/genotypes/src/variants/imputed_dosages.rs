@@ -23,7 +23,7 @@ use gf_cohort_schema::counted;
 pub enum DosageField {
     /// The calls: whole copies.
     Gt,
-    /// Expected copies, one a ALT; the calls in records without it.
+    /// Expected copies, one value per ALT; the calls in records without it.
     Ds,
     /// Probabilities of the genotypes (never their logarithms); the calls in records without it.
     Gp,
@@ -159,7 +159,7 @@ fn set(values: &[f32], key: &str, sample: usize, record: &mut VariantRecord) -> 
     for dosage in dosages {
         *dosage = dosage.clamp(0.0, 2.0);
     }
-    // Without GT the number of values tells whether the sample is haploid.
+    // Without GT the number of values shows whether the sample is haploid.
     let n_of_one_haplotype = match key {
         "HDS" => 1,
         "GP" => n_alts + 1,

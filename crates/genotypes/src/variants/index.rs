@@ -304,7 +304,7 @@ fn require_one_header(
     Ok(())
 }
 
-/// The error of a position that the index names and that cannot be read.
+/// The error of a position of the index that cannot be read.
 fn damaged(path: &Path, error: io::Error) -> Error {
     if !matches!(
         error.kind(),

@@ -1,7 +1,7 @@
 //! Decompressed bytes of a file or of standard input.
 //!
 //! Input -> output: a path (`-` is standard input) -> a reader of plain, gzipped or BGZF bytes. The
-//! first bytes tell the compression. A BGZF stream must have its end-of-file block.
+//! first bytes show the compression. A BGZF stream must have its end-of-file block.
 
 use std::{
     fs::File,
@@ -17,7 +17,7 @@ use noodles::{bgzf, csi::binning_index::index::reference_sequence::bin::Chunk};
 use super::RecordLocation;
 use crate::Error;
 
-/// The path that stands for standard input.
+/// The path that means standard input.
 pub const STDIN: &str = "-";
 
 /// Bytes read from the operating system at a time.
@@ -25,7 +25,7 @@ const BUFFER_BYTES: usize = 1 << 17;
 
 const BYTE_ORDER_MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
 
-/// Number of first bytes that tell the format of a file.
+/// Number of first bytes that identify the format of a file.
 const PROBE_BYTES: u64 = 512;
 
 /// The end-of-file block that every complete BGZF file ends with (SAM specification, section
@@ -64,7 +64,7 @@ impl Compression {
 /// The thread that decompresses BGZF blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Decompression {
-    /// The thread that reads them: for a header, or a few blocks here and there.
+    /// The reading thread: for a header, or a few scattered blocks.
     Inline,
     /// A thread of its own, if more than one may be used.
     Ahead,
@@ -133,11 +133,10 @@ impl Input {
         Ok(input)
     }
 
-    /// Passes over a byte order mark, and refuses what is compressed and neither VCF, BCF nor
-    /// FASTA.
+    /// Skips a byte order mark, and refuses compressed files other than VCF, BCF and FASTA.
     fn skip_mark(&mut self) -> Result<(), Error> {
-        // One read at a time: it ends with its block, so that a damaged block behind the header is
-        // not looked at here.
+        // Each read ends with its block, so that a damaged block after the header is not reached
+        // here.
         let mut start = vec![0; PROBE_BYTES as usize];
         let mut n_read = 0;
         while n_read < BYTE_ORDER_MARK.len() {
@@ -160,7 +159,7 @@ impl Input {
         Ok(())
     }
 
-    /// Opens parts of a BGZF file, which stand in its order and do not overlap.
+    /// Opens parts of a BGZF file, which are in its order and do not overlap.
     ///
     /// # Errors
     /// A file that cannot be read.
@@ -261,8 +260,8 @@ impl Input {
         Ok(true)
     }
 
-    /// Whether the last line that was read had a line end; only the last one of a file can be
-    /// without.
+    /// Whether the last line that was read had a line break; only the last line of a file may lack
+    /// it.
     pub fn line_has_end(&self) -> bool {
         self.line_has_end
     }
@@ -326,7 +325,7 @@ impl Input {
     }
 }
 
-/// Refuses the first bytes of files of other formats and encodings, by name.
+/// Refuses the first bytes of files in other formats and encodings; the message names the format.
 fn require_genome_text(path: &Path, start: &[u8]) -> Result<(), Error> {
     if let Some(found) = text::foreign(start) {
         return Err(Error::file(path, found.to_string()));

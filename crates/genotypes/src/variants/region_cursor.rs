@@ -27,7 +27,7 @@ fn overlaps(regions: &[Range<usize>], record: &VariantRecord) -> bool {
 pub(crate) struct PassedOver {
     /// Records at POS 0, the telomere, which has no base.
     pub n_at_zero: u64,
-    /// Malformed records that nobody needs.
+    /// Malformed records that are not needed.
     pub n_malformed: u64,
     /// Location and problem of the first malformed record.
     pub first_malformed: Option<String>,
@@ -173,7 +173,7 @@ impl<'f> RegionCursor<'f> {
         self.is_needed.is_none_or(|is_needed| is_needed(record))
     }
 
-    /// Counts a malformed record that nobody needs.
+    /// Counts a malformed record that is not needed.
     pub fn pass_over(&mut self, record: &VariantRecord, reason: &str) {
         self.passed_over.n_malformed += 1;
         let place = format!("{}{}:{}", record.place, record.contig, record.position);

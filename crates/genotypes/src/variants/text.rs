@@ -36,7 +36,7 @@ pub(super) fn for_each<E: From<Error>>(
             require_same_header(&input, header, &line)?;
             continue;
         }
-        // The last line of a truncated file must be checked even if nobody wants its record.
+        // The last line of a truncated file must be checked even if its record is not wanted.
         let may_be_cut = !input.line_has_end();
         if reader.read_wanted(&line, may_be_cut, cursor, &mut record)? {
             visit(&record)?;
@@ -52,7 +52,7 @@ struct LineReader<'h> {
 }
 
 impl LineReader<'_> {
-    /// Parses a line as far as needed; `false` if nobody wants its record.
+    /// Parses a line as far as needed; `false` if its record is not wanted.
     fn read_wanted(
         &self,
         line: &[u8],
@@ -118,8 +118,8 @@ fn malformed(
     cursor.malformed(record, &format!("`{}`: {reason}", excerpt(line)))
 }
 
-/// Compares a `#` line below the header with the header: it belongs to a second one, as `cat` of
-/// two files leaves it. The lines of the first header, read again, are skipped.
+/// Compares a `#` line below the header with the header: it belongs to a second header, after
+/// `cat` of two files. The lines of the first header, read again, are skipped.
 fn require_same_header(input: &Input, header: &Header, line: &[u8]) -> Result<(), Error> {
     let path = input.path();
     match input.place() {

@@ -23,7 +23,7 @@ const CHUNK: u64 = 16;
 /// Walks through the counts of an index.
 ///
 /// # Errors
-/// A count that is negative or that the file does not hold, a bin that its scheme does not have,
+/// A count that is negative or larger than the file, a bin that its scheme does not have, or
 /// another format.
 pub(super) fn check(path: &Path) -> io::Result<()> {
     let mut index = bgzf::io::Reader::new(File::open(path)?);

@@ -202,7 +202,7 @@ impl Write for Pending {
     fn flush(&mut self) -> io::Result<()> {
         match &mut self.target {
             Target::Plain(out) => out.flush(),
-            // A flush would end a block; `finish` writes what is left.
+            // A flush would end a block; `finish` writes the rest.
             Target::Bgzf(_) => Ok(()),
             Target::Stream(out) => out.flush(),
         }

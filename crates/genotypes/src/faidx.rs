@@ -53,7 +53,7 @@ impl Layout {
         self.offset + index / self.line_bases * self.line_width + index % self.line_bases
     }
 
-    /// Byte behind the last base.
+    /// Byte after the last base.
     fn end(&self) -> u64 {
         self.len_nt
             .checked_sub(1)

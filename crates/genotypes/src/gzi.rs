@@ -14,7 +14,7 @@ use noodles::bgzf;
 
 /// Number of blocks that are checked, spread over the file.
 const N_LOOKS: usize = 64;
-/// Blocks that the index may leave out at the end: one with bases, and the end-of-file block.
+/// Blocks that the index may lack at the end: one with bases, and the end-of-file block.
 const MAX_LEFT_OUT: usize = 3;
 
 /// Compares an index with the blocks of its file. `min_len` is the least length of the file in

@@ -521,7 +521,7 @@ mod tests {
                 ">a\nACGTACGTAC\n>b\nTTT\nTTGG\n",
             ),
             ("another name", ">x\nACGTACGTAC\n>b\nTTTTT\nGG\n"),
-            ("a contig behind", ">a\nACGTACGTAC\n>b\nTTTTT\nGG\n>c\nA\n"),
+            ("a later contig", ">a\nACGTACGTAC\n>b\nTTTTT\nGG\n>c\nA\n"),
             ("cut", ">a\nACGTACGTAC\n>b\nTTT"),
             ("CRLF", ">a\r\nACGTACGTAC\r\n>b\r\nTTTTT\r\nGG\r\n"),
         ];

@@ -204,7 +204,7 @@ mod tests {
         let mut training = locus(&[&[], &[0], &[0, 1]], 2);
         training.pairs = vec![[0, 1], [0, 0], [1, 2], [0, ABSENT_HAPLOTYPE]];
         let common = CommonEdit::find(&training, &[0, 1, 2, 3], 2);
-        assert_eq!(common.len(), 1, "one person alone carries edit 1");
+        assert_eq!(common.len(), 1, "only one sample carries edit 1");
         assert_eq!(
             (common[0].start0, common[0].frequency_percent),
             (training.edits[0].start0, 43)

@@ -153,7 +153,7 @@ mod tests {
             let has = haplotype.contains(&edit);
             prop_assert_eq!(locus.switched(&haplotype, edit, has), Some(haplotype.clone()));
             match locus.switched(&haplotype, edit, !has) {
-                None => prop_assert!(!has, "what is there can be taken out"),
+                None => prop_assert!(!has, "a present edit can be removed"),
                 Some(switched) => {
                     prop_assert!(switched.contains(&edit) != has && switched.is_sorted());
                     prop_assert_eq!(locus.switched(&switched, edit, has), Some(haplotype));

@@ -286,7 +286,7 @@ mod tests {
 
     const REFERENCE: &[u8] = b"ACGTACGTACGTACGTACGTACGTACGTAC";
 
-    /// Haplotype 1 of one sample, and the reasons of what is not in it.
+    /// Haplotype 1 of one sample, and the reasons of the alleles that it lacks.
     #[derive(Debug, PartialEq)]
     struct Built {
         bases: String,

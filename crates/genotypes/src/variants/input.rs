@@ -276,7 +276,7 @@ impl Input {
             .map_err(|error| self.error(error))
     }
 
-    /// Reads `len` bytes into `bytes`, whose memory grows only with what is there.
+    /// Reads `len` bytes into `bytes`, whose memory grows only with the bytes that exist.
     ///
     /// # Errors
     /// The errors of [`Self::read_exact`].

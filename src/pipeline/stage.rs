@@ -543,7 +543,7 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(
-            message.contains("schema version 9, of a newer gf-genomics")
+            message.contains("schema version 9 is from a newer gf-genomics")
                 && message.contains("another folder (--out)"),
             "{message}"
         );

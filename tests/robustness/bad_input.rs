@@ -241,7 +241,7 @@ fn ref_is_compared_with_the_reference_by_every_command_that_is_given_one() {
         "7:230",
         "REF is",
         "reference.fa has",
-        "which is ALT here: are REF and ALT swapped",
+        "The FASTA has the ALT allele. Are REF and ALT swapped",
     ];
     refuse(
         study.path(),
@@ -343,7 +343,7 @@ fn a_plain_file_that_is_cut_is_told_wherever_it_is_cut() {
         &[
             "cohort.vcf: ",
             "7:450",
-            "call of one allele and without a line break",
+            "call of one allele and has no line break",
         ],
     );
 }
@@ -888,8 +888,8 @@ fn a_contig_that_is_nowhere_is_named() {
         TOKENIZE,
         &[
             "reference.fa: no contig `chrUn` (nor Un)",
-            "it has chr7",
-            "right build",
+            "which has chr7",
+            "right genome build",
         ],
     );
     refuse(study.path(), RUN, &["reference.fa: no contig `chrUn`"]);
@@ -924,7 +924,7 @@ fn a_fasta_without_the_contig_or_the_place_is_told() {
     refuse(
         study.path(),
         TOKENIZE,
-        &["reference.fa: no contig `chr7` (nor 7)", "it has chr6"],
+        &["reference.fa: no contig `chr7` (nor 7)", "which has chr6"],
     );
     refuse(study.path(), SCORE, &["reference.fa: no contig `chr7`"]);
     replace(study.path(), "reference.fa", ">chr6", ">chr7");
@@ -932,7 +932,7 @@ fn a_fasta_without_the_contig_or_the_place_is_told() {
     refuse(
         study.path(),
         TOKENIZE,
-        &["reference.fa: chr7:101-601 is not inside this FASTA, which holds chr7:1-600"],
+        &["reference.fa: chr7:101-601 is not inside this FASTA, which contains chr7:1-600"],
     );
 }
 
@@ -954,7 +954,7 @@ fn a_ref_that_is_not_what_the_fasta_has_is_named_with_both_bases() {
             &[
                 "7:230: ",
                 &format!("REF is `{other}` but the FASTA has `{base}`"),
-                "GRCh37 beside GRCh38",
+                "GRCh37 instead of GRCh38",
             ],
         );
     }
@@ -1038,7 +1038,7 @@ fn an_empty_vcf_and_one_without_records_are_told() {
     refuse(
         study.path(),
         SCORE,
-        &["cohort.vcf: no record on contig `chr7`, and locus `LOCUS` lies there"],
+        &["cohort.vcf: no record on contig `chr7`, but locus `LOCUS` is on it"],
     );
     refuse(study.path(), PRS, &["cohort.vcf: ", "no record"]);
     write_vcf(study.path(), &vcf()[..2]);
@@ -1550,7 +1550,7 @@ fn another_genome_than_the_models_is_refused() {
         SCORE,
         &[
             "locus `LOCUS`",
-            "other bases at chr7:101-500",
+            "different bases at chr7:101-500",
             "SHA-256",
             "build",
         ],
@@ -1576,8 +1576,8 @@ fn a_vcf_of_another_build_is_refused() {
     replace(study.path(), "cohort.vcf", "length=650", "length=159138663");
     let expected = [
         "locus `LOCUS`",
-        "contig `chr7` has 159138663 nt here, 600 nt where the model was made",
-        "another build",
+        "contig `chr7` has 159138663 nt here, but 600 nt in the model",
+        "the genome builds differ",
     ];
     refuse(study.path(), SCORE, &expected);
     // Every position is shifted out of the locus.
@@ -1663,8 +1663,8 @@ fn real_genomes_of_another_build_are_refused() {
         folder,
         &format!("score --vcf {grch37} --reference {reference} --model model -o risk.csv"),
         &[
-            "contig `chr19` has 59128983 nt here, 58617616 nt where the model was made: another \
-             build",
+            "contig `chr19` has 59128983 nt here, but 58617616 nt in the model, so the genome \
+             builds differ",
         ],
     );
     let grch37_reference = real_data("apoe/apoe_grch37.fa").unwrap();
@@ -2150,7 +2150,7 @@ fn a_record_near_a_scored_position_stops_nothing() {
     );
     assert!(output.status.success(), "{}", stderr(&output));
     assert!(
-        stderr(&output).contains("1 record that nobody asked for cannot be read"),
+        stderr(&output).contains("skipped 1 record that could not be read, none of them needed"),
         "{}",
         stderr(&output)
     );

@@ -91,7 +91,7 @@ fn a_bin_that_the_scheme_does_not_have_is_refused() {
         fs::write(study.path().join("cohort.vcf.gz.tbi"), &index).unwrap();
         assert!(
             refusal(study.path(), "cohort.vcf.gz", index.len())
-                .contains(&format!("bin {bin} where there are 37449"))
+                .contains(&format!("bin {bin} in a scheme with 37449 bins"))
         );
     }
 }

@@ -406,7 +406,9 @@ fn a_second_run_on_a_folder_is_refused_and_harms_nothing() {
     let holder = format!("out: process {} on ", first.child.id());
     let message = refusal_while_at_work(&first.path(""), TRAIN, &holder);
     assert!(
-        message.ends_with("is at work in this folder; wait for its end, or choose another one"),
+        message.ends_with(
+            "is writing to this folder; wait until it has finished, or choose another folder"
+        ),
         "{message}"
     );
     for other in ["simulate --out out", "run ../pipeline.toml --out out"] {

@@ -260,7 +260,7 @@ fn a_vcf_that_is_written_to_while_it_is_read_is_an_error() {
     let bytes = fs::read(&path).unwrap();
     assert!(n_records_while_written_to(&path, None).unwrap() > 0);
     let expected = format!(
-        "{}: the file was changed while it was read: run again when nobody writes to it",
+        "{}: the file was changed while it was read; run again when no program writes to it",
         path.display()
     );
     assert_eq!(

@@ -114,8 +114,8 @@ pub enum Error {
     Text(#[from] gf_cohort_schema::Error),
     /// A contig is not in the reference.
     #[error(
-        "{}: no contig `{contig}` (nor {tried}) in this FASTA; it has {available}. \
-         Is it the right build?",
+        "{}: no contig `{contig}` (nor {tried}) in this FASTA, which has {available}; is it the \
+         right genome build?",
         path.display()
     )]
     UnknownContig {

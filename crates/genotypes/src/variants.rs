@@ -84,8 +84,8 @@ impl std::fmt::Debug for VariantFile {
 }
 
 impl VariantFile {
-    /// Opens a file, or standard input if `path` is `-`, and reads the header. The first bytes tell
-    /// VCF, VCF.gz and BCF apart.
+    /// Opens a file, or standard input if `path` is `-`, and reads the header. The first bytes
+    /// distinguish VCF, VCF.gz and BCF.
     ///
     /// # Errors
     /// An unreadable, empty or truncated file, a header that cannot be read, no samples, or a
@@ -93,7 +93,7 @@ impl VariantFile {
     pub fn open(path: &Path) -> Result<Self, Error> {
         let stamp = FileState::read(path);
         let is_stream = is_stream(path);
-        // A stream goes on after the header with the same input; a file is opened again.
+        // A stream continues after the header with the same input; a file is opened again.
         let decompression = if is_stream {
             Decompression::Ahead
         } else {
@@ -241,7 +241,7 @@ impl VariantFile {
     }
 
     /// Warnings about records that [`Self::for_each`] skipped, one line per reason: records at POS
-    /// 0, malformed records that nobody needs, and records beyond the stated length of the contig.
+    /// 0, malformed records that are not needed, and records beyond the stated contig length.
     #[must_use]
     pub fn passed_over(&self) -> Vec<String> {
         self.passed_over.warnings(&self.path)
@@ -338,9 +338,11 @@ impl VariantFile {
         let input = match stream {
             Some(input) => input,
             None if self.is_stream => {
-                return Err(
-                    Error::file(&self.path, "a stream can be read only once: give a file").into(),
-                );
+                return Err(Error::file(
+                    &self.path,
+                    "a stream can be read only once; give a file instead",
+                )
+                .into());
             }
             None => {
                 let mut input = Input::open(&self.path, Decompression::Ahead)?;
@@ -383,7 +385,7 @@ impl VariantFile {
         if !self.is_stream && FileState::read(&self.path) != self.stamp {
             return Err(Error::file(
                 &self.path,
-                "the file was changed while it was read: run again when nobody writes to it",
+                "the file was changed while it was read; run again when no program writes to it",
             ));
         }
         Ok(())

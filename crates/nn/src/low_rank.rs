@@ -127,8 +127,8 @@ impl Rank {
         match self {
             Self::Share(share) if !(share > 0.0 && share < 1.0) => {
                 bail!(
-                    "rank ({share}) must be a share between 0 and 1, or a whole number of at \
-                     least 1"
+                    "rank ({share}) must be a fraction between 0 and 1, or a whole number of 1 or \
+                     more"
                 )
             }
             _ => Ok(()),

@@ -121,10 +121,10 @@ impl Parameters {
                     Var::from_tensor(&tensor.to_device(&self.device)?)
                 }
                 Some(tensor) => bail!(
-                    "parameter `{name}` is saved as {:?}, the model needs {shape:?}",
+                    "parameter `{name}` is saved with shape {:?}, but the model needs {shape:?}",
                     tensor.shape()
                 ),
-                None => bail!("parameter `{name}` is not among the saved ones"),
+                None => bail!("parameter `{name}` is not among the saved parameters"),
             },
         }
     }
@@ -137,7 +137,7 @@ impl Parameters {
         match &self.source {
             Source::Saved(tensors) if !tensors.is_empty() => {
                 bail!(
-                    "the saved parameter `{}` belongs to no part of this model",
+                    "the saved parameter `{}` is not part of this model",
                     tensors.keys().next().map_or("", String::as_str)
                 )
             }
@@ -189,7 +189,7 @@ impl Parameters {
 /// A tensor that is neither a parameter nor a buffer, or values of another shape.
 pub fn refit(parameter: &Tensor, values: &Tensor) -> Result<()> {
     if !parameter.is_variable() {
-        bail!("refit: a tensor that is no parameter");
+        bail!("refit: the tensor is neither a parameter nor a buffer");
     }
     // `from_tensor` returns the variable itself for a variable, not a copy.
     Var::from_tensor(parameter)?.set(values)
@@ -291,7 +291,7 @@ mod tests {
         let absent = saved_a().get("b", 3, Init::Constant(0.0)).unwrap_err();
         assert!(absent.to_string().contains("`b`"));
         let misshapen = saved_a().get("a", 4, Init::Constant(0.0)).unwrap_err();
-        assert!(misshapen.to_string().contains("saved as"));
+        assert!(misshapen.to_string().contains("saved with shape [3]"));
         let unused = saved_a().finish().unwrap_err();
         assert!(unused.to_string().contains("`a`"));
         let mut exact = saved_a();

@@ -453,7 +453,7 @@ fn a_chromosome_is_one_under_all_its_names_but_not_in_two_builds() {
         refuse(
             study.path(),
             &format!("{SEQUENCES} --regions-file loci.bed"),
-            &["NC_000001.10", "NC_000001.11", "another build"],
+            &["NC_000001.10", "NC_000001.11", "another genome build"],
         );
     }
 }
@@ -469,7 +469,7 @@ fn records_with_ref_and_alt_exchanged_are_refused_by_that_name() {
     refuse(
         study.path(),
         &format!("{SEQUENCES} --regions-file loci.bed"),
-        &["chr1:13: ", "are REF and ALT swapped", "--ref-from-fa"],
+        &["chr1:13: ", "Are REF and ALT swapped", "--ref-from-fa"],
     );
 }
 
@@ -775,7 +775,7 @@ fn a_second_header_with_other_samples_or_another_order_is_refused() {
             &[
                 &format!("{name}: line 9"),
                 "a second header",
-                "sample `S2` is where the first header has `S1`",
+                "sample `S2` where the first header has `S1`",
             ],
         );
     }
@@ -822,7 +822,7 @@ fn a_second_header_is_found_through_an_index_too() {
             arguments,
             &[
                 "a.vcf.gz: a second header",
-                "sample `S2` is where the first header has `S1`",
+                "sample `S2` where the first header has `S1`",
             ],
         );
     }
@@ -868,7 +868,7 @@ fn a_record_that_nobody_asked_for_stops_nothing() {
         ("chr2 11 sv N ]chr1:5]A . PASS . GT 0|0", ""),
         (
             "chr2 six . A G . PASS . GT 0|0",
-            "1 record that nobody asked for cannot be read",
+            "skipped 1 record that could not be read, none of them needed",
         ),
         ("chr2 6 . . G . PASS . GT 0|0", ""),
         ("chr2 6 . A G . PASS . GT 0|1|1", ""),
@@ -880,7 +880,8 @@ fn a_record_that_nobody_asked_for_stops_nothing() {
         ("chr1 7 cnv G T . PASS . GQ 0", "no_genotypes: 1"),
         (
             "chr1 29 . 7 G . PASS . GT 0|0",
-            "cannot be read and passed over (the first: line 6: chr1:29: REF `7` is not bases)",
+            "skipped 1 record that could not be read, none of them needed (first: line 6: \
+             chr1:29: REF `7` is not bases)",
         ),
         ("chr1 30 . C G . PASS . GT 1", ""),
     ] {
@@ -1053,7 +1054,7 @@ fn loci_are_known_by_name_on_their_build_only() {
     refuse(
         folder.path(),
         &format!("{SEQUENCES} --regions APOF"),
-        &["region `APOF`", "no known locus", "gf-genomics regions"],
+        &["region `APOF`", "not a known locus", "gf-genomics regions"],
     );
 }
 

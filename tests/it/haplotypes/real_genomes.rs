@@ -127,7 +127,7 @@ fn sequences_of_33_kb(folder: &Path, vcf: &str, reference: &Path) -> String {
     let output = run(folder, &arguments);
     assert!(output.status.success(), "{vcf}: {}", stderr(&output));
     assert!(
-        stderr(&output).contains("win33k_A: 153 distinct haplotypes of 300 people"),
+        stderr(&output).contains("win33k_A: 153 distinct haplotypes of 300 samples"),
         "{vcf}: {}",
         stderr(&output)
     );
@@ -200,7 +200,7 @@ fn apoe_has_seven_haplotypes_and_its_alleles_are_counted() {
         ),
     );
     assert!(
-        stderr(&output).contains("APOE: 7 distinct haplotypes of 776 people"),
+        stderr(&output).contains("APOE: 7 distinct haplotypes of 776 samples"),
         "{}",
         stderr(&output)
     );

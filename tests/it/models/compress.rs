@@ -450,11 +450,11 @@ fn what_makes_no_sense_is_refused() {
     for (arguments, expected) in [
         (
             "compress dense --rank 0 --out new",
-            "must be a share between 0 and 1, or a whole number",
+            "must be a fraction between 0 and 1, or a whole number",
         ),
         (
             "compress dense --rank 1.5 --out new",
-            "must be a share between 0 and 1, or a whole number",
+            "must be a fraction between 0 and 1, or a whole number",
         ),
         (
             "compress dense --rank 16 --out new",

@@ -476,7 +476,7 @@ fn the_snakemake_wrappers_give_what_the_program_gives() {
     assert!(
         fs::read_to_string(folder.join("logs/haplotypes.log"))
             .unwrap()
-            .contains("distinct haplotypes of 8 people")
+            .contains("distinct haplotypes of 8 samples")
     );
 }
 

@@ -113,15 +113,18 @@ fn newer_older_and_unmarked_files_are_told_apart_with_what_to_do() {
         let folder = release("0.1.0");
         let path = folder.path().join(file);
         let whole = fs::read(&path).unwrap();
-        let again = format!("make it again with `{again}`");
+        let again = format!("make the file again with `{again}`");
         for (version, expected) in [
             (
                 "\"schema_version\": 99",
-                &["schema version 99, of a newer gf-genomics", "update it"][..],
+                &[
+                    "schema version 99 is from a newer gf-genomics",
+                    "update gf-genomics",
+                ][..],
             ),
             (
                 "\"schema_version\": 1",
-                &["schema version 1, of an older gf-genomics", &again][..],
+                &["schema version 1 is from an older gf-genomics", &again][..],
             ),
             ("", &["no schema_version", &again][..]),
         ] {
@@ -139,7 +142,7 @@ fn newer_older_and_unmarked_files_are_told_apart_with_what_to_do() {
         .unwrap_err()
         .to_string();
     assert!(
-        message.contains("schema version 99, of a newer gf-genomics"),
+        message.contains("schema version 99 is from a newer gf-genomics"),
         "{message}"
     );
 }
@@ -182,7 +185,7 @@ fn a_bundle_with_a_link_to_elsewhere_is_refused() {
                 "{said}"
             );
             assert!(
-                [file, "a link that leads out of its folder", "cp -L"]
+                [file, "outside of its folder", "cp -L"]
                     .iter()
                     .all(|part| said.contains(part)),
                 "{said}"
@@ -195,7 +198,7 @@ fn a_bundle_with_a_link_to_elsewhere_is_refused() {
     refuse(
         folder.path(),
         &format!("{SCORE} prs"),
-        &["a link that leads out of its folder"],
+        &["outside of its folder"],
     );
 }
 

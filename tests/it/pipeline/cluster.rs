@@ -329,21 +329,21 @@ fn blocks_that_do_not_belong_together_are_refused() {
     refuse(
         folder,
         "merge --sequences one one --out x",
-        &["one: ", "sample `P1` is in an earlier block as well"],
+        &["one: ", "sample `P1` is also in an earlier block"],
     );
     refuse(
         folder,
         "merge --sequences one other-people --out x",
         &[
-            "other-people: sample `P4` stands where",
+            "other-people: sample `P4` is in the place of",
             "`P1`",
-            "the same people",
+            "the same samples",
         ],
     );
     refuse(
         folder,
         "merge --sequences one other-policy --out x",
-        &["other-policy: made with missing \"N\", the other blocks with \"ref\""],
+        &["other-policy: made with missing \"N\", but the other blocks with \"ref\""],
     );
     refuse(
         folder,
@@ -751,7 +751,7 @@ fn assert_other_options_are_refused(blocks: &TokenBlocks) {
         ),
         (
             "--missing N",
-            "other: made with missing \"N\", the other blocks with \"ref\"",
+            "other: made with missing \"N\", but the other blocks with \"ref\"",
         ),
     ] {
         blocks.assert_refused(&format!("{ONE_TOKENIZER} {options}"), &[expected]);
@@ -762,13 +762,13 @@ fn assert_other_people_are_refused(blocks: &TokenBlocks) {
     blocks.assert_refused(
         &format!("{ONE_TOKENIZER} --cohort fewer.csv"),
         &[
-            "other: 7 people, where the other loci have 8",
-            "the same people, in the same order",
+            "other: 7 samples, but 8 at the other loci",
+            "the same samples, in the same order",
         ],
     );
     blocks.assert_refused(
         &format!("{ONE_TOKENIZER} --cohort turned.csv"),
-        &["other: sample `P2` stands where the other loci have `P1`"],
+        &["other: sample `P2` is in the place of `P1` of the other loci"],
     );
     blocks.assert_refused(
         &format!("{ONE_TOKENIZER} --cohort split.csv"),
@@ -780,11 +780,11 @@ fn assert_wrong_folders_are_refused(folder: &Path) {
     for (arguments, expected) in [
         (
             "merge --tokens a a --out x",
-            "a: sample `P1` is in an earlier block as well",
+            "a: sample `P1` is also in an earlier block",
         ),
         (
             "merge --tokens bcd whole --out x",
-            "whole: locus `b` is in a block of other loci as well",
+            "whole: locus `b` is also in a block of other loci",
         ),
         ("merge --tokens a nowhere --out x", "nowhere/run.json"),
         (
@@ -815,12 +815,15 @@ fn assert_another_build_is_refused(blocks: &TokenBlocks) {
     replace_in(&blocks.path("reference.fa"), "\n>2", "A\n>2");
     blocks.assert_refused(
         ONE_TOKENIZER,
-        &["other: contig `1` has 121 nt, where the other loci have it with 120: another build"],
+        &[
+            "other: contig `1` has 121 nt here, but 120 nt at the other loci, so the genome \
+             builds differ",
+        ],
     );
     blocks.assert_library_refuses(["a", "other"], "other: contig `1` has 121 nt");
     blocks.assert_library_refuses(
         ["bcd", "whole"],
-        "whole: locus `b` is in a block of other loci as well",
+        "whole: locus `b` is also in a block of other loci",
     );
 }
 

@@ -189,7 +189,7 @@ fn read_cell(
     Ok(())
 }
 
-/// A value of a cell. VCF allows trailing values to be left out, so a missing one is `.`.
+/// A value of a cell. VCF allows trailing values to be omitted, so a missing one is `.`.
 #[inline]
 fn value(cell: &[u8], index: usize) -> &[u8] {
     cell.split(|&byte| byte == b':').nth(index).unwrap_or(b".")
@@ -247,7 +247,7 @@ pub(super) fn read_bcf(
         .filter(|(_, pairs)| **pairs != [reference_pair; BLOCK])
     {
         let first_column = number * BLOCK;
-        // A byte holds allele numbers up to 62.
+        // A byte can store allele numbers up to 62.
         match bcf_block(pairs, reference_pair, max_allele.min(62) as u8) {
             Some(block) => set_block(&block, first_column, columns, record),
             None => {

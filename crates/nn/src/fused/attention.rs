@@ -221,7 +221,7 @@ impl<T: Real> Exponentials<'_, T> {
                 row.fill(T::default());
             }
         }
-        // Totals and values of earlier blocks are rescaled to the new largest score. `shifts` holds
+        // Totals and values of earlier blocks are rescaled to the new largest score. `shifts` has
         // the factors in between.
         for (((shift, total), &largest), &sum) in shifts
             .iter_mut()

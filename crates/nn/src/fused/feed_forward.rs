@@ -490,7 +490,7 @@ mod tests {
     #[test]
     fn the_composition_of_its_parts_is_the_same_over_many_blocks() {
         for activation in [Activation::Gelu, Activation::Relu, Activation::SquaredRelu] {
-            // More rows than one sum holds, and more than one block.
+            // More rows than one sum has, and more than one block.
             let shapes: [&[usize]; 7] =
                 [&[5, 230, 3], &[3], &[3], &[3, 130], &[130], &[130, 3], &[3]];
             assert_same_gradients(

@@ -24,7 +24,7 @@ use crate::{
 /// Shapes or types that do not fit.
 #[expect(
     clippy::needless_pass_by_value,
-    reason = "who has given it away cannot look at it afterwards"
+    reason = "the caller cannot use the tensor after its values are overwritten"
 )]
 pub fn layer_only(
     x: Tensor,

@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn a_weight_of_two_is_the_person_twice() {
+    fn a_weight_of_two_is_the_sample_twice() {
         let weighted = weighted_loss(&[0.3, -1.0], &[1.0, 0.0], &[2.0, 1.0]);
         let twice = weighted_loss(&[0.3, 0.3, -1.0], &[1.0, 1.0, 0.0], &[1.0; 3]);
         assert!((weighted - twice).abs() < 1e-12);

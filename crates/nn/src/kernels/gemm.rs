@@ -68,7 +68,7 @@ pub(crate) struct Packed<'b, T: Real> {
     panels: Cow<'b, [T]>,
 }
 
-/// Asks for the panel width that suits a number of columns on this machine.
+/// Chooses the panel width that suits a number of columns on this machine.
 struct PanelWidth<T> {
     columns: usize,
     number: PhantomData<T>,

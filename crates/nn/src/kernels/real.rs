@@ -55,9 +55,9 @@ pub(crate) trait Real:
     ) -> Self::Vector<S>;
     /// The sum of all lanes.
     fn sum_of_lanes<S: Simd>(simd: S, a: Self::Vector<S>) -> Self;
-    /// The whole vectors of a slice; the remainder is left out.
+    /// The whole vectors of a slice; the remainder is omitted.
     fn vectors<S: Simd>(values: &[Self]) -> &[Self::Vector<S>];
-    /// The whole vectors of a slice; the remainder is left out.
+    /// The whole vectors of a slice; the remainder is omitted.
     fn vectors_mut<S: Simd>(values: &mut [Self]) -> &mut [Self::Vector<S>];
 }
 

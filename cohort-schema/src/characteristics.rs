@@ -49,7 +49,10 @@ impl Characteristics {
             let index = characteristics.row_of.len();
             let earlier = characteristics.row_of.insert(id.to_owned(), index);
             if earlier.is_some() {
-                return Err(row.error(sample_id, format!("person {id} is listed twice; keep one")));
+                return Err(row.error(
+                    sample_id,
+                    format!("sample {id} is listed twice; keep one row"),
+                ));
             }
             for (index, &column) in columns.iter().enumerate() {
                 let cell = row.cell(index);
@@ -221,7 +224,7 @@ mod tests {
             read("sample_id,sex\nA,1\nA,1\n")
                 .unwrap_err()
                 .to_string()
-                .contains("line 3, column `sample_id`: person A is listed twice")
+                .contains("line 3, column `sample_id`: sample A is listed twice")
         );
         assert!(
             read("person\nA\n")

@@ -50,29 +50,29 @@ pub struct Cohort {
     pub people: Vec<Person>,
     /// Names of the covariates.
     pub covariate_names: Vec<String>,
-    /// What the reader left out or filled in.
+    /// Columns and samples that the reader left out, and values that it filled in.
     pub notes: CohortNotes,
 }
 
-/// What a reader of cohort tables left out or filled in.
+/// Columns and samples that a reader of cohort tables left out, and values that it filled in.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CohortNotes {
-    /// Columns that are no covariates.
+    /// Columns that are not covariates.
     pub ignored_columns: Vec<String>,
     /// Samples that were dropped, by reason.
     pub dropped: Vec<Dropped>,
-    /// Covariates in which missing values became the mean of the training samples, and in how many
-    /// samples.
+    /// Covariates whose missing values were replaced by the mean of the training samples, with the
+    /// number of samples.
     pub filled: Vec<(String, usize)>,
 }
 
 /// Samples that were dropped for one reason.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dropped {
-    /// Why, such as `without genotypes in a.vcf`.
+    /// The reason, such as `not in a.vcf`.
     pub reason: String,
-    /// How many of each split, in the order of [`Split::ALL`].
+    /// Number of samples of each split, in the order of [`Split::ALL`].
     pub by_split: [usize; 3],
 }
 
@@ -81,7 +81,7 @@ impl fmt::Display for CohortNotes {
         if !self.ignored_columns.is_empty() {
             writeln!(
                 f,
-                "columns that are no covariates: {} (choose with --covariates)",
+                "columns not used as covariates: {} (choose with --covariates)",
                 self.ignored_columns.join(", ")
             )?;
         }
@@ -101,15 +101,10 @@ impl fmt::Display for CohortNotes {
             )?;
         }
         for (column, n) in &self.filled {
-            let samples = if *n == 1 {
-                "sample has"
-            } else {
-                "samples have"
-            };
+            let values = counted(*n, "missing value was", "missing values were");
             writeln!(
                 f,
-                "covariate `{column}`: {n} {samples} the mean of the training samples for a \
-                 missing value"
+                "covariate `{column}`: {values} replaced by the mean of the training samples"
             )?;
         }
         Ok(())
@@ -191,16 +186,16 @@ const MIN_PER_CLASS: usize = 10;
 /// Sizes and covariates of a cohort.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CohortSummary {
-    /// People by split.
+    /// Samples by split.
     pub splits: Vec<SplitCounts>,
     /// Names of the covariates.
     pub covariates: Vec<String>,
-    /// What was left out or filled in.
+    /// Columns and samples that were left out, and values that were filled in.
     #[serde(default)]
     pub notes: CohortNotes,
 }
 
-/// People of one split.
+/// Samples of one split.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SplitCounts {
     /// The split.
@@ -209,7 +204,8 @@ pub struct SplitCounts {
     pub cases: usize,
     /// Controls.
     pub controls: usize,
-    /// People of unknown phenotype, who are predicted, but neither learned from nor evaluated.
+    /// Samples of unknown phenotype. They get predictions, but are not used for training or
+    /// evaluation.
     pub unknown: usize,
 }
 
@@ -244,7 +240,7 @@ impl fmt::Display for CohortSummary {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CovariateChoice {
-    /// `age`, `sex` and `PC1`, `PC2`, ..., in the order of the file, as far as they are there.
+    /// `age`, `sex` and `PC1`, `PC2`, ..., in the order of the file, as far as they are present.
     #[default]
     Usual,
     /// These columns, in this order; none for an empty list.
@@ -308,9 +304,9 @@ impl Cohort {
         cohort.take_covariates(cells, &table, missing.covariates)?;
         if let Some(name) = cohort.copy_of_phenotype() {
             let reason = format!(
-                "column `{name}` alone tells every case from every control: is it a copy of the \
-                 phenotype, or known only after it? Name the covariates that are meant \
-                 (--covariates)"
+                "column `{name}` alone separates all cases from all controls. It may be a copy of \
+                 the phenotype, or known only after the diagnosis. Choose the covariates with \
+                 --covariates"
             );
             return Err(Error::file(path, reason));
         }
@@ -409,7 +405,8 @@ impl Cohort {
             if n > 0 {
                 if means[column].is_none() {
                     let reason = format!(
-                        "covariate `{name}` has no value in any training sample, and so no mean"
+                        "covariate `{name}` has no value in any training sample, so it has no \
+                         mean; choose other covariates with --covariates"
                     );
                     return Err(Error::file(table.path(), reason));
                 }
@@ -480,9 +477,9 @@ impl Cohort {
         row.error(
             column,
             format!(
-                "no value; a covariate is missing in {counts}{too_many}. Fill it in, drop these \
-                 samples (--missing-covariates drop), give them the mean of the training samples \
-                 (--missing-covariates mean), or name other covariates (--covariates)"
+                "no value; a covariate is missing in {counts}{too_many}. Fill in the values or \
+                 choose other covariates (--covariates). --missing-covariates drop drops these \
+                 samples, and --missing-covariates mean uses the mean of the training samples"
             ),
         )
     }
@@ -546,9 +543,9 @@ impl Cohort {
                 .first()
                 .map_or_else(String::new, |sample| format!(", such as `{sample}`"));
             let reason = format!(
-                "no sample `{}`; {n_absent} of the {n_people} samples of the cohort are not in it \
-                 ({}), which has {} samples{example}. Are the ids those of the genotypes? Drop a \
-                 few absent samples with --missing-samples drop",
+                "no sample `{}`; {n_absent} of the {n_people} samples of the cohort are not in \
+                 this file ({}). The file has {} samples{example}. Check that both use the same \
+                 sample IDs. Drop a few absent samples with --missing-samples drop",
                 self.people[first].sample_id,
                 self.shares(by_split),
                 present.len(),
@@ -703,7 +700,7 @@ impl Cohort {
         }
         let cases = counted(counts.cases, "case", "cases");
         let controls = counted(counts.controls, "control", "controls");
-        let unknown = counted(counts.unknown, "person", "people");
+        let unknown = counted(counts.unknown, "sample", "samples");
         let found = format!("{cases}, {controls} and {unknown} of unknown phenotype");
         Err(Error::file(
             path,
@@ -764,7 +761,7 @@ fn samples_to_score(table: &CsvTable<'_>, sample_id: usize) -> Result<Vec<Person
             return Err(row.error(
                 sample_id,
                 format!(
-                    "person {id} is listed twice (line {first} and line {})",
+                    "sample {id} is listed twice (lines {first} and {}); keep one row",
                     row.line()
                 ),
             ));
@@ -788,9 +785,9 @@ fn require_all_covariates(
 ) -> Result<(), Error> {
     for (values, row) in cells.iter().zip(table.rows()) {
         if let Some(column) = values.iter().position(Option::is_none) {
-            let reason = "no value; the model needs one for every sample it scores: fill it \
-                          in, use the mean of the training samples (--missing-covariates \
-                          mean), or leave such samples out (--missing-covariates drop)";
+            let reason = "no value, but the model needs one for every sample. Fill it in, use the \
+                          mean of the training samples (--missing-covariates mean), or drop such \
+                          samples (--missing-covariates drop)";
             return Err(row.error(table.column(&names[column])?, reason));
         }
     }
@@ -823,9 +820,9 @@ fn covariate_names(
         let reason = if CohortColumn::from_name(name).is_reserved() {
             format!("column `{name}` cannot be a covariate")
         } else if name.is_empty() {
-            "a column without a name cannot be a covariate: name the column in the header".into()
+            "a column without a name cannot be a covariate; name the column in the header".into()
         } else if names[..index].contains(name) {
-            format!("covariate `{name}` is named twice")
+            format!("covariate `{name}` is listed twice; keep one")
         } else {
             continue;
         };
@@ -867,10 +864,10 @@ fn covariate_cells(
 fn advice(choice: &CovariateChoice) -> &'static str {
     match choice {
         CovariateChoice::Usual => {
-            ". If this column is not meant as a covariate, name the covariates with --covariates"
+            ". If this column is not a covariate, name the covariates with --covariates"
         }
         CovariateChoice::Named(_) => {
-            ". A covariate is a column of numbers: write a category as columns of 0 and 1"
+            ". A covariate is a column of numbers, so write a category as columns of 0 and 1"
         }
     }
 }
@@ -943,8 +940,8 @@ fn in_two_splits(family: &str, here: SplitRow<'_>, first: SplitRow<'_>) -> Strin
     let first_split = first.split;
     let first_line = first.row.line();
     let lines = format!("{first_split} at line {first_line}, {split} at line {line}");
-    let advice = "relatives share haplotypes, so put a family into one split";
-    format!("family {family} is in two splits ({lines}); {advice}")
+    let advice = "Relatives share haplotypes, so put each family into one split";
+    format!("family {family} is in two splits ({lines}). {advice}")
 }
 
 /// The reason against a sample that is listed twice.
@@ -954,11 +951,11 @@ fn listed_twice(id: &str, here: SplitRow<'_>, first: SplitRow<'_>) -> String {
     let first_split = first.split;
     let first_line = first.row.line();
     if split == first_split {
-        format!("person {id} is there twice (lines {first_line} and {line}); keep one")
+        format!("sample {id} is listed twice (lines {first_line} and {line}); keep one row")
     } else {
         format!(
-            "person {id} is in two splits ({first_split} at line {first_line}, {split} at line \
-             {line})"
+            "sample {id} is in two splits ({first_split} at line {first_line}, {split} at line \
+             {line}); keep one row"
         )
     }
 }
@@ -1044,24 +1041,24 @@ mod tests {
     fn a_copy_of_the_phenotype_is_no_covariate_and_ids_are_none() {
         let message = read_dx_and_age(20, 99).unwrap_err().to_string();
         assert!(
-            message.contains("column `dx` alone tells every case from every control"),
+            message.contains("column `dx` alone separates all cases from all controls"),
             "{message}"
         );
         let cohort = read_dx_and_age(20, 3).unwrap();
         assert_eq!(
             cohort.covariate_names,
             ["dx", "age"],
-            "one person who differs is enough"
+            "one sample that differs is enough"
         );
         assert_eq!(
             cohort.summary().to_string(),
             "train 10 cases, 10 controls; validation 0 cases, 0 controls; test 0 cases, 0 \
-             controls; covariates: dx, age\ncolumns that are no covariates: IID (choose with \
+             controls; covariates: dx, age\ncolumns not used as covariates: IID (choose with \
              --covariates)\n"
         );
         assert!(
             read_dx_and_age(18, 99).is_ok(),
-            "nine of each may be an accident"
+            "nine of each may be chance"
         );
     }
 
@@ -1123,12 +1120,12 @@ mod tests {
     fn a_missing_column_lists_those_found_and_suggests_the_nearest() {
         assert_eq!(
             message("sample,phenotype,split\nA,case,train\n"),
-            "cohort.csv: no column `sample_id`: the first line has sample, phenotype, split \
-             (expected names separated by commas); is `sample` meant?"
+            "cohort.csv: no column `sample_id`. The first line has sample, phenotype, split \
+             (expected names separated by commas). Did you mean `sample`?"
         );
         let tabs = message("sample\tphenotype\tsplit\nA\tcase\ttrain\n");
         assert!(
-            tabs.contains("the first line has sample, phenotype, split"),
+            tabs.contains("The first line has sample, phenotype, split"),
             "{tabs}"
         );
     }
@@ -1138,7 +1135,7 @@ mod tests {
         for (text, expected) in [
             (
                 "sample_id,phenotype,split\n,case,train\n",
-                "line 2, column `sample_id`: is empty",
+                "line 2, column `sample_id`: the cell is empty",
             ),
             (
                 "sample_id,phenotype,split\nA,case,val\n",
@@ -1170,15 +1167,15 @@ mod tests {
             ),
             (
                 "sample_id,phenotype,split\nA,1,test\nB,1\n",
-                "line 3: 2 cells where the header has 3",
+                "line 3: 2 cells, but the header has 3",
             ),
             (
                 "sample_id,phenotype,split,split\nA,1,test,test\n",
-                "line 1: column `split` is there twice (columns 3 and 4)",
+                "line 1: column `split` occurs twice (columns 3 and 4)",
             ),
             (
                 "sample_id,phenotype,split,Age,age\nA,1,test,1,1\n",
-                "line 1: column `age` is there twice",
+                "line 1: column `age` occurs twice",
             ),
             ("sample_id,phenotype,split\n", "no rows"),
         ] {
@@ -1194,13 +1191,14 @@ mod tests {
     fn a_person_listed_twice_is_refused_and_told_whether_the_split_differs() {
         let in_two_splits = "sample_id,phenotype,split\nA,1,train\nB,1,train\nA,1,test\n";
         assert!(
-            message(in_two_splits)
-                .ends_with("person A is in two splits (train at line 2, test at line 4)"),
+            message(in_two_splits).ends_with(
+                "sample A is in two splits (train at line 2, test at line 4); keep one row"
+            ),
             "{}",
             message(in_two_splits)
         );
         let in_one_split = in_two_splits.replace("test", "train");
-        assert!(message(&in_one_split).contains("person A is there twice (lines 2 and 4)"));
+        assert!(message(&in_one_split).contains("sample A is listed twice (lines 2 and 4)"));
     }
 
     #[test]
@@ -1226,8 +1224,8 @@ mod tests {
             (&[70.0, 0.0][..], &[65.5, 1.0][..])
         );
         for (names, expected) in [
-            (&["agee"][..], "is `age` meant?"),
-            (&["age", "age"], "named twice"),
+            (&["agee"][..], "Did you mean `age`?"),
+            (&["age", "age"], "listed twice"),
             (&["split"], "cannot be a covariate"),
         ] {
             let error = read_with(text, PhenotypeCoding::Auto, &named(names))
@@ -1437,14 +1435,14 @@ mod tests {
         let message = keep(3, MissingSamples::DropFew).unwrap_err();
         assert!(
             message.contains(
-                "a.vcf: no sample `P0`; 3 of the 60 samples of the cohort are not in it (3 of 40 \
-                 train"
+                "a.vcf: no sample `P0`; 3 of the 60 samples of the cohort are not in this file (3 \
+                 of 40 train"
             ),
             "{message}"
         );
         assert!(keep(1, MissingSamples::Error).is_err());
         assert_eq!(keep(30, MissingSamples::Drop).unwrap().people.len(), 30);
-        assert!(keep(60, MissingSamples::Drop).is_err(), "nobody is left");
+        assert!(keep(60, MissingSamples::Drop).is_err(), "no sample is left");
         assert_eq!(keep(0, MissingSamples::Error).unwrap().notes.dropped, []);
     }
 
@@ -1461,8 +1459,8 @@ mod tests {
                 .require_both_classes(Split::Test, Path::new("c.csv"))
                 .unwrap_err()
                 .to_string(),
-            "c.csv: split test has 2 cases, 0 controls and 1 person of unknown phenotype; it \
-             needs at least one case and one control"
+            "c.csv: split test has 2 cases, 0 controls and 1 sample of unknown phenotype; it needs \
+             at least one case and one control"
         );
         assert!(
             cohort

@@ -6,21 +6,20 @@
 //! | `predictions.csv` | [`Prediction`] | `train`, `prs` | `evaluate` |
 //! | `cost.csv` | [`CostRow`] | `train`, `compress` | `evaluate` |
 //! | `scores.csv` | [`ScoreRow`] | `prs` | `evaluate` |
-//! | `auc.csv` | [`AucRow`] | `evaluate` | people and papers |
+//! | `auc.csv` | [`AucRow`] | `evaluate` | users |
 //! | `roc.csv` | [`RocPoint`] | `evaluate` | plots |
-//! | `strata.csv` | [`StratumRow`] | `evaluate` | people and papers |
+//! | `strata.csv` | [`StratumRow`] | `evaluate` | users |
 //! | `calibration.csv` | [`CalibrationRow`] | `evaluate` | plots |
 //! | `deciles.csv` | [`DecileRow`] | `evaluate` | plots |
 //! | `distribution.csv` | [`DistributionRow`] | `evaluate` | plots |
-//! | `folds.csv` | [`FoldRow`] | `evaluate` | people and papers |
-//! | `guards.csv` | [`GuardRow`] | `prs`, `evaluate` | `evaluate`, people |
+//! | `folds.csv` | [`FoldRow`] | `evaluate` | users |
+//! | `guards.csv` | [`GuardRow`] | `prs`, `evaluate` | `evaluate`, users |
 //! | `apoe.csv` | [`ApoeRow`] | `prs` | `evaluate` |
-//! | `explain.csv` | [`EffectRow`] | `explain` | people and papers |
-//! | `pairs.csv` | [`PairRow`] | `explain` | people and papers |
+//! | `explain.csv` | [`EffectRow`] | `explain` | users |
+//! | `pairs.csv` | [`PairRow`] | `explain` | users |
 //!
 //! The key of a sample is `sample_id`, its name in the VCF. The key of a prediction is
-//! (`sample_id`,
-//! `model`, `fold`).
+//! (`sample_id`, `model`, `fold`).
 //!
 //! Every table is written as CSV with a header, in UTF-8, with decimal points. Tables are also read
 //! in the formats that a spreadsheet saves (see [`text`]). An empty cell is "unknown" or

@@ -41,7 +41,7 @@ pub(crate) fn is_minus_nine(cell: &str) -> bool {
 
 /// Prints a note about pairs of samples without a kinship coefficient.
 ///
-/// Programs leave it out for pairs without common genotypes.
+/// Programs leave out the coefficient of pairs without common genotypes.
 ///
 /// # Errors
 /// No pair has a kinship coefficient.
@@ -52,16 +52,17 @@ pub fn note_pairs_without_kinship(
 ) -> Result<(), Error> {
     if n_without > 0 && n_known == 0 {
         let reason = format!(
-            "none of {n_without} pairs of these samples has a kinship; were they worked out from \
-             enough variants?"
+            "none of {n_without} pairs of these samples has a kinship coefficient; compute the \
+             kinships from more variants"
         );
         return Err(Error::file(path, reason));
     }
     if n_without > 0 {
         text::note(format!(
-            "{}: {} of these samples without a kinship, not looked at",
+            "{}: {} no kinship coefficient and {} not checked",
             path.display(),
-            counted(n_without, "pair", "pairs")
+            counted(n_without, "pair of samples has", "pairs of samples have"),
+            if n_without == 1 { "was" } else { "were" }
         ));
     }
     Ok(())
@@ -72,35 +73,35 @@ pub(crate) fn number(cell: &str) -> Option<f64> {
     cell.parse().ok().filter(|number: &f64| number.is_finite())
 }
 
-/// What happens to samples of the cohort without genotypes.
+/// Policy for samples of the cohort without genotypes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MissingSamples {
-    /// They are dropped where they are at most 5 % of their split, and refused where they are more.
+    /// Drop these samples if they are at most 5 % of their split; otherwise stop with an error.
     #[default]
     DropFew,
-    /// They are refused.
+    /// Stop with an error.
     Error,
-    /// They are dropped.
+    /// Drop these samples.
     Drop,
 }
 
-/// What happens to samples without a value of a covariate.
+/// Policy for samples without a value of a covariate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MissingCovariates {
-    /// They are dropped where they are at most 5 % of their split, and refused where they are more.
+    /// Drop these samples if they are at most 5 % of their split; otherwise stop with an error.
     #[default]
     DropFew,
-    /// They are refused.
+    /// Stop with an error.
     Error,
-    /// They are dropped.
+    /// Drop these samples.
     Drop,
-    /// They get the mean of the training samples.
+    /// Use the mean of the training samples.
     Mean,
 }
 
-/// Numbers that stand for a missing value in covariates, as the user states them.
+/// Numbers that the user states as codes for a missing value in covariates.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Stated", into = "Vec<String>")]
 pub struct MissingValues(Vec<String>);
@@ -159,7 +160,7 @@ impl FromStr for MissingValues {
         let mut texts: Vec<String> = text.split(',').map(|text| text.trim().to_owned()).collect();
         let has_none = texts.iter().any(|text| text.eq_ignore_ascii_case("none"));
         if has_none && texts.len() > 1 {
-            return Err("`none` states that no number is a missing value: give it alone".into());
+            return Err("`none` means that no number is a missing value, so give it alone".into());
         }
         texts.retain(|text| !text.eq_ignore_ascii_case("none") && !text.is_empty());
         Ok(Self(texts))
@@ -185,11 +186,11 @@ impl MissingValues {
     }
 }
 
-/// How missing values are read, and what is done about them.
+/// How missing values are read, and the policies for them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MissingPolicies {
-    /// Cells of phenotype and covariates that are missing too; undecided when `None`.
+    /// Further cells of phenotype and covariates that are missing values; `None` if not stated.
     pub value: Option<MissingValues>,
     /// Samples without a value of a covariate.
     pub covariates: MissingCovariates,
@@ -275,7 +276,7 @@ impl<'m> CovariateReader<'m> {
     ) {
         if self.zero_is_female() && cells.any(|cell| cell == "0") {
             text::note(format!(
-                "{}: `{name}` has 0 and 1 only, so 0 is read as female; if it is unknown, leave \
+                "{}: `{name}` has only 0 and 1, so 0 is read as female. If 0 means unknown, leave \
                  these cells empty",
                 path.display()
             ));
@@ -312,11 +313,11 @@ impl<'m> CovariateReader<'m> {
     }
 }
 
-/// The question about a number that may be a code for a missing value.
+/// The reason against a number that may be a code for a missing value.
 pub(crate) fn may_be_missing(cell: &str) -> String {
     format!(
-        "`{cell}` may be a number or a code for a missing value: state the codes of missing values \
-         (--missing-value {cell}), or that there are none (--missing-value none)"
+        "`{cell}` may be a number or a code for a missing value. Give --missing-value {cell} if it \
+         is a code, or --missing-value none if it is a number"
     )
 }
 
@@ -349,7 +350,7 @@ pub(crate) fn sex(cell: &str, zero_is_female: bool) -> Result<Option<f64>, Strin
         Some(0.0) => Ok(zero_is_female.then_some(0.0)),
         Some(9.0 | -9.0) => Ok(None),
         _ => Err(format!(
-            "`{cell}` is not a sex; write male or female, or 1 (male) and 2 (female)"
+            "`{cell}` is not a sex; write male or female, or 1 (male) or 2 (female)"
         )),
     }
 }

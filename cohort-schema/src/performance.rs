@@ -18,104 +18,112 @@ use crate::{
     table::{CsvTable, Row},
 };
 
-/// Area under the ROC curve of one model on one split, and its difference to one other model on the
-/// same people.
+/// Performance of one model on one split, and its difference from a reference model on the same
+/// samples.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AucRow {
-    /// The model evaluated.
+    /// Name of the model.
     pub model: String,
-    /// The split it was evaluated on.
+    /// Split on which the model was evaluated.
     pub split: Split,
-    /// People with the disease.
+    /// Number of cases.
     pub n_cases: usize,
-    /// People without.
+    /// Number of controls.
     pub n_controls: usize,
-    /// Probability that a case scores above a control, ties counted half.
+    /// Area under the ROC curve: the probability that a case scores above a control. Ties count
+    /// half.
     #[schemars(range(min = 0.0, max = 1.0))]
     #[serde(serialize_with = "six_decimals")]
     pub auroc: Option<f64>,
-    /// Lower end of the 95 % interval, by DeLong's method or of families resampled.
+    /// Lower bound of the 95 % confidence interval, by DeLong's method or by resampling of
+    /// families.
     #[schemars(range(min = 0.0, max = 1.0))]
     #[serde(serialize_with = "six_decimals")]
     pub ci_low: Option<f64>,
-    /// Upper end.
+    /// Upper bound of this interval.
     #[schemars(range(min = 0.0, max = 1.0))]
     #[serde(serialize_with = "six_decimals")]
     pub ci_high: Option<f64>,
-    /// The model this one is compared to; empty for that model itself.
+    /// Name of the reference model; empty for the reference model itself.
     pub compared_to: Option<String>,
-    /// `auroc` minus that of `compared_to`.
+    /// `auroc` minus the `auroc` of the reference model.
     #[schemars(range(min = -1.0, max = 1.0))]
     #[serde(serialize_with = "six_decimals")]
     pub delta_auroc: Option<f64>,
-    /// Lower end of the difference's 95 % interval.
+    /// Lower bound of the 95 % confidence interval of `delta_auroc`.
     #[schemars(range(min = -1.0, max = 1.0))]
     #[serde(serialize_with = "six_decimals")]
     pub delta_ci_low: Option<f64>,
-    /// Upper end.
+    /// Upper bound of this interval.
     #[schemars(range(min = -1.0, max = 1.0))]
     #[serde(serialize_with = "six_decimals")]
     pub delta_ci_high: Option<f64>,
-    /// Two-sided p-value of the paired test, of the same method, that the difference is zero; 0
-    /// stands for less than 1e-300.
+    /// Two-sided p-value of the paired test that `delta_auroc` is zero, by the method of the
+    /// interval. A value of 0 means less than 1e-300.
     #[schemars(range(min = 0.0, max = 1.0))]
     #[serde(serialize_with = "p_value")]
     pub p_value: Option<f64>,
-    /// Why a value is empty or needs care; empty otherwise.
+    /// Reason why a value is empty or needs care; empty if there is none.
     pub reason: Option<String>,
-    /// Values over all parameters of the model; empty, as all that follow, where no `cost.csv`
-    /// lies beside its predictions.
+    /// Number of values in all parameters of the model. The columns from `parameters` to `bytes`
+    /// are empty if there is no `cost.csv` next to the predictions.
     pub parameters: Option<u64>,
-    /// Scalar multiplications of a forward pass of one sequence.
+    /// Number of scalar multiplications in a forward pass of one sequence.
     pub multiplications: Option<u64>,
-    /// Scalar additions.
+    /// Number of scalar additions in a forward pass of one sequence.
     pub additions: Option<u64>,
-    /// Energy of both in pJ.
+    /// Energy of these multiplications and additions in pJ.
     #[schemars(range(min = 0.0))]
     #[serde(serialize_with = "one_decimal")]
     pub energy_pj: Option<f64>,
-    /// Memory of parameters and activations.
+    /// Memory for parameters and activations in bytes.
     pub bytes: Option<u64>,
-    /// Place of the model among those a reviewer expects, 0 to 5: see [`rung`](crate::rung).
+    /// Rank of the model in the comparison, from 0 (covariates) to 5 (stacked models): see
+    /// [`rung`](crate::rung).
     #[schemars(range(max = 5))]
     pub row: Option<u8>,
-    /// Area under the precision-recall curve (average precision, as scikit-learn has it).
+    /// Area under the precision-recall curve: average precision, as in scikit-learn.
     #[schemars(range(min = 0.0, max = 1.0))]
     #[serde(serialize_with = "six_decimals")]
     pub auprc: Option<f64>,
-    /// Odds ratio for one standard deviation of the logit, of a logistic regression on it alone.
+    /// Odds ratio per standard deviation of the logit, from a logistic regression on the logit
+    /// alone.
     #[schemars(range(min = 0.0))]
     #[serde(serialize_with = "six_decimals")]
     pub or_per_sd: Option<f64>,
-    /// Lower end of Wald's 95 % interval.
+    /// Lower bound of the 95 % Wald confidence interval of `or_per_sd`.
     #[schemars(range(min = 0.0))]
     #[serde(serialize_with = "six_decimals")]
     pub or_ci_low: Option<f64>,
-    /// Upper end.
+    /// Upper bound of this interval.
     #[schemars(range(min = 0.0))]
     #[serde(serialize_with = "six_decimals")]
     pub or_ci_high: Option<f64>,
-    /// Nagelkerke's R2 of the same regression.
+    /// Nagelkerke's R2 of this logistic regression.
     #[serde(serialize_with = "six_decimals")]
     pub nagelkerke_r2: Option<f64>,
-    /// R2 on the liability scale at the stated prevalence (Lee et al. 2012); empty without one.
+    /// R2 on the liability scale at the stated prevalence (Lee et al. 2012); empty without a
+    /// prevalence.
     #[serde(serialize_with = "six_decimals")]
     pub liability_r2: Option<f64>,
-    /// Mean squared difference of probability and outcome.
+    /// Brier score: mean squared difference between probability and outcome.
     #[schemars(range(min = 0.0, max = 1.0))]
     #[serde(serialize_with = "six_decimals")]
     pub brier: Option<f64>,
-    /// Slope of the outcome on the logit; 1 is right, below 1 is too sure.
+    /// Calibration slope: slope of a logistic regression of the outcome on the logit. The ideal
+    /// value is 1; below 1, the probabilities are too extreme.
     #[serde(serialize_with = "six_decimals")]
     pub calibration_slope: Option<f64>,
-    /// Intercept of the outcome with the logit as offset; 0 is right.
+    /// Calibration intercept: intercept of a logistic regression with the logit as offset. The
+    /// ideal value is 0.
     #[serde(serialize_with = "six_decimals")]
     pub calibration_intercept: Option<f64>,
-    /// Share of a published score's variants that were found.
+    /// Fraction of the variants of a published score that were found in the genotypes.
     #[schemars(range(min = 0.0, max = 1.0))]
     #[serde(serialize_with = "six_decimals")]
     pub match_rate: Option<f64>,
-    /// `nagelkerke_r2` minus that of `prs-covariates` on the same people: what the genomes add.
+    /// `nagelkerke_r2` minus the `nagelkerke_r2` of `prs-covariates` on the same samples: the gain
+    /// from genotypes.
     #[serde(serialize_with = "six_decimals")]
     pub incremental_r2: Option<f64>,
 }
@@ -159,69 +167,69 @@ impl AucRow {
     }
 }
 
-/// One corner of a ROC curve: the rates when everyone with a logit of at least `threshold` is
+/// One point of a ROC curve: the rates if every sample with a logit of at least `threshold` is
 /// called a case.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RocPoint {
-    /// The model.
+    /// Name of the model.
     pub model: String,
-    /// The split it was evaluated on.
+    /// Split on which the model was evaluated.
     pub split: Split,
-    /// A logit; empty for the first point, where no one is called a case.
+    /// Threshold of the logit; empty for the first point, where no sample is called a case.
     #[serde(serialize_with = "nine_digits")]
     pub threshold: Option<f64>,
-    /// Share of the controls called cases (1 - specificity).
+    /// Fraction of the controls that are called cases (1 - specificity).
     #[schemars(range(min = 0.0, max = 1.0))]
     #[serde(serialize_with = "six_decimals")]
     pub false_positive_rate: f64,
-    /// Share of the cases called cases (sensitivity).
+    /// Fraction of the cases that are called cases (sensitivity).
     #[schemars(range(min = 0.0, max = 1.0))]
     #[serde(serialize_with = "six_decimals")]
     pub true_positive_rate: f64,
 }
 
-/// What a forward pass of one sequence costs a model: one haplotype at each locus, and the
+/// Cost of a forward pass of a model on one sequence: one haplotype at each locus, and the
 /// classifier once.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CostRow {
-    /// The model, as in `predictions.csv`.
+    /// Name of the model, as in `predictions.csv`.
     pub model: String,
-    /// Values over all its parameters.
+    /// Number of values in all parameters of the model.
     pub parameters: u64,
-    /// Scalar multiplications.
+    /// Number of scalar multiplications in a forward pass of one sequence.
     pub multiplications: u64,
-    /// Scalar additions.
+    /// Number of scalar additions in a forward pass of one sequence.
     pub additions: u64,
-    /// Energy of both in pJ.
+    /// Energy of these multiplications and additions in pJ.
     #[schemars(range(min = 0.0))]
     pub energy_pj: f64,
-    /// Memory of parameters and activations.
+    /// Memory for parameters and activations in bytes.
     pub bytes: u64,
 }
 
-/// A published polygenic score, and how much of it is in the genomes of a cohort.
+/// A published polygenic score, and how many of its variants are in the genotypes of a cohort.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ScoreRow {
-    /// The baseline made of it, as in `predictions.csv`.
+    /// Name of the baseline made from the score, as in `predictions.csv`.
     pub model: String,
-    /// Its accession in the PGS Catalog, or the name of its file.
+    /// Accession in the PGS Catalog, or the name of the scoring file.
     pub accession: String,
-    /// The name its authors gave it.
+    /// Name of the score, as given by its authors.
     pub name: Option<String>,
-    /// The trait it was made for.
+    /// Trait for which the score was developed.
     pub trait_reported: Option<String>,
-    /// Build of the positions used; empty where the file does not say.
+    /// Genome build of the positions used; empty if the file does not state it.
     pub genome_build: Option<String>,
-    /// The positions used are the harmonised ones.
+    /// Whether the harmonised positions were used.
     pub harmonised: bool,
-    /// Rows of the file.
+    /// Number of rows of the scoring file.
     pub n_variants: u64,
-    /// Rows whose genotypes are in the score.
+    /// Number of rows whose genotypes are used in the score.
     pub n_matched: u64,
-    /// Their share.
+    /// `n_matched` divided by `n_variants`.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub match_rate: f64,
-    /// The study that made it, as the file cites it.
+    /// Study that developed the score, as cited in the scoring file.
     pub study: Option<String>,
 }
 

@@ -136,7 +136,7 @@ pub(crate) fn p_value<S: Serializer>(
     text(number, serializer, |value| format!("{value:.2e}"))
 }
 
-/// Nine significant digits, enough to tell any two `f32` apart.
+/// Nine significant digits, enough to distinguish any two `f32`.
 pub(crate) fn nine_digits<S: Serializer>(
     number: &impl Number,
     serializer: S,
@@ -223,7 +223,7 @@ mod tests {
         ]
     }
 
-    /// Scripts of users depend on names and order: new columns come last.
+    /// Scripts of users depend on names and order, so new columns come last.
     #[test]
     fn names_and_order_of_columns_are_a_contract() {
         let tables = [models(), evaluations_and_explanations()].concat();

@@ -36,7 +36,7 @@ impl FromStr for ScoreColumn {
                 column: column.into(),
             }),
             _ => Err(format!(
-                "`{text}` is not FILE:COLUMN, such as scores.csv:PGS004146"
+                "`{text}` is not of the form FILE:COLUMN, such as scores.csv:PGS004146"
             )),
         }
     }
@@ -87,7 +87,7 @@ impl ScoreColumn {
             if earlier.is_some() {
                 return Err(row.error(
                     sample,
-                    format!("sample `{sample_id}` has two values of {column}: keep one"),
+                    format!("sample `{sample_id}` has two values of {column}; keep one of them"),
                 ));
             }
             Ok(())
@@ -125,15 +125,15 @@ impl ScoreColumn {
         if cohort.covariate_names.contains(column) {
             return Err(Error::file(
                 path,
-                format!("`{column}` is a covariate of the cohort already: rename one of them"),
+                format!("`{column}` is already a covariate of the cohort; rename one of them"),
             ));
         }
         let scores = self.read()?;
         for person in &mut cohort.people {
             let score = scores.get(&person.sample_id).ok_or_else(|| {
                 let reason = format!(
-                    "sample `{}` of the cohort has no value of {column}: add it, or leave the \
-                     sample out",
+                    "sample `{}` of the cohort has no value of {column}; add the value, or leave \
+                     the sample out",
                     person.sample_id
                 );
                 Error::file(path, reason)
@@ -172,8 +172,8 @@ fn no_score(path: &Path, column: &str, table: &CsvTable<'_>) -> Error {
     Error::file(
         path,
         format!(
-            "no score `{column}`: neither a column ({found}) nor a `model` or `accession` of its \
-             rows has that name"
+            "no score `{column}`. The columns are {found}, and no row has this `model` or \
+             `accession`. Check the name after the colon of FILE:COLUMN"
         ),
     )
 }
@@ -247,7 +247,7 @@ mod tests {
             (
                 "sample_id,PGS2\na,1\n",
                 &["a"],
-                "no score `PGS1`: neither a column (sample_id, PGS2)",
+                "no score `PGS1`. The columns are sample_id, PGS2,",
             ),
             (
                 "sample_id,PGS1\na,x\n",
@@ -261,7 +261,7 @@ mod tests {
         assert!(
             joined("sample_id,age\na,1\n", "age", &["a"])
                 .unwrap_err()
-                .contains("is a covariate of the cohort already")
+                .contains("is already a covariate of the cohort")
         );
         assert!(
             "scores.csv"

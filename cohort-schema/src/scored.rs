@@ -125,9 +125,10 @@ pub struct ScoreLayout {
     pub roles: Vec<ModelRole>,
     /// Coding of a column `phenotype`.
     pub phenotype_coding: PhenotypeCoding,
-    /// A cohort table has the phenotypes, so those of PLINK's tables are not read.
+    /// Whether a cohort table has the phenotypes. If so, the phenotypes of PLINK's tables are not
+    /// read.
     pub with_cohort: bool,
-    /// Scores that are missing values; undecided when `None`.
+    /// Scores that are missing values; `None` if not stated.
     pub missing_value: Option<MissingValues>,
 }
 
@@ -189,7 +190,7 @@ pub fn each_score<E: From<Error>>(
         if raw.exists() {
             return each_score(&raw, layout, visit);
         }
-        let reason = "this table lists scores and no samples: give the raw_scores.csv that `prs` \
+        let reason = "this table lists scores but no samples; give the raw_scores.csv that `prs` \
                       wrote next to it";
         return Err(Error::file(path, reason).into());
     }
@@ -198,8 +199,8 @@ pub fn each_score<E: From<Error>>(
     let may_be_cut = may_be_cut(path)?;
     if may_be_cut && columns.is_own {
         let reason = "the last line has no line break, so the file may be cut in the middle of a \
-                      number: make it again, or end the last line with a line break if the file \
-                      is complete";
+                      number. Make the file again, or add a line break at its end if it is \
+                      complete";
         return Err(Error::file(path, reason).into());
     }
     let mut scored_table = ScoredTable {
@@ -232,7 +233,7 @@ pub fn each_score<E: From<Error>>(
             let n_without = scored_table.without_score.len();
             let reason = format!(
                 "{n_without} of {n_rows} rows have no score, more than 5 % (first: {first}); \
-                 leave these samples out, or find out why"
+                 remove these rows, or find the reason"
             );
             Err(Error::file(path, reason).into())
         }
@@ -339,7 +340,7 @@ impl Columns {
         let sample = match &layout.sample_column {
             Some(name) => table.column(name)?,
             None => first_position(&header, &SAMPLE)
-                .ok_or_else(|| without(path, "sample ids", &header, "--sample-column"))?,
+                .ok_or_else(|| without(path, "sample IDs", &header, "--sample-column"))?,
         };
         let is_own = ["sample_id", "model", "logit", "probability"]
             .iter()
@@ -496,8 +497,8 @@ impl Columns {
             .any(|score| score.column == probability || self.is_logit(score.column));
         if !is_used {
             text::note(format!(
-                "{}: the column `{}` is not used, as it may be of another model than the score; \
-                 --score-column {1} evaluates it",
+                "{}: the column `{}` is not used, because it may be from a different model than \
+                 the score. Evaluate it with --score-column {1}",
                 path.display(),
                 self.header[probability]
             ));
@@ -699,7 +700,7 @@ fn without(path: &Path, what: &str, header: &[String], option: &str) -> Error {
     Error::file(
         path,
         format!(
-            "no column of {what} was recognised: the first line has {found}; name the column with \
+            "no column of {what} was recognised. The first line has {found}. Name the column with \
              {option}"
         ),
     )
@@ -888,7 +889,7 @@ mod tests {
         assert_eq!(
             (foreign.rows[0].role, foreign.rows[1].role),
             (Role::Score, Role::Score),
-            "names of others say nothing"
+            "names of other models do not determine the role"
         );
         let message = message("risk.csv", &stated.replace("sequence-model", "deep"));
         assert!(
@@ -907,7 +908,7 @@ mod tests {
         let without_score = message("x.csv", two);
         assert!(
             without_score.contains(
-                "no column of scores was recognised: the first line has person_id, auto, grid"
+                "no column of scores was recognised. The first line has person_id, auto, grid"
             ),
             "{without_score}"
         );
@@ -924,7 +925,7 @@ mod tests {
         );
         let without_sample = message("x.csv", "who,score\nA,1\n");
         assert!(
-            without_sample.contains("no column of sample ids was recognised")
+            without_sample.contains("no column of sample IDs was recognised")
                 && without_sample.contains("--sample-column"),
             "{without_sample}"
         );
@@ -1010,7 +1011,7 @@ mod tests {
         let list = "model,accession,match_rate\nprs-PGS1,PGS1,1\n";
         let message = message("scores.csv", list);
         assert!(
-            message.contains("lists scores and no samples: give the raw_scores.csv"),
+            message.contains("lists scores but no samples; give the raw_scores.csv"),
             "{message}"
         );
         let folder = tempfile::tempdir().unwrap();

@@ -110,7 +110,10 @@ impl<'a> CsvTable<'a> {
     }
 
     fn without_rows(&self) -> Error {
-        Error::file(self.path, "no rows below the header; is the file complete?")
+        Error::file(
+            self.path,
+            "no rows below the header; check that the file is complete",
+        )
     }
 
     pub(crate) fn header(&self) -> impl Iterator<Item = &str> {
@@ -143,18 +146,20 @@ impl<'a> CsvTable<'a> {
             .iter()
             .max_by(|a, b| similarity(name, a).total_cmp(&similarity(name, b)))
             .filter(|column| similarity(name, column) > MIN_SIMILARITY);
-        let hint = nearest.map_or(String::new(), |nearest| format!("; is `{nearest}` meant?"));
+        let hint = nearest.map_or(String::new(), |nearest| {
+            format!(". Did you mean `{nearest}`?")
+        });
         Error::file(
             self.path,
             format!(
-                "no column `{name}`: the first line has {found} (expected names separated by \
+                "no column `{name}`. The first line has {found} (expected names separated by \
                  commas){hint}"
             ),
         )
     }
 }
 
-/// Similarity from which on a column is suggested for a missing one.
+/// Smallest similarity at which a column is suggested for a missing one.
 const MIN_SIMILARITY: f64 = 0.7;
 
 /// Jaro-Winkler similarity of two names, from 0 to 1, case-insensitive.
@@ -174,7 +179,7 @@ impl<'a> Row<'a> {
     pub(crate) fn required(self, column: usize) -> Result<&'a str, Error> {
         let cell = self.cell(column);
         if cell.is_empty() {
-            return Err(self.error(column, "is empty"));
+            return Err(self.error(column, "the cell is empty"));
         }
         match cell.chars().find(|sign| sign.is_control()) {
             Some(sign) => Err(self.error(
@@ -194,7 +199,7 @@ impl<'a> Row<'a> {
         match self.required(column)? {
             cell if is_missing(cell) => Err(self.error(
                 column,
-                format!("`{cell}` is a missing value; every row needs the name of a sample"),
+                format!("`{cell}` is a missing value; every row needs a sample ID"),
             )),
             cell => Ok(cell),
         }
@@ -238,11 +243,11 @@ fn require_each_name_once(path: &Path, header: &StringRecord) -> Result<(), Erro
     {
         if let Some(first) = columns.insert(name.to_ascii_lowercase(), column) {
             let found = format!(
-                "column `{name}` is there twice (columns {} and {})",
+                "column `{name}` occurs twice (columns {} and {})",
                 first + 1,
                 column + 1
             );
-            let reason = format!("{found}; remove or rename one");
+            let reason = format!("{found}; remove or rename one of them");
             return Err(Error::Line {
                 path: path.to_path_buf(),
                 line: 1,
@@ -356,7 +361,7 @@ fn malformed(path: &Path, text: &str, error: csv::Error) -> Error {
             path,
             line: line_at(text, pos.as_ref()),
             reason: format!(
-                "{} where the header has {expected_len}; is a comma missing, or one too many?{}",
+                "{}, but the header has {expected_len}. Check the separators between the cells{}",
                 counted(*len, "cell", "cells"),
                 text::why_one_more(*len as usize, *expected_len as usize)
             ),

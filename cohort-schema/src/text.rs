@@ -11,8 +11,8 @@
 //! | UTF-8 byte order mark, CRLF, Ctrl-Z at the end | left out |
 //! | UTF-16 (also without a byte order mark) | decoded, with a note |
 //! | bytes that are not UTF-8 | those lines as Windows-1252, with a note |
-//! | carriage returns alone (old Mac) | line ends, with a note |
-//! | a binary format, a web page, NUL bytes, UTF-32 | refused by name |
+//! | carriage returns without LF (old Mac) | line ends, with a note |
+//! | a binary format, a web page, NUL bytes, UTF-32 | refused, with the name of the format |
 
 mod foreign;
 mod separated;
@@ -35,7 +35,7 @@ use std::{
 
 use flate2::read::MultiGzDecoder;
 
-use crate::Error;
+use crate::{Error, counted};
 
 /// The path that means standard input.
 const STDIN: &str = "-";
@@ -98,7 +98,7 @@ pub fn of_bytes(path: &Path, bytes: Vec<u8>) -> Result<String, Error> {
     if text.trim().is_empty() {
         return Err(Error::file(
             path,
-            "there is nothing but blanks in this file; is it complete?",
+            "the file has only blanks; check that it is complete",
         ));
     }
     Ok(text)
@@ -120,7 +120,7 @@ fn decompressed(path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
     }
     let is_bgzf = bytes.len() >= 18 && bytes[3] & 4 != 0 && bytes[12..14] == *b"BC";
     if is_bgzf && !bytes.ends_with(&BGZF_EOF) {
-        let reason = "no BGZF end-of-file block: the file is truncated; copy it again, or check \
+        let reason = "no BGZF end-of-file block, so the file is truncated. Copy it again, or check \
                       it with `bgzip -t`";
         return Err(Error::file(path, reason));
     }
@@ -131,13 +131,13 @@ fn decompressed(path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
     if plain.is_empty() {
         return Err(Error::file(
             path,
-            "the compressed file has nothing in it; is it complete?",
+            "the compressed file has no content; check that it is complete",
         ));
     }
     if plain.starts_with(&[0x1f, 0x8b]) {
         return Err(Error::file(
             path,
-            "the file is compressed twice: decompress it once (gunzip)",
+            "the file is compressed twice; decompress it once (gunzip)",
         ));
     }
     match foreign(&plain) {
@@ -150,12 +150,12 @@ fn decompressed(path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
 /// The reason against compressed data that cannot be decompressed.
 fn damaged(error: &io::Error) -> String {
     if error.kind() == io::ErrorKind::UnexpectedEof {
-        "the compressed data end early: the file is truncated; copy it again, or check it with \
+        "the compressed data end early, so the file is truncated. Copy it again, or check it with \
          `gzip -t`"
             .to_owned()
     } else {
         format!(
-            "the compressed data are damaged ({error}): copy the file again, or check it with \
+            "the compressed data are damaged ({error}). Copy the file again, or check it with \
              `gzip -t`"
         )
     }
@@ -172,7 +172,7 @@ pub fn decode(path: &Path, bytes: Vec<u8>) -> Result<String, Error> {
     }
     let text = if let Some(utf_16) = Utf16::recognise(&bytes) {
         note(format!(
-            "{name}: the text is {} and was decoded; UTF-8 needs no decoding",
+            "{name}: the text is {} and was converted to UTF-8",
             utf_16.encoding()
         ));
         utf_16.decode(path)?
@@ -230,7 +230,10 @@ impl<'b> Utf16<'b> {
         if !rest.is_empty() {
             return Err(Error::file(
                 path,
-                format!("{encoding} text with half a character at its end: the file is truncated"),
+                format!(
+                    "{encoding} text with half a character at its end. The file is truncated, so \
+                     copy it again"
+                ),
             ));
         }
         let units = pairs.iter().map(|pair| {
@@ -247,8 +250,8 @@ impl<'b> Utf16<'b> {
                 Ok(character) => text.push(character),
                 Err(_) => {
                     let reason = format!(
-                        "{encoding} text with half a surrogate pair: the file is damaged; save it \
-                         as UTF-8"
+                        "{encoding} text with half a surrogate pair. The file is damaged, so save \
+                         it again as UTF-8"
                     );
                     return Err(Error::Line {
                         path: path.to_path_buf(),
@@ -279,8 +282,8 @@ fn last_line(text: &str) -> u64 {
 
 /// The error of a NUL byte.
 fn nul(path: &Path, line: u64) -> Error {
-    let reason = "a NUL byte: this is not text, or the file was not written completely; copy or \
-                  export it again";
+    let reason = "a NUL byte, so this is not text or the file is incomplete. Copy or export it \
+                  again";
     Error::Line {
         path: path.to_path_buf(),
         line,
@@ -316,14 +319,17 @@ fn from_bytes(path: &Path, mut bytes: Vec<u8>) -> Result<String, Error> {
     }
     if let Some((number, excerpt)) = first {
         let more = if n_lines > 1 {
-            format!(" and {} more", n_lines - 1)
+            format!(
+                " and {} are not UTF-8 and were",
+                counted(n_lines - 1, "more line", "more lines")
+            )
         } else {
-            String::new()
+            " is not UTF-8 and was".to_owned()
         };
         let name = path.display();
         note(format!(
-            "{name}: line {number}{more} not UTF-8, read as Windows-1252 (`{excerpt}`); if that \
-             is wrong, save the file as UTF-8"
+            "{name}: line {number}{more} read as Windows-1252 (`{excerpt}`). If this is wrong, \
+             save the file as UTF-8"
         ));
     }
     Ok(text)
@@ -370,8 +376,8 @@ fn with_line_feeds(path: &Path, mut text: String) -> String {
     let line = last_line(&without_crlf[..first]);
     let name = path.display();
     note(format!(
-        "{name}: line {line} ends with a carriage return alone (as on an old Mac), read as the \
-         end of the line"
+        "{name}: line {line} ends with only a carriage return (old Mac format), which was read as \
+         a line break"
     ));
     without_crlf.replace('\r', "\n")
 }
@@ -460,11 +466,11 @@ mod tests {
             .collect();
         assert_eq!(of_file.len(), 2, "{of_file:?}");
         assert!(
-            of_file[0].contains("line 2 not UTF-8, read as Windows-1252 (`M\u{fc}ller`)"),
+            of_file[0].contains("line 2 is not UTF-8 and was read as Windows-1252 (`M\u{fc}ller`)"),
             "{of_file:?}"
         );
         assert!(
-            of_file[1].contains("line 1 ends with a carriage return alone"),
+            of_file[1].contains("line 1 ends with only a carriage return"),
             "{of_file:?}"
         );
     }
@@ -475,7 +481,7 @@ mod tests {
         let cut = &whole[..whole.len() - 12];
         let cases: [(&[u8], &str); 7] = [
             (b"", "the file is empty"),
-            (b" \n\n", "nothing but blanks"),
+            (b" \n\n", "only blanks"),
             (b"\xff\xfe\x00\x00i\x00\x00\x00", "UTF-32"),
             (b"\xff\xfei\x00d", "half a character"),
             (b"id\nA\0B\n", "line 2: a NUL byte"),

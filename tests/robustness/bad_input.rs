@@ -526,7 +526,7 @@ fn a_copy_of_the_phenotype_is_no_covariate() {
     fs::write(study.path().join("cohort.csv"), with_copy).unwrap();
     let expected = [
         "cohort.csv: ",
-        "column `dx` alone tells every case from every control",
+        "column `dx` alone separates all cases from all controls",
         "--covariates",
     ];
     for arguments in [TOKENIZE, PRS, TRAIN] {
@@ -540,7 +540,7 @@ fn a_copy_of_the_phenotype_is_no_covariate() {
     assert!(
         output.status.success()
             && stderr(&output)
-                .contains("columns that are no covariates: dx (choose with --covariates)")
+                .contains("columns not used as covariates: dx (choose with --covariates)")
     );
     succeed(
         study.path(),
@@ -581,7 +581,7 @@ fn row_numbers_without_a_name_and_text_are_no_covariates() {
     assert!(message.contains("; covariates: age\n"), "{message}");
     assert!(
         message.contains(
-            "columns that are no covariates: (a column without a name), ancestry, (a column \
+            "columns not used as covariates: (a column without a name), ancestry, (a column \
              without a name)"
         ),
         "{message}"
@@ -596,7 +596,7 @@ fn row_numbers_without_a_name_and_text_are_no_covariates() {
     }
     let checked = succeed(study.path(), "check pipeline.toml");
     assert!(
-        checked.contains("covariates: age; columns that are no covariates: (a column"),
+        checked.contains("covariates: age; columns not used as covariates: (a column"),
         "{checked}"
     );
     refuse(
@@ -809,7 +809,7 @@ fn a_wrong_column_or_cell_of_the_cohort_is_named() {
         (
             "S02,control,train,61",
             "S02,control,train",
-            vec!["cohort.csv: line 3: 3 cells where the header has 4"],
+            vec!["cohort.csv: line 3: 3 cells, but the header has 4"],
         ),
     ] {
         let study = study();
@@ -1991,7 +1991,7 @@ fn a_cohort_saved_by_a_spreadsheet_gives_the_same_predictions() {
         (
             "windows",
             windows,
-            "note: saved.csv: line 2 and 23 more not UTF-8, read as Windows-1252",
+            "note: saved.csv: line 2 and 23 more lines are not UTF-8 and were read as Windows-1252",
         ),
         (
             "utf16",
@@ -2001,13 +2001,13 @@ fn a_cohort_saved_by_a_spreadsheet_gives_the_same_predictions() {
         (
             "commas",
             semicolons.into_bytes(),
-            "note: saved.csv: numbers with a decimal comma, read with a point, in age",
+            "note: saved.csv: decimal commas were read as decimal points in column age",
         ),
         ("quoted", quoted.into_bytes(), ""),
         (
             "mac",
             cohort.replace('\n', "\r").into_bytes(),
-            "carriage return alone",
+            "only a carriage return",
         ),
         ("hint", format!("sep=,\n{cohort}").into_bytes(), ""),
         ("blank", format!("{cohort},,,,\n").into_bytes(), ""),

@@ -24,36 +24,36 @@ const fn format(name: &'static str, advice: &'static str) -> Foreign {
     Foreign { name, advice }
 }
 
-const TO_CSV: &str = "open it where it was made and save the table as CSV (UTF-8)";
-const UNPACK: &str = "unpack it and give the file that is inside";
+const TO_CSV: &str = "save the table as CSV (UTF-8) in the program that wrote it";
+const UNPACK: &str = "unpack it and give the file inside";
 
 impl Foreign {
     /// Genotypes in place of a text file.
     pub(super) const BCF: Self = format(
         "a BCF file of genotypes",
-        "give it as --vcf, and the text file here",
+        "give it with --vcf, and give a text file here",
     );
     const PLINK_BED: Self = format(
         "a PLINK 1 file of genotypes (.bed), not a BED file of regions",
-        "make a VCF of it with `plink2 --bfile PREFIX --export vcf bgz`",
+        "convert it to VCF with `plink2 --bfile PREFIX --export vcf bgz`",
     );
     const PGEN: Self = format(
         "a PLINK 2 file of genotypes (.pgen)",
-        "make a VCF of it with `plink2 --pfile PREFIX --export vcf bgz vcf-dosage=DS`",
+        "convert it to VCF with `plink2 --pfile PREFIX --export vcf bgz vcf-dosage=DS`",
     );
     const BGEN: Self = format(
         "a BGEN file of genotypes",
-        "make a VCF of it with `plink2 --bgen FILE ref-first --sample FILE --export vcf bgz \
+        "convert it to VCF with `plink2 --bgen FILE ref-first --sample FILE --export vcf bgz \
          vcf-dosage=DS`",
     );
     const ZIP: Self = format("a zip archive", UNPACK);
     const WORKBOOK: Self = format(
         "an Excel workbook (.xlsx)",
-        "save the sheet as CSV (UTF-8) and give that",
+        "save the sheet as CSV (UTF-8) and give that file",
     );
     const WEB_PAGE: Self = format(
         "a web page (HTML), not data",
-        "the download gave an error or login page: download the file itself again",
+        "the server returned an error or login page, so download the file again",
     );
 }
 
@@ -66,7 +66,7 @@ const MAGIC: [(&[u8], Foreign); 30] = [
         b"\xd0\xcf\x11\xe0",
         format(
             "an old Excel workbook (.xls)",
-            "save the sheet as CSV (UTF-8) and give that",
+            "save the sheet as CSV (UTF-8) and give that file",
         ),
     ),
     (
@@ -92,17 +92,17 @@ const MAGIC: [(&[u8], Foreign); 30] = [
     ),
     (
         b"TBI\x01",
-        format("a tabix index", "give the file that it belongs to"),
+        format("a tabix index", "give the file that it indexes"),
     ),
     (
         b"CSI\x01",
-        format("a CSI index", "give the file that it belongs to"),
+        format("a CSI index", "give the file that it indexes"),
     ),
     (
         b"<?xml",
         format(
-            "an XML document, perhaps the error message of a server",
-            "download or export the file itself again",
+            "an XML document, perhaps an error message from a server",
+            "download or export the file again",
         ),
     ),
     (
@@ -128,12 +128,12 @@ const MAGIC: [(&[u8], Foreign); 30] = [
     (b"PAR1", format("a Parquet table", TO_CSV)),
     (b"ARROW1", format("an Arrow table", TO_CSV)),
     (b"FEA1", format("a Feather table", TO_CSV)),
-    (b"RDX2", format("data of R (.RData)", TO_CSV)),
-    (b"RDX3", format("data of R (.RData)", TO_CSV)),
-    (b"X\n\x00\x00", format("data of R (.rds)", TO_CSV)),
-    (b"\x93NUMPY", format("an array of NumPy (.npy)", TO_CSV)),
+    (b"RDX2", format("an R data file (.RData)", TO_CSV)),
+    (b"RDX3", format("an R data file (.RData)", TO_CSV)),
+    (b"X\n\x00\x00", format("an R data file (.rds)", TO_CSV)),
+    (b"\x93NUMPY", format("a NumPy array (.npy)", TO_CSV)),
     (b"SQLite format 3", format("an SQLite database", TO_CSV)),
-    (b"$FL2", format("a table of SPSS (.sav)", TO_CSV)),
+    (b"$FL2", format("an SPSS table (.sav)", TO_CSV)),
     (
         b"\x28\xb5\x2f\xfd",
         format(

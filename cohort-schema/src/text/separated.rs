@@ -108,7 +108,7 @@ pub fn named_row_numbers(path: &Path, table: &str, separator: u8) -> Option<Stri
         return None;
     }
     note(format!(
-        "{}: the first cell of each row is its number and has no column name, as R writes it",
+        "{}: the first column has row numbers and no column name, as in tables written by R",
         path.display()
     ));
     let (before, names) = table.split_at(begin);
@@ -135,7 +135,7 @@ pub fn regular(path: &Path, text: String, separator: Option<u8>) -> (String, u8)
 #[must_use]
 pub fn why_one_more(n_cells: usize, n_names: usize) -> &'static str {
     if n_cells == n_names + 1 {
-        "; is the name of a column missing? R names no column of row names: write the table with \
+        ". A column name may be missing. R writes row names without one, so write the table with \
          row.names=FALSE"
     } else {
         ""
@@ -220,7 +220,7 @@ pub fn samples_of(path: &Path, text: &str) -> Result<Vec<String>, Error> {
     if samples.is_empty() {
         Err(Error::file(
             path,
-            "no sample in this list: one name per line is expected",
+            "no sample in this list; expected one sample ID per line",
         ))
     } else {
         Ok(samples)
@@ -257,7 +257,7 @@ struct Commas {
     n: usize,
     /// A comma is not a thousands separator in at least one cell, such as `0,034` or `63,5`.
     is_clear: bool,
-    /// Another text, or a number with a point, is in at least one cell.
+    /// At least one cell has other text, or a number with a point.
     is_other: bool,
 }
 
@@ -376,8 +376,13 @@ pub fn with_decimal_points(path: &Path, body: &str, separator: u8) -> Option<Str
 pub(crate) fn note_columns<'n>(path: &Path, columns: &[usize], name: impl Fn(usize) -> &'n str) {
     let names: Vec<&str> = columns.iter().map(|&column| name(column)).collect();
     note(format!(
-        "{}: numbers with a decimal comma, read with a point, in {}",
+        "{}: decimal commas were read as decimal points in {} {}",
         path.display(),
+        if names.len() == 1 {
+            "column"
+        } else {
+            "columns"
+        },
         names.join(", ")
     ));
 }

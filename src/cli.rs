@@ -9,6 +9,7 @@ mod completions;
 mod compress;
 mod evaluate;
 mod explain;
+mod genotypes;
 mod lists;
 mod man;
 mod merge;

@@ -172,7 +172,7 @@ impl Pipeline<'_> {
     /// Reads all input files of the user, so that a missing one is reported before any work.
     fn read_inputs(self, runner: &mut Runner) -> anyhow::Result<()> {
         if matches!(self.plan.source, Source::Data(_)) {
-            runner.read_inputs(self.data.paths())?;
+            runner.read_inputs(self.data.paths().iter().map(PathBuf::as_path))?;
         }
         self.plan.tokens.given_tokenizer().context("[tokens]")?;
         Ok(())

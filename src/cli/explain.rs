@@ -1,12 +1,11 @@
 //! `gf-genomics explain`: the effect of each variant on a model's logit.
 
-use gf_genotypes::FormatOptions;
 use std::path::PathBuf;
 
 use gf_haplotypes::ApplyFilters;
 
 use super::{
-    lists,
+    genotypes::GenotypeArgs,
     record::{Invocation, OverwriteArgs, PendingRecord},
     samples::{SampleArgs, without_names},
 };
@@ -30,11 +29,8 @@ use crate::{
                   --model model --cohort cohort.csv --out explained"
 )]
 pub struct Args {
-    /// VCF, VCF.gz or BCF files of the people.
-    #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
-    vcf: Vec<PathBuf>,
     #[command(flatten)]
-    format: FormatOptions,
+    genotypes: GenotypeArgs,
     #[command(flatten)]
     people: SampleArgs,
     /// Reference FASTA of the model's build.
@@ -105,8 +101,8 @@ impl Args {
     fn into_options(self) -> anyhow::Result<Options> {
         let regions = (!self.regions.is_empty()).then(|| self.regions.join(","));
         Ok(Options {
-            vcf: lists::paths(self.vcf),
-            format: self.format,
+            vcf: self.genotypes.files(),
+            format: self.genotypes.format,
             samples: self.people.samples()?,
             reference: self.reference,
             model: self.model,

@@ -1,12 +1,12 @@
 //! `gf-genomics prs`: the baselines on a cohort, or the raw sums of published scores without one.
 
-use gf_genotypes::FormatOptions;
 use std::path::PathBuf;
 
 use anyhow::bail;
 
 use super::{
     cohort_args::{CohortArgs, OptionalCohortArgs},
+    genotypes::GenotypeArgs,
     lists,
     record::{Invocation, OverwriteArgs, PendingRecord},
     samples::{SampleArgs, without_names},
@@ -30,11 +30,8 @@ use crate::{
                   a published score, without training"
 )]
 pub struct Args {
-    /// VCF, VCF.gz or BCF files, of the same people
-    #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
-    vcf: Vec<PathBuf>,
     #[command(flatten)]
-    format: FormatOptions,
+    genotypes: GenotypeArgs,
     #[command(flatten)]
     people: SampleArgs,
     #[command(flatten)]
@@ -93,8 +90,8 @@ impl Args {
         let settings = self.settings;
         let options = Options {
             scoring: scoring::Options {
-                vcf: lists::paths(self.vcf),
-                format: self.format,
+                vcf: self.genotypes.files(),
+                format: self.genotypes.format,
                 samples: self.people.samples()?,
                 filters: settings.apply_filters.unwrap_or_default().names(),
                 scoring_files: lists::paths(settings.scoring_files),

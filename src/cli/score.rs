@@ -1,13 +1,12 @@
 //! `gf-genomics score`: the risk of new samples by a saved model.
 
-use gf_genotypes::FormatOptions;
 use std::path::PathBuf;
 
 use gf_cohort_schema::{MissingCovariates, MissingPolicies, MissingValues, arguments::some_of};
 use gf_haplotypes::ApplyFilters;
 
 use super::{
-    lists,
+    genotypes::GenotypeArgs,
     record::{Invocation, PendingRecord},
     samples::{SampleArgs, without_names},
 };
@@ -23,11 +22,8 @@ use crate::{
                   model -o risk.csv"
 )]
 pub struct Args {
-    /// VCF, VCF.gz or BCF files of the people.
-    #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
-    vcf: Vec<PathBuf>,
     #[command(flatten)]
-    format: FormatOptions,
+    genotypes: GenotypeArgs,
     #[command(flatten)]
     people: SampleArgs,
     /// Reference FASTA; required for a sequence model. For the scores that `prs` saved it is not,
@@ -114,8 +110,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
 impl Args {
     fn into_options(self) -> anyhow::Result<Options> {
         Ok(Options {
-            vcf: lists::paths(self.vcf),
-            format: self.format,
+            vcf: self.genotypes.files(),
+            format: self.genotypes.format,
             samples: self.people.samples()?,
             reference: self.reference,
             model: self.model,

@@ -1,6 +1,5 @@
 //! `gf-genomics sequences`: both haplotypes of every sample over chosen loci.
 
-use gf_genotypes::FormatOptions;
 use std::path::{Path, PathBuf};
 
 use gf_files::output;
@@ -8,7 +7,7 @@ use gf_haplotypes::{Options, Policies, Regions, Samples, write_fasta};
 use serde_json::Value;
 
 use super::{
-    lists,
+    genotypes::GenotypeArgs,
     record::{Invocation, OverwriteArgs, PendingRecord},
     samples::{SampleArgs, without_names},
 };
@@ -45,12 +44,8 @@ pub struct Args {
 /// The genomes of a cohort and how their genotypes are read.
 #[derive(Debug, clap::Args)]
 pub struct Genomes {
-    /// VCF, VCF.gz or BCF files, of the same people (one a chromosome, say); `-` is standard
-    /// input.
-    #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
-    vcf: Vec<PathBuf>,
     #[command(flatten)]
-    format: FormatOptions,
+    genotypes: GenotypeArgs,
     /// Reference FASTA, plain or bgzipped.
     #[arg(long, value_name = "FASTA")]
     reference: PathBuf,
@@ -80,8 +75,8 @@ impl Genomes {
             (None, regions) => Regions::Text(regions.join(",")),
         };
         Options {
-            vcf: lists::paths(self.vcf),
-            format: self.format,
+            vcf: self.genotypes.files(),
+            format: self.genotypes.format,
             reference: self.reference,
             regions,
             samples,

@@ -191,7 +191,7 @@ fn sequences(plan: &Plan, data: &Data, out: &Path, check_records: bool) -> anyho
     let options = plan.sequences_options(data, &data.samples()?, out);
     let checked = gf_haplotypes::check(&options, check_records)?;
     let people = counted(checked.n_people, "person", "people");
-    let files = counted(data.vcf.len(), "file", "files");
+    let files = counted(data.genotypes.len(), "file", "files");
     let n_filtered = checked.n_filtered;
     if n_filtered > 0 && checked.n_records == Some(n_filtered) {
         let records = counted(n_filtered, "record", "records");

@@ -117,7 +117,7 @@ impl Sizes {
         let mut n_samples_in_files = n_samples;
         let mut unindexed_mb = 0.0;
         let mut notes = Vec::new();
-        for path in &data.vcf {
+        for path in &data.genotypes {
             let file = VariantFile::open(path)?;
             n_samples_in_files = n_samples_in_files.max(file.samples().len());
             if !file.is_indexed() {

@@ -166,7 +166,7 @@ fn inputs(plan: &Plan, pipeline: &Path) -> Vec<PathBuf> {
     let mut files = vec![pipeline.to_path_buf()];
     match &plan.source {
         Source::Simulate(simulate) => files.extend(simulate.files().map(Path::to_path_buf)),
-        Source::Data(data) => files.extend(data.paths().into_iter().map(Path::to_path_buf)),
+        Source::Data(data) => files.extend(data.paths()),
     }
     files.extend(plan.further_files().map(Path::to_path_buf));
     files.extend(plan.tokens.tokenizer_file.clone());

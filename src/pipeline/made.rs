@@ -58,7 +58,7 @@ impl MadeFrom {
     fn genomes(self, plan: &Plan, data: &Data) -> Self {
         match plan.source {
             Source::Simulate(_) => self.stage(layout::COHORT_FOLDER),
-            Source::Data(_) => self.files(data.genome_files()),
+            Source::Data(_) => self.files(data.genome_files().iter().map(PathBuf::as_path)),
         }
     }
 

@@ -19,7 +19,7 @@ use crate::{
     scoring, simulate, tokens,
     training::{self, ModelSettings},
 };
-use gf_genotypes::{FormatOptions, samples_of_files};
+use gf_genotypes::{FormatOptions, companions, samples_of_files};
 use gf_haplotypes::{ApplyFilters, Policies, Regions, Samples};
 
 /// A pipeline file with every default filled in and every path resolved.
@@ -55,8 +55,10 @@ pub enum Source {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Data {
-    /// VCF, VCF.gz or BCF files.
-    pub vcf: Vec<PathBuf>,
+    /// Genotype files of the same samples: VCF, VCF.gz, BCF, PGEN, BGEN or PLINK 1 BED. The content
+    /// decides the format. The older name of this key is `vcf`.
+    #[serde(alias = "vcf")]
+    pub genotypes: Vec<PathBuf>,
     /// BGEN: the first allele of every variant is REF, as in the files of UK Biobank; decided by the
     /// reference when neither is given.
     #[serde(default)]
@@ -139,7 +141,7 @@ impl Data {
             &self.covariates(),
             &self.missing(),
         )?;
-        cohort.keep_present_in(&samples_of_files(&self.vcf)?, self.missing_samples)?;
+        cohort.keep_present_in(&samples_of_files(&self.genotypes)?, self.missing_samples)?;
         Ok(cohort)
     }
 
@@ -150,32 +152,39 @@ impl Data {
     /// The same as [`Self::people`].
     pub fn samples(&self) -> anyhow::Result<Cohort> {
         let mut cohort = Cohort::read_splits(&self.cohort)?;
-        cohort.keep_present_in(&samples_of_files(&self.vcf)?, self.missing_samples)?;
+        cohort.keep_present_in(&samples_of_files(&self.genotypes)?, self.missing_samples)?;
         Ok(cohort)
     }
 
     /// The files of genotypes, reference and loci.
-    pub fn genome_files(&self) -> impl Iterator<Item = &Path> {
-        let masks = self.mask.iter().chain(&self.callable);
-        self.vcf
+    pub fn genome_files(&self) -> Vec<PathBuf> {
+        let companions = self.genotypes.iter().flat_map(|path| companions(path));
+        let others = [&self.reference, &self.regions_file];
+        self.genotypes
             .iter()
-            .chain([&self.reference, &self.regions_file])
-            .chain(masks)
-            .map(PathBuf::as_path)
+            .cloned()
+            .chain(companions)
+            .chain(others.into_iter().cloned())
+            .chain(self.mask.clone())
+            .chain(self.callable.clone())
+            .collect()
     }
 
     /// All files.
-    pub fn paths(&self) -> Vec<&Path> {
-        self.genome_files().chain([self.cohort.as_path()]).collect()
+    pub fn paths(&self) -> Vec<PathBuf> {
+        let mut paths = self.genome_files();
+        paths.push(self.cohort.clone());
+        paths
     }
 
     /// Settings that decide what is read from the genotypes, for the digest of a stage.
     pub fn genome_key(&self) -> impl Serialize {
         (
-            self.vcf.len(),
+            self.genotypes.len(),
             self.mask.is_some(),
             self.callable.is_some(),
             self.missing_samples,
+            Some(self.format()).filter(|format| !format.is_default()),
         )
     }
 
@@ -232,7 +241,7 @@ impl Data {
             .get_or_insert_with(|| self.reference.clone());
         baselines::Options {
             scoring: scoring::Options {
-                vcf: self.vcf.clone(),
+                vcf: self.genotypes.clone(),
                 format: self.format(),
                 filters,
                 scoring_files: settings.scoring_files.clone(),
@@ -319,7 +328,7 @@ impl Source {
         match self {
             Self::Simulate(options) => options.files_mut().collect(),
             Self::Data(data) => data
-                .vcf
+                .genotypes
                 .iter_mut()
                 .chain([
                     &mut data.reference,
@@ -402,8 +411,8 @@ impl Plan {
             (None, Some(data)) => Source::Data(data),
             _ => bail!("{}: give either [simulate] or [data]", path.display()),
         };
-        if matches!(&source, Source::Data(data) if data.vcf.is_empty()) {
-            bail!("{}: [data] vcf names no file", path.display());
+        if matches!(&source, Source::Data(data) if data.genotypes.is_empty()) {
+            bail!("{}: [data] genotypes names no file", path.display());
         }
         let tokens = file
             .tokens
@@ -460,7 +469,7 @@ impl Plan {
         match &self.source {
             Source::Data(data) => data.clone(),
             Source::Simulate(_) => Data {
-                vcf: vec![simulated.join(layout::COHORT_VCF)],
+                genotypes: vec![simulated.join(layout::COHORT_VCF)],
                 ref_first: false,
                 ref_last: false,
                 contig: None,
@@ -491,7 +500,7 @@ impl Plan {
             .map(|person| person.sample_id.clone())
             .collect();
         gf_haplotypes::Options {
-            vcf: data.vcf.clone(),
+            vcf: data.genotypes.clone(),
             format: data.format(),
             reference: data.reference.clone(),
             regions: Regions::File(data.regions_file.clone()),

@@ -29,6 +29,7 @@ use std::{
 pub(super) use self::input::{Compression, Decompression, Input};
 pub use self::{
     bgen_records::RefOrder,
+    format::companions,
     format_options::FormatOptions,
     imputed_dosages::DosageField,
     input::STDIN,

@@ -1,6 +1,10 @@
 //! Formats of genotype files, told apart by their first bytes.
 
-use std::{fs::File, io::Read, path::Path};
+use std::{
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+};
 
 use crate::{Error, bgen::BgenFile, pgen::PgenFile};
 
@@ -52,4 +56,32 @@ fn first_bytes(path: &Path) -> Result<Vec<u8>, Error> {
         })
         .map_err(Error::io(path))?;
     Ok(start)
+}
+
+/// Names that companions of a file may have, with the extension that they replace or follow.
+const COMPANIONS: [(&str, &[&str]); 3] = [
+    (
+        "pgen",
+        &[
+            "pvar", "pvar.zst", "psam", "bim", "bim.zst", "fam", "pgen.pgi", "pgi",
+        ],
+    ),
+    ("bed", &["bim", "bim.zst", "fam"]),
+    ("bgen", &["sample", "bgen.sample", "bgen.bgi"]),
+];
+
+/// The files next to `path` that are read together with it: samples, variants and indexes of PGEN,
+/// BED and BGEN files.
+#[must_use]
+pub fn companions(path: &Path) -> Vec<PathBuf> {
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    let names = COMPANIONS
+        .iter()
+        .find(|(format, _)| Some(*format) == extension)
+        .map_or(&[][..], |(_, names)| names);
+    names
+        .iter()
+        .map(|name| path.with_extension(name))
+        .filter(|companion| companion.is_file())
+        .collect()
 }

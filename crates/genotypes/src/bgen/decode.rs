@@ -153,9 +153,8 @@ impl Decoded {
             });
         }
         self.unsupported = None;
-        self.calls.clear();
+        // What is left of the last variant is overwritten below.
         self.calls.resize(ploidies.len(), NO_CALL);
-        self.dosages.clear();
         self.dosages.resize(ploidies.len() * block.n_alleles, 0.0);
         let biallelic_diploid = block.n_alleles == 2 && block.uniform_ploidy == Some(2);
         let pairs = Pairs {

@@ -18,6 +18,9 @@
 //! of them is REF. UK Biobank and QCTOOL write REF first. PLINK 2 writes REF last unless
 //! `--export bgen-1.2 ref-first` is given.
 //!
+//! A variant is phased as a whole. PLINK 2 writes an unphased heterozygote of a variant with some
+//! phase as two haplotypes of probability one half: its call is missing, its dosages are 1.
+//!
 //! Format: <https://www.chg.ox.ac.uk/~gav/bgen_format/spec/latest.html>.
 
 mod bgi;

@@ -8,6 +8,8 @@
 //! probabilities of all alleles but the last. When unphased it has C(P + K - 1, K - 1) - 1: one for
 //! each genotype but the last, in colexicographic order.
 
+use std::ops::RangeInclusive;
+
 use super::error::BgenProblem;
 
 /// Bytes before the ploidies.
@@ -17,13 +19,15 @@ const MISSING_BIT: u8 = 0x80;
 const PLOIDY_BITS: u8 = 0x3f;
 
 /// Where the probabilities of the samples are.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Block {
     pub(super) n_samples: usize,
     pub(super) n_alleles: usize,
     pub(super) phased: bool,
     /// Bits per probability, 1 to 32.
     pub(super) bits: u32,
+    /// Smallest and largest ploidy that the variant states; every sample is within.
+    pub(super) ploidies: RangeInclusive<u8>,
     /// The ploidy of all samples, where it is one.
     pub(super) uniform_ploidy: Option<u8>,
     /// Bits of one sample, where all have the same ploidy.
@@ -31,6 +35,21 @@ pub(super) struct Block {
     /// Offset of each sample's first bit from the first probability; empty where all samples have
     /// the same ploidy.
     bit_starts: Vec<u64>,
+}
+
+impl Default for Block {
+    fn default() -> Self {
+        Self {
+            n_samples: 0,
+            n_alleles: 0,
+            phased: false,
+            bits: 1,
+            ploidies: 0..=0,
+            uniform_ploidy: None,
+            bits_per_sample: 0,
+            bit_starts: Vec::new(),
+        }
+    }
 }
 
 impl Block {
@@ -89,6 +108,7 @@ impl Block {
             u64::from(u16::from_le_bytes([data[4], data[5]])),
         )?;
         let ploidies = PloidyRange::new(data[6], data[7])?;
+        self.ploidies = ploidies.min..=ploidies.max;
         self.phased = require_field("the phased flag", data[header_len - 2], 0, 1)? == 1;
         self.bits = u32::from(require_field(
             "the bits per probability",

@@ -13,6 +13,8 @@ use super::{
 
 /// The most dosages that are made of one variant: samples times alleles.
 const MAX_DOSAGES: u64 = 1 << 30;
+/// The most bits of probabilities that [`Pairs`] computes with.
+const MAX_PAIR_BITS: u32 = 23;
 /// Two missing alleles.
 const NO_CALL: [i16; 2] = [MISSING, MISSING];
 
@@ -153,9 +155,8 @@ impl Decoded {
             });
         }
         self.unsupported = None;
-        self.calls.clear();
+        // What is left of the last variant is overwritten below.
         self.calls.resize(ploidies.len(), NO_CALL);
-        self.dosages.clear();
         self.dosages.resize(ploidies.len() * block.n_alleles, 0.0);
         let biallelic_diploid = block.n_alleles == 2 && block.uniform_ploidy == Some(2);
         let pairs = Pairs {
@@ -170,6 +171,10 @@ impl Decoded {
             (true, 8, false) => self.decode_pairs::<1, false>(pairs)?,
             (true, 16, true) => self.decode_pairs::<2, true>(pairs)?,
             (true, 16, false) => self.decode_pairs::<2, false>(pairs)?,
+            _ if has_small_pairs(block) && block.phased => {
+                self.decode_biallelic::<true>(stored, pairs)?;
+            }
+            _ if has_small_pairs(block) => self.decode_biallelic::<false>(stored, pairs)?,
             _ => self.decode_any(stored, selection, ploidies, pairs.threshold)?,
         }
         self.uncalled = count_uncalled(&self.calls, ploidies, block.phased);
@@ -201,6 +206,40 @@ impl Decoded {
             }
             stored.distributions(sample, ploidy, &mut sample_decoder.distributions)?;
             *call = sample_decoder.decode(ploidy, dosage);
+        }
+        Ok(())
+    }
+
+    /// Two alleles, ploidies 1 and 2, probabilities of at most [`MAX_PAIR_BITS`] bits.
+    fn decode_biallelic<const PHASED: bool>(
+        &mut self,
+        stored: Stored<'_>,
+        pairs: Pairs<'_>,
+    ) -> Result<(), BgenProblem> {
+        let dosages = self.dosages.as_chunks_mut::<2>().0;
+        let outputs = self.calls.iter_mut().zip(dosages);
+        for (index, (call, dosage)) in outputs.enumerate() {
+            let sample = pairs.selection.in_file(index);
+            let ploidy = ploidy_of(pairs.ploidies[index]);
+            if is_missing(pairs.ploidies[index]) {
+                *call = missing_call(ploidy);
+                *dosage = [f32::NAN; 2];
+                continue;
+            }
+            let first_bit = stored.block.first_bit(sample);
+            let first = stored.value(first_bit);
+            if ploidy == 1 {
+                *call = [pairs.haplotype(first), ABSENT];
+                *dosage = pairs.haploid_dosages(first);
+                continue;
+            }
+            let second = stored.value(first_bit + u64::from(stored.block.bits));
+            if !PHASED && first + second > pairs.one {
+                return Err(sum_error(sample, u64::from(first + second), pairs.one));
+            }
+            let pair = Pair { first, second };
+            *call = pairs.call::<PHASED>(pair);
+            *dosage = pairs.dosages::<PHASED>(pair);
         }
         Ok(())
     }
@@ -254,6 +293,14 @@ impl Decoded {
             }
         }
     }
+}
+
+/// Whether all samples have one or two integers whose sums a `u32` can have.
+fn has_small_pairs(block: &Block) -> bool {
+    block.n_alleles == 2
+        && block.bits <= MAX_PAIR_BITS
+        && *block.ploidies.start() >= 1
+        && *block.ploidies.end() <= 2
 }
 
 /// Haplotypes (phased) or samples (unphased) without a call although they are not missing.
@@ -353,9 +400,16 @@ impl Pairs<'_> {
         } else {
             2 * pair.first + pair.second
         };
-        // Both are below 2^24: exact in f32.
+        // Exact in f32 up to 23 bits.
         let one = self.one as f32;
         let second_allele = (2 * self.one).wrapping_sub(first_allele);
+        [first_allele as f32 / one, second_allele as f32 / one]
+    }
+
+    #[inline]
+    fn haploid_dosages(self, first_allele: u32) -> [f32; 2] {
+        let one = self.one as f32;
+        let second_allele = self.one - first_allele;
         [first_allele as f32 / one, second_allele as f32 / one]
     }
 

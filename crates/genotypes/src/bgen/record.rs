@@ -87,13 +87,17 @@ impl BgenRecord {
     /// Whether the probabilities are those of haplotypes, for all samples of the variant.
     #[must_use]
     pub fn is_phased(&self) -> bool {
-        self.block.phased
+        self.is_complete() && self.block.phased
     }
 
-    /// Bits of a stored probability, 1 to 32.
+    /// Bits of a stored probability, 1 to 32; 0 before a variant is read.
     #[must_use]
     pub fn bits(&self) -> u32 {
-        self.block.bits
+        if self.is_complete() {
+            self.block.bits
+        } else {
+            0
+        }
     }
 
     /// Ploidy of a sample, 0 to 63; missing samples have one too.
@@ -120,6 +124,7 @@ impl BgenRecord {
             return Err(self.error(BgenProblem::TooManyAlleles { alleles }));
         }
         match self.decoded.unsupported {
+            _ if !self.is_complete() => Ok(&[]),
             None => Ok(&self.decoded.calls),
             Some((sample, ploidy)) => Err(self.error(BgenProblem::UnsupportedPloidy {
                 sample: sample + 1,
@@ -132,20 +137,32 @@ impl BgenRecord {
     /// probability of at least the call threshold: their calls are missing.
     #[must_use]
     pub fn uncalled(&self) -> usize {
-        self.decoded.uncalled
+        if self.is_complete() {
+            self.decoded.uncalled
+        } else {
+            0
+        }
     }
 
     /// The expected number of copies of each allele: samples times alleles, the alleles of one
     /// sample next to each other. NaN for a missing sample. Any ploidy.
     #[must_use]
     pub fn dosages(&self) -> &[f32] {
-        &self.decoded.dosages
+        if self.is_complete() {
+            &self.decoded.dosages
+        } else {
+            &[]
+        }
     }
 
     /// The integer that stands for probability 1 in [`Self::stored_probabilities`].
     #[must_use]
     pub fn probability_one(&self) -> u32 {
-        self.place.map_or(1, |_| self.block.one())
+        if self.is_complete() {
+            self.block.one()
+        } else {
+            1
+        }
     }
 
     /// The probabilities of a sample as integers, with the ones that the file leaves out because
@@ -183,6 +200,11 @@ impl BgenRecord {
         stored.iter().map(|&value| f64::from(value) / one).collect()
     }
 
+    /// The last read has succeeded.
+    fn is_complete(&self) -> bool {
+        self.place.is_some()
+    }
+
     fn selected(&self) -> Selection<'_> {
         self.selection
             .as_deref()
@@ -200,13 +222,6 @@ impl BgenRecord {
         self.fields = VariantFields::default();
         self.data.clear();
         self.ploidies.clear();
-        self.decoded = Decoded {
-            calls: std::mem::take(&mut self.decoded.calls),
-            dosages: std::mem::take(&mut self.decoded.dosages),
-            ..Decoded::default()
-        };
-        self.decoded.calls.clear();
-        self.decoded.dosages.clear();
     }
 
     /// Decodes `self.bytes`, which must be the listed variant.

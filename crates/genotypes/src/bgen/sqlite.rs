@@ -2,7 +2,7 @@
 //!
 //! Format: <https://www.sqlite.org/fileformat2.html>. Tables with row numbers are B-trees of pages
 //! 5 (interior) and 13 (leaf); tables WITHOUT ROWID are B-trees of pages 2 and 10, whose rows begin
-//! with the columns of the primary key. Integers are big-endian. A row longer than a page goes on
+//! with the columns of the primary key. Integers are big-endian. A row longer than a page continues
 //! in a chain of overflow pages.
 
 use std::{

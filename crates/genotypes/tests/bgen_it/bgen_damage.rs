@@ -60,6 +60,8 @@ fn read_everything(path: &Path, bytes: &[u8]) {
                 assert!(matches!(error.place, BgenPlace::Variant { .. }));
                 assert_eq!(record.n_samples(), 0);
                 assert!(record.probabilities(0).is_empty());
+                assert!(record.dosages().is_empty());
+                assert!(record.calls().unwrap().is_empty());
             }
         }
     }

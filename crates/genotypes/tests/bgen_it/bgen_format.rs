@@ -113,40 +113,43 @@ fn check(variant: &Variant, read: &Read, selection: &[usize], threshold: f64) {
         (&variant.contig, variant.position)
     );
     assert_eq!(read.phased, variant.phased);
-    let n_alleles = variant.alleles.len();
     let mut uncalled = 0;
+    let mut all_supported = true;
     for (index, &number) in selection.iter().enumerate() {
         let sample = &variant.samples[number];
-        assert_eq!(read.ploidies[index], sample.ploidy);
-        assert_eq!(read.missing[index], sample.missing);
-        let (dosages, call, sample_uncalled) = expected(variant, sample, threshold);
-        let is_diploid = (1..=2).contains(&sample.ploidy);
-        if is_diploid {
-            uncalled += sample_uncalled;
-        }
-        if let Some(calls) = &read.calls {
-            assert_eq!(calls[index], call, "{variant:?} {sample:?}");
-        }
-        for (allele, expected) in dosages.iter().enumerate() {
-            let found = f64::from(f32::from_bits(read.dosages[index * n_alleles + allele]));
-            let is_same = (found - expected).abs() < 1e-5 || (found.is_nan() && expected.is_nan());
-            assert!(is_same, "{found} {expected} {variant:?}");
-        }
-        let stored: Vec<u64> = read.probabilities[index]
-            .iter()
-            .map(|&v| v.into())
-            .collect();
-        let all = distributions(variant, sample).concat();
-        assert_eq!(stored, if sample.missing { Vec::new() } else { all });
+        all_supported &= (1..=2).contains(&sample.ploidy);
+        uncalled += check_sample(variant, sample, read, index, threshold);
     }
-    let ploidies = selection
-        .iter()
-        .map(|&number| variant.samples[number].ploidy);
-    let all_supported = ploidies.clone().all(|ploidy| (1..=2).contains(&ploidy));
     assert_eq!(read.calls.is_some(), all_supported);
     if all_supported {
         assert_eq!(read.uncalled, uncalled);
     }
+}
+
+/// Compares one sample, and returns how many of its haplotypes or genotypes have no call.
+fn check_sample(
+    variant: &Variant,
+    sample: &Sample,
+    read: &Read,
+    index: usize,
+    threshold: f64,
+) -> usize {
+    assert_eq!(read.ploidies[index], sample.ploidy);
+    assert_eq!(read.missing[index], sample.missing);
+    let (dosages, call, uncalled) = expected(variant, sample, threshold);
+    if let Some(calls) = &read.calls {
+        assert_eq!(calls[index], call, "{variant:?} {sample:?}");
+    }
+    for (allele, expected) in dosages.iter().enumerate() {
+        let found = f64::from(f32::from_bits(read.dosages[index * dosages.len() + allele]));
+        let is_same = (found - expected).abs() < 1e-5 || (found.is_nan() && expected.is_nan());
+        assert!(is_same, "{found} {expected} {variant:?}");
+    }
+    let stored = read.probabilities[index].iter();
+    let stored: Vec<u64> = stored.map(|&value| value.into()).collect();
+    let all = distributions(variant, sample).concat();
+    assert_eq!(stored, if sample.missing { Vec::new() } else { all });
+    uncalled
 }
 
 /// Stored values of one distribution of `len` values, from random weights; often certain.
@@ -378,4 +381,36 @@ fn an_empty_file_has_no_variants() {
     let file = BgenFile::open(&path).unwrap();
     assert_eq!(file.samples(), ["sample_1", "sample_2"]);
     assert!(file.variants().unwrap().is_empty());
+}
+
+#[test]
+fn threads_read_one_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.bgen");
+    let variants = (0..64).map(|number| {
+        let samples = vec![
+            sample(2, &[number, ONE_8 - number]),
+            sample(2, &[0, number]),
+        ];
+        Variant::new(number + 1, 2, samples)
+    });
+    writer::write(&path, ZLIB, &variants.collect::<Vec<_>>());
+    let expected = read_path(&path).unwrap();
+    let file = BgenFile::open(&path).unwrap();
+    let variants = file.variants().unwrap();
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let expected = &expected;
+            let variants = &variants;
+            let file = &file;
+            scope.spawn(move || {
+                let mut record = BgenRecord::new();
+                for step in 0..variants.len() {
+                    let index = (step * 13 + thread) % variants.len();
+                    file.read(variants, index, &mut record).unwrap();
+                    assert_eq!(Read::of(&record), expected[index]);
+                }
+            });
+        }
+    });
 }

@@ -1,8 +1,9 @@
 //! The list of variants: by a walk, from a bgenix index, from a cache.
 
 use std::{
+    fmt::Write as _,
     fs,
-    io::Write,
+    io::Write as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -28,7 +29,7 @@ pub fn variants(n_variants: u32) -> Vec<Variant> {
             let n_alleles = 1 + (number as usize * 7) % 5;
             let position = 1 + (number * 7919) % 100_000;
             let mut variant = Variant::new(position, n_alleles, vec![sample(n_alleles); 3]);
-            variant.contig = ["", "2", "chrX"][number as usize % 3].to_owned();
+            variant.contig = String::from(["", "2", "chrX"][number as usize % 3]);
             if number % 10 == 3 {
                 variant.alleles[0] = "ACGT".repeat(number as usize % 700 + 1);
             }
@@ -51,7 +52,11 @@ fn list(variants: &BgenVariants) -> Vec<(u64, String, String, u32, Vec<String>)>
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut text = String::new();
+    for byte in bytes {
+        write!(text, "{byte:02x}").unwrap();
+    }
+    text
 }
 
 /// The statements that make the index of a file, with the schema of bgenix.
@@ -79,8 +84,9 @@ fn sql(path: &Path, page_size: u32, table_end: &str) -> String {
         let second = alleles
             .get(1)
             .map_or("NULL".to_owned(), |allele| format!("'{allele}'"));
-        sql += &format!(
-            "INSERT INTO Variant VALUES ('{}', {}, '{}', {}, '{}', {second}, {}, {});\n",
+        writeln!(
+            sql,
+            "INSERT INTO Variant VALUES ('{}', {}, '{}', {}, '{}', {second}, {}, {});",
             variant.contig,
             variant.position,
             variant.rsid,
@@ -88,7 +94,8 @@ fn sql(path: &Path, page_size: u32, table_end: &str) -> String {
             alleles[0],
             variant.offset,
             end - variant.offset,
-        );
+        )
+        .unwrap();
     }
     sql + "COMMIT;\n"
 }

@@ -1,6 +1,6 @@
 //! Against PLINK 2: VCF files that it converts to BGEN, and BGEN files that it converts to VCF.
 
-use std::{fmt::Write as _, fs, path::Path};
+use std::{collections::HashMap, fmt::Write as _, fs, path::Path};
 
 use gf_genotypes::{ABSENT, MISSING};
 
@@ -194,6 +194,11 @@ fn genotypes_are_those_of_the_vcf() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     write_hard_calls(folder);
+    let mut lines = HashMap::new();
+    for line in records(&folder.join("in.vcf")) {
+        let id = line.split('\t').nth(2).unwrap().to_owned();
+        lines.insert(id, line);
+    }
     for version in ["bgen-1.2", "bgen-1.3"] {
         for bits in [1, 2, 3, 5, 8, 11, 15, 16] {
             for order in ["", "ref-first"] {
@@ -202,35 +207,10 @@ fn genotypes_are_those_of_the_vcf() {
                 );
                 run(folder, "plink2", &convert);
                 let reads = read_path(&folder.join("x.bgen")).unwrap();
-                // PLINK 2 sorts contigs.
-                run(
-                    folder,
-                    "plink2",
-                    "--vcf in.vcf --psam sexes.psam --export vcf --out back",
-                );
-                let lines = records(&folder.join("back.vcf"));
                 assert_eq!(reads.len(), lines.len());
-                for (read, line) in reads.iter().zip(&lines) {
-                    check_calls(read, line, order == "ref-first");
-                }
-                let source = records(&folder.join("in.vcf"));
-                let source_lines = lines.iter().map(|line| {
-                    let id = line.split('\t').nth(2).unwrap();
-                    source
-                        .iter()
-                        .find(|line| line.contains(&format!("\t{id}\t")))
-                        .unwrap()
-                });
-                for (read, line) in reads.iter().zip(source_lines) {
-                    let calls = read.calls.as_ref().unwrap();
-                    for (call, gt) in calls.iter().zip(line.split('\t').skip(9)) {
-                        let call = if order == "ref-first" {
-                            *call
-                        } else {
-                            exchanged(*call)
-                        };
-                        assert_eq!(ascending(call), ascending(vcf_call(gt)), "{line}");
-                    }
+                // PLINK 2 sorts the contigs.
+                for read in &reads {
+                    check_calls(read, &lines[&read.rsid], order == "ref-first");
                 }
             }
         }

@@ -35,7 +35,7 @@ pub use self::{
     samples::Samples,
     variants::{
         DosageField, FormatOptions, RecordLocation, RefOrder, STDIN, VariantFile, VariantRecord,
-        admits, pass, samples_of_files,
+        admits, companions, pass, samples_of_files,
     },
 };
 

@@ -1,153 +1,141 @@
 #!/usr/bin/env python3
-"""Look for phrases to avoid in Markdown pages, help texts and error messages.
+"""Find phrases to avoid in Markdown pages, pipeline files, help texts and error messages.
 
-    python3 docs/style/check.py                                      # all pages and pipeline files
-    python3 docs/style/check.py --program target/release/gf-genomics # the help of all commands too
-    python3 docs/style/check.py README.md docs/src/limits.md         # these files only
+    python3 docs/style/check.py                                       # all pages, pipeline files
+    python3 docs/style/check.py --program target/release/gf-genomics  # and the help of all commands
+    python3 docs/style/check.py README.md docs/src/limits.md          # only these files
 
-words.csv has one phrase per row: a regular expression without regard to case, the replacement, and
-a note. A space of the expression also matches one line break. Code blocks, code in backticks,
-targets of links and HTML comments are not read, except for the messages of errors.md.
+words.csv has one phrase per row: a regular expression (case does not matter), the replacement, and
+a note. A space in the expression also matches a line break. Code, link targets and HTML comments
+are ignored, except for the messages in errors.md.
 
-The script prints each phrase with its place, and the mean number of words per sentence. The exit
-code is 1 if there is a phrase of the list, and 2 if something is missing.
+The script prints each phrase with its location, and the mean number of words per sentence. The
+exit code is 1 if a phrase of the list occurs, and 2 if the check cannot run.
 """
 import argparse, csv, re, subprocess, sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-FENCE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
-COMMENT_OR_TARGET = re.compile(r"<!--.*?-->|\]\([^)]*\)", re.DOTALL)
-CODE = re.compile(r"`[^`]*`")
-# Lines that are no sentences: headings, rows of tables, and lines of figures or usage.
-NO_SENTENCE = re.compile(r"^\s*(#.*|\|.*|Usage:.*|---+)$", re.MULTILINE)
-# A new paragraph: an empty line, or a new item of a list.
-PARAGRAPH = re.compile(r"\n\s*\n|\n\s*(?:[-*]|\d+\.)\s+")
-SENTENCE_END = re.compile(r"[.!?:]['\")*]*\s+(?=[\"'(*]*[A-Z0-9`])")
-# In a help text: an example command, a default or the possible values.
-HELP_CODE = re.compile(r"^ *(?:gf-genomics|\$) .*?$|\[[^\]]*\]|<[^>]*>|--?[a-z][\w-]*", re.MULTILINE)
+BLOCK = re.compile(r"^```.*?^```|<!--.*?-->|\]\([^)]*\)", re.DOTALL | re.MULTILINE)
+INLINE_CODE = re.compile(r"`[^`]*`")
+# Example commands, defaults, possible values, arguments and options of a help text.
+HELP_CODE = re.compile(
+    r"^ *(?:gf-genomics|snakemake|srun) .*?$|\[[^\]]*\]|<[^>]*>|--?[a-z][\w-]*", re.MULTILINE
+)
+# Lines that are not sentences: headings, table rows and the usage of a command.
+NOT_SENTENCE = re.compile(r"^\s*(?:#.*|\|.*|Usage:.*)$", re.MULTILINE)
+PARAGRAPH_END = re.compile(r"\n\s*\n|\n\s*(?:[-*]|\d+\.)\s+")
+SENTENCE_END = re.compile(r"[.!?][\"')*]*\s+(?=[\"'(*\[]*[A-Z0-9])")
 
 
 class Failure(Exception):
-    """Something that the check needs is missing."""
+    """The check cannot run."""
 
 
-def blank(text):
-    """Spaces in place of text, with the same line breaks, so that places stay the same."""
-    return re.sub(r"[^\n]", " ", text)
+def masked(pattern, letter, text):
+    """The text with each match replaced by a letter. Offsets and line breaks stay the same."""
+    return pattern.sub(lambda match: re.sub(r"[^\n]", letter, match.group()), text)
 
 
-def one_word(text):
-    """A word of the same length in place of code; its line breaks stay."""
-    return re.sub(r"[^\n]", "x", text)
-
-
-def markdown_prose(text, reads_messages=False):
-    for pattern in (FENCE, COMMENT_OR_TARGET):
-        text = pattern.sub(lambda match: blank(match.group()), text)
-    if reads_messages:
-        text = text.replace("``", "  ")
-    return CODE.sub(lambda match: one_word(match.group()), text)
-
-
-def file_prose(path):
+def prose_of(path):
+    """The prose of a file: a Markdown page, or the comments of a pipeline file."""
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".toml":
-        lines = (line.partition("#")[2] if "#" in line else "" for line in text.split("\n"))
-        return CODE.sub(lambda match: one_word(match.group()), "\n".join(lines))
-    return markdown_prose(text, path.name == "errors.md")
+        text = "\n".join(line.partition("#")[2] for line in text.split("\n"))
+    if path.name == "errors.md":
+        text = text.replace("``", "  ")
+    return masked(INLINE_CODE, "X", masked(BLOCK, " ", text))
 
 
 def read_phrases():
-    """Each phrase as an expression, with its replacement."""
+    """Pairs of a compiled expression and its replacement."""
     phrases = []
     with open(HERE / "words.csv", newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             expression = row["word_or_phrase"].replace(" ", r"[ ]*(?:[ ]|\n)[ ]*")
             try:
-                phrases.append((re.compile(expression, re.IGNORECASE), row["use_instead"]))
+                compiled = re.compile(expression, re.IGNORECASE | re.MULTILINE)
             except re.error as error:
                 raise Failure(f"words.csv: {row['word_or_phrase']}: {error}") from error
+            phrases.append((compiled, row["use_instead"]))
     return phrases
 
 
 def find_phrases(name, prose, phrases):
-    """Each phrase of the list in a text, as `name:line: phrase: replacement`."""
+    """Messages `name:line: phrase, write replacement`, in order of lines."""
     found = []
     for expression, replacement in phrases:
         for match in expression.finditer(prose):
             phrase = " ".join(match.group().split())
             line = prose.count("\n", 0, match.start()) + 1
-            found.append((line, f"{name}:{line}: `{phrase}`: write {replacement}"))
+            found.append((line, f'{name}:{line}: "{phrase}", write: {replacement}'))
     return [message for _, message in sorted(found)]
 
 
-def sentences(prose):
-    """The sentences of a text as lists of words."""
-    for paragraph in PARAGRAPH.split(NO_SENTENCE.sub("", prose)):
-        for sentence in SENTENCE_END.split(paragraph):
-            words = [word for word in sentence.split() if re.search(r"\w", word)]
-            if len(words) > 2:
-                yield words
-
-
 def mean_words(texts):
-    lengths = [len(words) for text in texts for words in sentences(text)]
+    """Mean number of words per sentence. A sentence has three words or more."""
+    paragraphs = [PARAGRAPH_END.split(NOT_SENTENCE.sub("", text)) for text in texts]
+    sentences = [
+        sentence for parts in paragraphs for part in parts for sentence in SENTENCE_END.split(part)
+    ]
+    lengths = [len(re.findall(r"\S*\w\S*", sentence)) for sentence in sentences]
+    lengths = [length for length in lengths if length > 2]
     return sum(lengths) / len(lengths) if lengths else 0.0
 
 
-def pages():
-    """All pages and pipeline files of the repository, by git's list where there is one."""
-    git = ["git", "-C", str(ROOT), "ls-files", "*.md", "pipelines/*.toml"]
-    listed = subprocess.run(git, capture_output=True, text=True)
+def all_files():
+    """The Markdown pages and pipeline files that git tracks."""
+    command = ["git", "-C", str(ROOT), "ls-files", "*.md", "pipelines/*.toml"]
+    listed = subprocess.run(command, capture_output=True, text=True)
     if listed.returncode:
-        raise Failure(f"`git ls-files` failed in {ROOT}: name the files to check")
-    return [ROOT / line for line in listed.stdout.splitlines() if (ROOT / line).exists()]
+        raise Failure(f"`git ls-files` failed in {ROOT}; give the files to check")
+    return [ROOT / line for line in listed.stdout.splitlines()]
 
 
 def help_texts(program):
-    """The help of the program and of all its commands, by name."""
+    """The help of the program and of each command, by name."""
 
-    def text_of(*arguments):
+    def help_of(*command):
+        arguments = [program, *command, "--help"]
         try:
-            run = subprocess.run([program, *arguments, "--help"], capture_output=True, text=True)
+            return subprocess.run(arguments, capture_output=True, text=True).stdout
         except OSError as error:
-            raise Failure(f"{program}: {error.strerror}; is it built?") from error
-        return HELP_CODE.sub(lambda match: one_word(match.group()), run.stdout), run.stdout
+            raise Failure(f"{program}: {error.strerror}; build it with cargo build") from error
 
-    masked, plain = text_of()
-    texts = {"--help": masked}
-    commands = re.search(r"^Commands:\n(.*?)\n\n", plain, re.DOTALL | re.MULTILINE)
+    overview = help_of()
+    commands = re.search(r"^Commands:\n(.*?)\n\n", overview, re.DOTALL | re.MULTILINE)
     if not commands:
         raise Failure(f"{program} --help lists no commands")
+    texts = {"--help": overview}
     for name in re.findall(r"^  ([a-z-]+) ", commands.group(1), re.MULTILINE):
-        texts[f"{name} --help"] = text_of(name)[0]
-    return texts
+        texts[f"{name} --help"] = help_of(name)
+    return {name: masked(HELP_CODE, "X", text) for name, text in texts.items()}
 
 
 def main():
     as_written = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=as_written)
-    parser.add_argument("files", nargs="*", type=Path, help="default: all pages")
-    parser.add_argument("--program", metavar="PATH", help="also read the help of this program")
+    parser.add_argument("files", nargs="*", type=Path, help="default: all pages and pipeline files")
+    parser.add_argument("--program", metavar="PATH", help="also check the help of this program")
     options = parser.parse_args()
+    groups = {"README": {}, "book": {}, "other": {}, "help": {}}
+    for path in options.files or all_files():
+        name = str(path.resolve()).removeprefix(f"{ROOT}/")
+        group = "README" if name == "README.md" else "other"
+        group = "book" if name.startswith("docs/src/") else group
+        groups[group][name] = prose_of(path)
+    if options.program:
+        groups["help"] = help_texts(options.program)
     phrases, found = read_phrases(), []
-    groups = {"README": [], "book": [], "help": [], "other": []}
-    texts = {str(path.resolve()): file_prose(path) for path in options.files or pages()}
-    for name, prose in texts.items():
-        name = name.removeprefix(f"{ROOT}/")
-        group = "book" if name.startswith("docs/src/") else "other"
-        groups["README" if name == "README.md" else group].append(prose)
-        found += find_phrases(name, prose, phrases)
-    for name, prose in (help_texts(options.program) if options.program else {}).items():
-        groups["help"].append(prose)
-        found += find_phrases(name, prose, phrases)
-    print("".join(message + "\n" for message in found), end="")
-    for group, prose in groups.items():
-        if prose:
-            print(f"mean words per sentence, {group}: {mean_words(prose):.1f}")
-    sys.exit(f"{len(found)} phrases to avoid: see docs/style/words.csv" if found else 0)
+    for group, texts in groups.items():
+        for name, prose in texts.items():
+            found += find_phrases(name, prose, phrases)
+        if texts:
+            print(f"mean words per sentence, {group}: {mean_words(texts.values()):.1f}")
+    if found:
+        print("\n".join(found))
+        sys.exit(f"{len(found)} phrases to avoid; docs/style/words.csv has the list")
 
 
 if __name__ == "__main__":

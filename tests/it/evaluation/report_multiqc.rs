@@ -1,8 +1,8 @@
-//! What `evaluate` writes for MultiQC, in MultiQC: general statistics, tables of AUCs and of
-//! people, and ROC curves.
+//! The files that `evaluate` writes for MultiQC, in MultiQC: general statistics, tables of AUCs and
+//! of samples, and ROC curves.
 //!
-//! Runs the MultiQC of the Python of `GF_PYTHON`, or of `python3`; skipped aloud where that has
-//! none.
+//! Runs the MultiQC of the Python of `GF_PYTHON`, or of `python3`. Skipped with a message where it
+//! is not installed.
 
 use std::{
     fmt::Write,
@@ -86,7 +86,7 @@ fn multiqc_shows_general_statistics_tables_and_roc_curves_by_either_way() {
         folder.path(),
         "evaluate --predictions predictions.csv --out study --guards warn",
     );
-    // Found by name, or as a configuration that holds them all in an empty folder.
+    // Found by name, or as a configuration with all sections in an empty folder.
     fs::create_dir(folder.path().join("empty")).unwrap();
     for arguments in [
         &["study"][..],

@@ -54,7 +54,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     background::{Background, TrainingLog},
     comparison::Comparison,
-    demographics::{AgeSummary, GroupCount, ScoreDensity, SplitCharacteristics},
+    demographics::{AgeSummary, GroupCount, GroupSize, ScoreDensity, SplitCharacteristics},
     error::Error,
     folds::CorrectedTest,
     non_additive::NonAdditive,

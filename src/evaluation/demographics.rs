@@ -54,8 +54,20 @@ pub struct GroupCount {
     pub characteristic: String,
     /// The value.
     pub level: String,
-    /// `None` for 1 to 4 samples.
-    pub n: Option<usize>,
+    /// Number of samples.
+    pub n: GroupSize,
+}
+
+/// Number of samples of a group, as far as it may be shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum GroupSize {
+    /// 0, or at least 5.
+    Exact(usize),
+    /// 1 to 4.
+    BelowFive,
+    /// At least 5. The exact number would reveal that of the only group below 5, by subtraction
+    /// from all samples.
+    Withheld,
 }
 
 /// Density of the scores of one model among the samples of one ancestry.
@@ -138,13 +150,36 @@ fn group_counts(stratum: &Stratum, split: Split, scores: &Scores) -> Vec<GroupCo
     stratum
         .levels
         .iter()
-        .zip(counts)
+        .zip(group_sizes(&counts))
         .map(|(level, n)| GroupCount {
             characteristic: stratum.name.clone(),
             level: level.clone(),
-            n: (n == 0 || n >= MIN_COUNT).then_some(n),
+            n,
         })
         .collect()
+}
+
+/// Sizes of all groups of a characteristic. If one group only is below [`MIN_COUNT`], the smallest
+/// of the others is withheld too.
+fn group_sizes(counts: &[usize]) -> Vec<GroupSize> {
+    let mut sizes: Vec<GroupSize> = counts
+        .iter()
+        .map(|&n| match n {
+            0 | MIN_COUNT.. => GroupSize::Exact(n),
+            _ => GroupSize::BelowFive,
+        })
+        .collect();
+    let n_small = sizes
+        .iter()
+        .filter(|size| **size == GroupSize::BelowFive)
+        .count();
+    let smallest_other = (0..counts.len())
+        .filter(|&group| counts[group] >= MIN_COUNT)
+        .min_by_key(|&group| counts[group]);
+    if let Some(group) = smallest_other.filter(|_| n_small == 1) {
+        sizes[group] = GroupSize::Withheld;
+    }
+    sizes
 }
 
 /// Densities of every model on the last split, by ancestry; empty where no ancestry is known.
@@ -253,6 +288,20 @@ impl Histogram {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_small_group_cannot_be_found_by_subtraction() {
+        use GroupSize::{BelowFive, Exact, Withheld};
+        assert_eq!(
+            group_sizes(&[238, 3, 718]),
+            [Withheld, BelowFive, Exact(718)]
+        );
+        assert_eq!(
+            group_sizes(&[3, 4, 718]),
+            [BelowFive, BelowFive, Exact(718)]
+        );
+        assert_eq!(group_sizes(&[0, 5, 718]), [Exact(0), Exact(5), Exact(718)]);
+    }
 
     #[test]
     fn a_density_integrates_to_one_and_has_the_mode_of_its_samples() {

@@ -150,6 +150,7 @@ fn quoted(word: &str) -> String {
     }
 }
 
-fn file_name(path: &str) -> String {
+/// The last part of a path.
+pub(super) fn file_name(path: &str) -> String {
     path.rsplit(['/', '\\']).next().unwrap_or(path).to_owned()
 }

@@ -15,6 +15,8 @@ const PALETTE: [Colour; 6] = [
 
 /// Most ticks of a logarithmic axis. With more, only powers of ten have a tick.
 const MAX_LOG_TICKS: usize = 12;
+/// Most characters of a name in a figure. The tables have the whole name.
+const MAX_NAME: usize = 32;
 /// Intended number of intervals between the ticks of a linear axis.
 const N_INTERVALS: f64 = 5.0;
 
@@ -286,6 +288,14 @@ pub struct Figure {
 }
 
 impl Figure {
+    /// Whether some series are switched off at first.
+    pub(super) fn has_hidden(&self) -> bool {
+        self.panels
+            .iter()
+            .flat_map(|panel| &panel.series)
+            .any(|series| series.is_hidden)
+    }
+
     /// The legend of all panels: the named series of the panel that has most; empty with one name.
     pub(super) fn legend(&self) -> Vec<&Series> {
         let panel = self
@@ -346,6 +356,19 @@ impl Series {
     }
 }
 
+/// A name for a figure, with at most [`MAX_NAME`] characters. The middle is left out, because names of similar models differ
+/// at their ends.
+pub fn shortened(name: &str) -> String {
+    let n_letters = name.chars().count();
+    if n_letters <= MAX_NAME {
+        return name.to_owned();
+    }
+    let start: String = name.chars().take(MAX_NAME / 2).collect();
+    let n_skipped = n_letters - (MAX_NAME - MAX_NAME / 2 - 1);
+    let end: String = name.chars().skip(n_skipped).collect();
+    format!("{start}\u{2026}{end}")
+}
+
 /// Ticks at 1, 2 and 5 times the powers of ten between two values above 0.
 fn log_ticks(low: f64, high: f64) -> Vec<Tick> {
     let exponents = low.log10().floor() as i32..=high.log10().ceil() as i32;
@@ -364,7 +387,7 @@ fn log_ticks(low: f64, high: f64) -> Vec<Tick> {
         .collect()
 }
 
-/// `digit` times ten to the power of `exponent`, without rounding errors such as 0.20000000000000001.
+/// `digit` times ten to the power of `exponent`, without rounding errors.
 fn decimal(digit: i32, exponent: i32) -> f64 {
     format!("{digit}e{exponent}").parse().unwrap_or(f64::NAN)
 }

@@ -1,7 +1,7 @@
 //! Holm's correction for several tests (Holm 1979).
 //!
-//! With p-values sorted by size, the corrected p-value of the i-th of m (i from 0) is the largest of
-//! `(m - j) p_j` over all j up to i, and at most 1.
+//! With p-values sorted by size, the corrected p-value of the i-th of m (i from 0) is the largest
+//! of `(m - j) p_j` over all j up to i, and at most 1.
 
 /// Corrected p-values, in the order of `p_values`.
 pub fn corrected(p_values: &[f64]) -> Vec<f64> {

@@ -1,13 +1,12 @@
 //! A panel of a figure for plotly.js.
 //!
 //! Input -> output: a [`Figure`] and one of its panels -> the JSON that `Plotly.newPlot` takes.
-//! Colours of text and grid follow the theme of the page, so `page.js` sets them.
+//! `page.js` adds what depends on the screen: colours of text and grid, and the toolbar.
 
 use serde_json::{Value, json};
 
-use super::{
-    figure::{Arrangement, Axis, Colour, Dash, Figure, FigurePanel, Marker, Point, Series, Shape},
-    svg::labels,
+use super::figure::{
+    Arrangement, Axis, Colour, Dash, Figure, FigurePanel, Marker, Point, Series, Shape, shortened,
 };
 
 /// Source of plotly.js with the traces used here; see `plotly/README.md`.
@@ -16,7 +15,7 @@ pub const LIBRARY: &str = include_str!("plotly/plotly-basic.min.js");
 /// Height in pixels of a row of a forest plot.
 const ROW_HEIGHT: usize = 26;
 /// Space in pixels for the estimates to the right of a forest plot.
-const NOTES_WIDTH: usize = 165;
+const NOTES_WIDTH: usize = 190;
 
 /// Data, layout and configuration of a panel.
 pub fn plotly(figure: &Figure, panel: &FigurePanel) -> Value {
@@ -31,7 +30,9 @@ pub fn plotly(figure: &Figure, panel: &FigurePanel) -> Value {
         "config": {
             "responsive": true,
             "displaylogo": false,
-            "displayModeBar": "hover",
+            // A button of plotly.js would send the data of the figure to a server.
+            "showSendToCloud": false,
+            "plotlyServerURL": "",
             "modeBarButtonsToRemove": ["lasso2d", "select2d", "autoScale2d"],
             "toImageButtonOptions": { "format": "svg", "filename": figure.id },
         },
@@ -81,7 +82,7 @@ fn layout(figure: &Figure, panel: &FigurePanel) -> Value {
 
 fn title(text: &str) -> Value {
     json!({
-        "text": escaped(text),
+        "text": escaped(&shortened(text)),
         "font": { "size": 13 },
         "x": 0.02,
         "xanchor": "left",
@@ -117,7 +118,10 @@ fn axis(axis: &Axis, (low, high): (f64, f64)) -> Value {
     if axis.is_log || !axis.ticks.is_empty() {
         let ticks = axis.ticks_in((low, high));
         let values: Vec<f64> = ticks.iter().map(|tick| tick.value).collect();
-        let texts: Vec<String> = labels(&ticks).iter().map(|label| escaped(label)).collect();
+        let texts: Vec<String> = ticks
+            .iter()
+            .map(|tick| escaped(&shortened(&tick.label)))
+            .collect();
         json["tickmode"] = json!("array");
         json["tickvals"] = json!(values);
         json["ticktext"] = json!(texts);
@@ -134,7 +138,9 @@ struct Traces<'a> {
     colour: String,
     /// The colour of a band.
     translucent: String,
+    /// The whole name, which joins a line and its band.
     name: String,
+    short_name: String,
     is_hidden: bool,
     /// Texts under the pointer; empty for the default text.
     texts: Vec<String>,
@@ -163,6 +169,7 @@ impl<'a> Traces<'a> {
             colour: format!("rgb({red},{green},{blue})"),
             translucent: format!("rgba({red},{green},{blue},0.2)"),
             name: escaped(&series.name),
+            short_name: escaped(&shortened(&series.name)),
             is_hidden: series.is_hidden,
             texts,
         }
@@ -287,7 +294,7 @@ impl<'a> Traces<'a> {
 
     /// Adds the name for the legend. A guide line has no name, and no text under the pointer.
     fn named(&self, mut trace: Value) -> Value {
-        trace["name"] = json!(self.name);
+        trace["name"] = json!(self.short_name);
         trace["legendgroup"] = json!(self.name);
         trace["showlegend"] = json!(!self.name.is_empty());
         if self.name.is_empty() {

@@ -52,7 +52,7 @@ pub fn stage(folder: &str) -> &'static str {
 pub fn count(path: &[&str]) -> String {
     match path {
         ["skips", reason] => format!("Skipped or changed: {}", skip(reason)),
-        ["n_distinct_haplotypes", locus] => format!("Distinct haplotypes of {locus}"),
+        ["n_distinct_haplotypes", locus] => format!("Distinct haplotypes at locus {locus}"),
         ["genotypes", "filters", filter] => format!("Records with FILTER {filter}"),
         ["apoe", allele @ ("e1" | "e2" | "e3" | "e4")] => format!("APOE {allele} haplotypes"),
         ["genotypes" | "apoe", key] => known_count(key),
@@ -85,8 +85,10 @@ fn known_count(key: &str) -> String {
         "nt_per_token" => "Nucleotides per token (mean)",
         "n_empty_haplotypes" => "Haplotypes without a nucleotide",
         "n_unread_alleles" => "Alleles at positions that do not vary in training (not read)",
-        "n_samples_with_unread_alleles" => "Samples with such an allele, summed over loci",
-        "most_unread_alleles" => "Most such alleles of one sample at one locus",
+        "n_samples_with_unread_alleles" => {
+            "Samples with an allele that is not read, summed over loci"
+        }
+        "most_unread_alleles" => "Most alleles not read of one sample at one locus",
         "n_dosages" => "Variants with dosages",
         "constant_dosages" => "Variants left out: the same dosage in all training samples",
         "sites_without_training_calls" => "Variants left out: no call in the training split",
@@ -111,7 +113,7 @@ fn skip(reason: &str) -> String {
         "symbolic" => "symbolic allele or breakend".to_owned(),
         "phase_set" => "heterozygote of another phase set".to_owned(),
         "haploid_absent" => "haploid call, second haplotype absent".to_owned(),
-        _ => lower(&in_words(reason)),
+        _ => in_sentence(&in_words(reason)),
     }
 }
 
@@ -164,11 +166,14 @@ fn in_words(key: &str) -> String {
     }
 }
 
-fn lower(text: &str) -> String {
-    let mut letters = text.chars();
+/// Words inside of a sentence: the first letter in lower case, unless they are an abbreviation.
+pub fn in_sentence(words: &str) -> String {
+    let mut letters = words.chars();
     match letters.next() {
-        Some(first) => first.to_lowercase().chain(letters).collect(),
-        None => String::new(),
+        Some(first) if words.chars().any(char::is_lowercase) => {
+            first.to_lowercase().chain(letters).collect()
+        }
+        _ => words.to_owned(),
     }
 }
 

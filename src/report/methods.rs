@@ -3,7 +3,7 @@
 //! Input -> output: a [`Verdict`] and its [`Background`] -> sentences. A sentence whose facts are
 //! unknown is left out.
 
-use gf_cohort_schema::{AucRow, STACKED, Split};
+use gf_cohort_schema::{AucRow, STACKED};
 use serde_json::Value;
 
 use super::{
@@ -79,18 +79,15 @@ impl Facts<'_> {
             .verdict
             .people
             .iter()
-            .map(|row| {
-                format!(
-                    "{} ({})",
-                    split_name(row.split),
-                    classes(row.n_cases, row.n_controls)
-                )
-            })
+            .map(|row| format!("{} ({})", row.split, classes(row.n_cases, row.n_controls)))
             .collect();
         match splits.as_slice() {
             [] => None,
-            [only] => Some(format!("All samples were in the {only}.")),
-            _ => Some(format!("Samples were split into {}.", listed(&splits))),
+            [only] => Some(format!("All samples were in one split, {only}.")),
+            _ => Some(format!(
+                "Samples were divided into the splits {}.",
+                listed(&splits)
+            )),
         }
     }
 
@@ -250,7 +247,10 @@ impl Facts<'_> {
     }
 
     fn strata(&self) -> Option<String> {
-        let names = stratum_names(self.verdict);
+        let names: Vec<String> = stratum_names(self.verdict)
+            .iter()
+            .map(|name| labels::in_sentence(name))
+            .collect();
         (!names.is_empty()).then(|| format!("Results were stratified by {}.", listed(&names)))
     }
 
@@ -268,14 +268,6 @@ impl Facts<'_> {
             format!(" (seed {seed})")
         };
         format!("Analyses used gf-genomics {version}{seed}.")
-    }
-}
-
-fn split_name(split: Split) -> &'static str {
-    match split {
-        Split::Train => "training split",
-        Split::Validation => "validation split",
-        Split::Test => "test split",
     }
 }
 

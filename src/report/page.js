@@ -39,6 +39,8 @@
     if (window.innerWidth < NARROW) {
       layout = narrowed(layout);
     }
+    // The toolbar is visible under the pointer only. Screens without a pointer have none.
+    figure.config.displayModeBar = matchMedia("(hover: hover)").matches ? "hover" : false;
     return Plotly.newPlot(plot, figure.data, layout, figure.config);
   }
 

@@ -32,6 +32,8 @@ struct DrawnFigure<'a> {
     class: &'static str,
     /// Height in pixels of a panel.
     height: usize,
+    /// Some series are switched off at first.
+    has_hidden: bool,
     /// Names of the legend with their colours, for figures with several panels.
     legend: Vec<LegendEntry>,
 }
@@ -178,6 +180,7 @@ fn drawn(figure: &Figure) -> DrawnFigure<'_> {
             Arrangement::Forest => "forest",
         },
         height: interactive::height(figure),
+        has_hidden: figure.has_hidden(),
         legend: legend(figure),
     }
 }

@@ -4,17 +4,28 @@
 
 use gf_cohort_schema::counted;
 
-use super::Summary;
+use super::{Summary, background::file_name};
 use crate::evaluation::{NonAdditive, Stacked};
 
 /// Sentences below the verdict: remarks, samples that were left out, and how tables were read.
 pub fn notes(summary: &Summary) -> Vec<String> {
-    [
-        remarks(summary),
-        summary.left_out(),
-        summary.readings.clone(),
-    ]
-    .concat()
+    let readings = summary.readings.iter().map(|reading| shareable(reading));
+    [remarks(summary), summary.left_out(), readings.collect()].concat()
+}
+
+/// A sentence about a table without the sample that it names as an example, and without the folder
+/// of the table: the page is passed on.
+fn shareable(reading: &str) -> String {
+    let sentence = match reading.split_once(", such as ") {
+        Some((sentence, _)) => sentence,
+        None => reading,
+    };
+    match sentence.split_once(": ") {
+        Some((path, rest)) if path.contains(['/', '\\']) => {
+            format!("{}: {rest}", file_name(path))
+        }
+        _ => sentence.to_owned(),
+    }
 }
 
 /// How intervals were computed, the stacked model, and tests over folds, one sentence each.
@@ -67,4 +78,22 @@ fn stacked_remark(stacked: &Stacked) -> String {
         terms.join(", "),
         100.0 - joint
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sentence_for_the_page_names_no_sample_and_no_folder() {
+        assert_eq!(
+            shareable("3 of the 40 test samples have no prediction, such as HG00096"),
+            "3 of the 40 test samples have no prediction"
+        );
+        assert_eq!(
+            shareable("/home/me/scores.sscore: scores are those of 1 column: SUM"),
+            "scores.sscore: scores are those of 1 column: SUM"
+        );
+        assert_eq!(shareable("no split: test"), "no split: test");
+    }
 }

@@ -136,7 +136,7 @@ impl<'a> Sources<'a> {
                 "Non-genetic variables",
                 known_if(
                     self.has_model("prs-covariates"),
-                    "The covariates of the cohort table, alone in prs-covariates; add their definitions",
+                    "The covariates of the cohort table, alone in prs-covariates; add definitions",
                     "covariates and their definitions",
                 ),
             ),
@@ -300,7 +300,7 @@ impl<'a> Sources<'a> {
                 "Risk model calibration",
                 known_if(
                     !self.verdict.calibration.is_empty(),
-                    "Figure of calibration; slope, intercept and Brier score in the table of models",
+                    "Figure of calibration; slope, intercept and Brier score by model",
                     "calibration",
                 ),
             ),
@@ -336,9 +336,7 @@ impl<'a> Sources<'a> {
 
     fn availability_items(&self) -> Vec<(&'static str, Known)> {
         let known = if self.scores.is_empty() {
-            Err(
-                "where scores, models and data are available; deposit new scores in the PGS Catalog",
-            )
+            Err("availability of scores, models and data; deposit new scores in the PGS Catalog")
         } else {
             Ok(format!(
                 "Published scores: {}; deposit new scores",

@@ -14,7 +14,7 @@ use super::{
     },
 };
 use crate::{
-    evaluation::{SplitCharacteristics, p_value_text},
+    evaluation::{GroupSize, SplitCharacteristics, p_value_text},
     layout,
 };
 
@@ -33,9 +33,11 @@ pub fn models(verdict: &Verdict) -> Table {
         )
     });
     let reference = narrative::reference(verdict);
-    let differences = reference.map_or(String::new(), |row| {
-        format!(" Differences are to {}.", row.model)
-    });
+    let differences = reference
+        .filter(|_| shown.iter().any(|row| row.delta_auroc.is_some()))
+        .map_or(String::new(), |row| {
+            format!(" Differences are to {}.", row.model)
+        });
     let header = vec![
         "Model",
         "Type",
@@ -170,8 +172,8 @@ fn stratum_row(row: &StratumRow) -> Row {
     Row::plain(vec![
         Cell::text(row.model.clone()),
         Cell::text(format!("{stratum}: {}", row.level)),
-        Cell::sorted(masked(row.n_cases), Some(row.n_cases.max(4) as f64)),
-        Cell::sorted(masked(row.n_controls), Some(row.n_controls.max(4) as f64)),
+        class_count(row.n_cases, row.n_controls),
+        class_count(row.n_controls, row.n_cases),
         Cell::sorted(interval(row.auroc, row.ci_low, row.ci_high, 3), row.auroc),
         Cell::sorted(
             signed_interval(row.delta_auroc, row.delta_ci_low, row.delta_ci_high),
@@ -180,6 +182,18 @@ fn stratum_row(row: &StratumRow) -> Row {
         Cell::sorted(row.p_value.map_or(String::new(), p_value_text), row.p_value),
         Cell::text(row.reason.clone().unwrap_or_default()),
     ])
+}
+
+/// Number of samples of one class in a stratum. It is withheld where the other class has 1 to 4
+/// samples, because the cohort table has the size of the stratum.
+fn class_count(n: usize, n_of_other_class: usize) -> Cell {
+    let text = if masked(n) != "<5" && masked(n_of_other_class) == "<5" {
+        "withheld".to_owned()
+    } else {
+        masked(n)
+    };
+    let sort = if text == count(n) { n } else { 4 };
+    Cell::sorted(text, Some(sort as f64))
 }
 
 /// Names of splits in the header of the cohort table.
@@ -209,7 +223,8 @@ pub fn cohort(verdict: &Verdict) -> Table {
     rows.extend(group_rows(verdict));
     rows.retain(|row| row.cells.iter().skip(1).any(|cell| !cell.text.is_empty()));
     Table::new(
-        "Samples by split: number (percent), or mean (SD). Counts of 1 to 4 are shown as <5.",
+        "Samples by split: number (percent), or mean (SD). Counts of 1 to 4 are shown as <5. A \
+         count is withheld where it would reveal a smaller one.",
         header,
         rows,
     )
@@ -225,18 +240,24 @@ fn count_row(name: &str, splits: &[PeopleRow], n: fn(&PeopleRow) -> Option<usize
 fn share_row(name: &str, splits: &[PeopleRow], n: fn(&PeopleRow) -> usize) -> Row {
     let cells = splits
         .iter()
-        .map(|row| Cell::text(with_percent(Some(n(row)), row.n_people())));
+        .map(|row| Cell::text(with_percent(n(row), row.n_people())));
     Row::plain([Cell::text(name)].into_iter().chain(cells).collect())
 }
 
 /// `198 (49.5 %)`; `<5` without a percentage.
-fn with_percent(n: Option<usize>, total: usize) -> String {
-    match n {
-        Some(n) if n == 0 || n >= 5 => {
-            let percent = 100.0 * n as f64 / total.max(1) as f64;
-            format!("{} ({percent:.1} %)", count(n))
-        }
-        _ => "<5".to_owned(),
+fn with_percent(n: usize, total: usize) -> String {
+    let percent = 100.0 * n as f64 / total.max(1) as f64;
+    match masked(n).as_str() {
+        "<5" => "<5".to_owned(),
+        exact => format!("{exact} ({percent:.1} %)"),
+    }
+}
+
+fn group_size(size: GroupSize, total: usize) -> String {
+    match size {
+        GroupSize::Exact(n) => with_percent(n, total),
+        GroupSize::BelowFive => "<5".to_owned(),
+        GroupSize::Withheld => "withheld".to_owned(),
     }
 }
 
@@ -293,7 +314,7 @@ fn group_row(verdict: &Verdict, (characteristic, level): (&str, &str)) -> Row {
                 .iter()
                 .find(|group| group.characteristic == characteristic && group.level == level)
         });
-        Cell::text(group.map_or(String::new(), |group| with_percent(group.n, row.n_people())))
+        Cell::text(group.map_or(String::new(), |group| group_size(group.n, row.n_people())))
     });
     Row::plain([Cell::text(name)].into_iter().chain(cells).collect())
 }

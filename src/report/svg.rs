@@ -7,7 +7,7 @@ mod canvas;
 mod marks;
 
 use self::canvas::{Anchor, Canvas, INK, text_width};
-use super::figure::{Arrangement, Axis, Figure, FigurePanel, Series, Tick};
+use super::figure::{Arrangement, Axis, Figure, FigurePanel, Series, shortened};
 
 /// Width and height in pixels of the plot area of a square figure.
 const SQUARE: (f64, f64) = (460.0, 460.0);
@@ -27,8 +27,6 @@ const BELOW: f64 = 48.0;
 const LEGEND_LINE: f64 = 18.0;
 /// Length in pixels of a line in the legend.
 const KEY_LENGTH: f64 = 28.0;
-/// Most characters of a name. The tables have the whole name.
-const MAX_NAME: usize = 40;
 const MARGIN: f64 = 12.0;
 
 /// Plot area of a panel in pixels.
@@ -230,18 +228,4 @@ fn widest<'a>(texts: impl Iterator<Item = &'a str>) -> f64 {
     texts
         .map(|text| text_width(&shortened(text), 12))
         .fold(0.0, f64::max)
-}
-
-/// At most [`MAX_NAME`] characters.
-fn shortened(name: &str) -> String {
-    if name.chars().count() <= MAX_NAME {
-        return name.to_owned();
-    }
-    let start: String = name.chars().take(MAX_NAME - 1).collect();
-    format!("{start}\u{2026}")
-}
-
-/// Text of the ticks of a forest plot, shortened for the page.
-pub fn labels(ticks: &[Tick]) -> Vec<String> {
-    ticks.iter().map(|tick| shortened(&tick.label)).collect()
 }

@@ -22,19 +22,14 @@ impl Shown<'_> {
                 curve.is_hidden = false;
             }
         }
-        let others = if series.iter().any(|curve| curve.is_hidden) {
-            " Click a name in the legend to show or hide a curve."
-        } else {
-            ""
-        };
         Figure {
             id: "roc".to_owned(),
             title: format!("ROC curves on the {} split", self.split),
-            caption: format!(
+            caption:
                 "The AUC is in brackets. Bands are pointwise 95 % Wilson intervals of the true \
                  positive rate, of the headline model and of the reference. The dotted line is a \
-                 score without information (AUC 0.5).{others}"
-            ),
+                 score without information (AUC 0.5)."
+                    .to_owned(),
             x: Axis::share("False positive rate (1 - specificity)"),
             y: Axis::share("True positive rate (sensitivity)"),
             panels: vec![FigurePanel {

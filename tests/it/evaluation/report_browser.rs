@@ -1,5 +1,5 @@
-//! `report.html` in headless Chromium: every figure is drawn, nothing is fetched, the console has no
-//! error, no text is clipped, and the page has no individual-level data.
+//! `report.html` in headless Chromium: every figure is drawn, nothing is fetched, the console has
+//! no error, no text is clipped, and the page has no individual-level data.
 //!
 //! Skipped with a message where there is no `chromium`.
 
@@ -84,6 +84,8 @@ const PROBE: &str = r##"<script>addEventListener("load", () => setTimeout(() => 
     plots: Array.from(document.querySelectorAll(".plot"), (plot) =>
       [plot.closest("figure").id, points(plot), drawn(plot)]),
     cut,
+    can_upload: Array.from(document.querySelectorAll(".plot"))
+      .some((plot) => plot._context.showSendToCloud),
     n_models: before.length,
     is_sorted: rising.every((value, index) => index === 0 || value >= rising[index - 1]),
     fetched: performance.getEntriesByType("resource").map((entry) => entry.name)
@@ -316,6 +318,7 @@ fn every_figure_is_drawn_at_both_widths_without_a_network_and_without_an_error()
         );
         assert_eq!(probe["fetched"], serde_json::json!([]));
         assert_eq!(probe["cut"], serde_json::json!([]), "{width} px");
+        assert_eq!(probe["can_upload"], false, "{width} px");
         assert!(
             probe["n_models"].as_u64() > Some(2) && probe["is_sorted"] == true,
             "{width} px: {probe}"

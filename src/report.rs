@@ -48,7 +48,7 @@ use crate::evaluation::{Background, PeopleRow, Summary, Verdict};
 
 /// Ids of the figures that have a file of their own, `ID.svg`.
 const FIGURES: [&str; 9] = [
-    "auc",
+    "forest",
     "difference",
     "roc",
     "calibration",

@@ -77,11 +77,15 @@ impl Background {
         for (key, option) in OPTIONS_OF_EVALUATE {
             let value = &self.evaluation[key];
             if !value.is_null() {
-                command += &format!(" {option} {}", quoted(&text(value).replace(", ", ",")));
+                command.push(' ');
+                command.push_str(option);
+                command.push(' ');
+                command.push_str(&quoted(&text(value).replace(", ", ",")));
             }
         }
         if !self.evaluation["bootstrap"].is_null() {
-            command += &format!(" --seed {}", self.evaluation["seed"]);
+            command.push_str(" --seed ");
+            command.push_str(&self.evaluation["seed"].to_string());
         }
         if self.run.is_some() {
             command += " --run run.json";

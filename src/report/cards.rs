@@ -3,7 +3,7 @@
 use gf_cohort_schema::{AucRow, GuardVerdict};
 
 use super::{
-    Background, Verdict,
+    Background, PeopleRow, Verdict,
     narrative::{self, HeadlineTest},
     table::{classes, count},
 };
@@ -39,7 +39,8 @@ pub fn cards(verdict: &Verdict, background: &Background) -> Vec<Card> {
     [reference, headline, difference(verdict)]
         .into_iter()
         .flatten()
-        .chain([guards(verdict), samples(verdict)])
+        .chain([guards(verdict)])
+        .chain(samples(verdict))
         .collect()
 }
 
@@ -72,45 +73,45 @@ fn difference(verdict: &Verdict) -> Option<Card> {
 }
 
 fn guards(verdict: &Verdict) -> Card {
+    const LABEL: &str = "Guards against leakage";
+    if verdict.guards.is_empty() {
+        return Card {
+            label: LABEL,
+            value: "none run".to_owned(),
+            details: Vec::new(),
+            class: "",
+        };
+    }
     let n_failed = narrative::n_guards(verdict, GuardVerdict::Fail);
-    let (value, details) = if verdict.guards.is_empty() {
-        ("none run".to_owned(), Vec::new())
-    } else {
-        let counts = narrative::guard_counts(verdict);
-        let (_, further) = counts.split_once(", ").unwrap_or_default();
-        (format!("{n_failed} failed"), vec![further.to_owned()])
-    };
+    let counts = narrative::guard_counts(verdict);
+    let failed = format!("{n_failed} failed");
+    let further = counts.trim_start_matches(&failed).trim_start_matches(", ");
     Card {
-        label: "Guards against leakage",
-        value,
-        details,
+        label: LABEL,
+        details: vec![further.to_owned()],
+        value: failed,
         class: if n_failed > 0 { "failed" } else { "" },
     }
 }
 
-fn samples(verdict: &Verdict) -> Card {
+/// Samples of the split that the report shows. The headline model need not score all of them.
+fn samples(verdict: &Verdict) -> Option<Card> {
     let row = narrative::headline(verdict)
         .or_else(|| narrative::reference(verdict))
-        .or_else(|| narrative::shown_rows(verdict).first().copied());
-    let (value, mut details) = match row {
-        Some(row) => (
-            count(row.n_cases + row.n_controls),
-            vec![format!(
-                "{} split: {}",
-                row.split,
-                classes(row.n_cases, row.n_controls)
-            )],
-        ),
-        None => (String::new(), Vec::new()),
-    };
+        .or_else(|| narrative::shown_rows(verdict).first().copied())?;
+    let mut details = vec![format!(
+        "{} split: {}",
+        row.split,
+        classes(row.n_cases, row.n_controls)
+    )];
     if verdict.people.len() > 1 {
-        let n_samples: usize = verdict.people.iter().map(|row| row.n_people()).sum();
+        let n_samples: usize = verdict.people.iter().map(PeopleRow::n_people).sum();
         details.push(format!("{} in all splits", count(n_samples)));
     }
-    Card {
+    Some(Card {
         label: "Samples",
-        value,
+        value: count(row.n_cases + row.n_controls),
         details,
         class: "",
-    }
+    })
 }

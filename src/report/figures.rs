@@ -88,15 +88,28 @@ impl<'a> Shown<'a> {
     fn by_importance(&self) -> Vec<&'a AucRow> {
         let mut rows = self.rows.clone();
         rows.sort_by(|a, b| {
-            let (a_auroc, b_auroc) = (
-                narrative::validation_auroc(self.verdict, &a.model),
-                narrative::validation_auroc(self.verdict, &b.model),
-            );
-            (!self.is_headline(a), !self.is_reference(a))
-                .cmp(&(!self.is_headline(b), !self.is_reference(b)))
-                .then(b_auroc.unwrap_or(0.0).total_cmp(&a_auroc.unwrap_or(0.0)))
+            self.rank(a).cmp(&self.rank(b)).then(
+                self.validation_auroc(b)
+                    .total_cmp(&self.validation_auroc(a)),
+            )
         });
         rows
+    }
+
+    /// 0 for the headline model, 1 for the reference, 2 for the further models.
+    fn rank(&self, row: &AucRow) -> u8 {
+        if self.is_headline(row) {
+            0
+        } else if self.is_reference(row) {
+            1
+        } else {
+            2
+        }
+    }
+
+    /// AUC on the validation split; 0 where it is unknown.
+    fn validation_auroc(&self, row: &AucRow) -> f64 {
+        narrative::validation_auroc(self.verdict, &row.model).unwrap_or(0.0)
     }
 
     /// Style of a model, the same in every figure.

@@ -20,7 +20,7 @@ use super::{
 };
 
 /// Figures of the first screen.
-const FIRST_FIGURES: [&str; 2] = ["auc", "difference"];
+const FIRST_FIGURES: [&str; 2] = ["forest", "difference"];
 
 /// A figure in both of its forms.
 struct DrawnFigure<'a> {

@@ -329,7 +329,7 @@ fn a_report_of_ten_models_is_below_3_mb_and_the_same_bytes_each_time() {
         names,
         [
             "report.html",
-            "auc.svg",
+            "forest.svg",
             "difference.svg",
             "roc.svg",
             "calibration.svg",
@@ -598,7 +598,7 @@ fn few_models_give_a_sentence_and_a_page() {
     );
     for verdict in [&no_sequence_model, &only, &no_baseline] {
         let page = written(verdict, &background()).swap_remove(0).1;
-        assert!(page.contains("figure-auc") && page.contains("figure-roc"));
+        assert!(page.contains("figure-forest") && page.contains("figure-roc"));
     }
     let roc = figures(&only, &background()).swap_remove(1);
     assert_eq!(

@@ -21,7 +21,7 @@ impl Shown<'_> {
         let reference = self.rows.iter().find(|row| self.is_reference(row));
         let guide = reference.and_then(|row| row.auroc);
         Figure {
-            id: "auc".to_owned(),
+            id: "forest".to_owned(),
             title: format!("AUC on the {} split", self.split),
             caption: format!(
                 "AUC with 95 % CI.{}",

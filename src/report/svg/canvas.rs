@@ -44,7 +44,8 @@ impl Canvas {
     /// The whole file.
     pub fn into_svg(self, (width, height): (f64, f64), title: &str) -> String {
         let title = escaped(title);
-        let (width, height) = (width.ceil(), height.ceil());
+        let width = width.ceil();
+        let height = height.ceil();
         format!(
             "<svg role=\"img\" aria-label=\"{title}\" width=\"{width}\" height=\"{height}\" \
              viewBox=\"0 0 {width} {height}\" xmlns=\"http://www.w3.org/2000/svg\" \

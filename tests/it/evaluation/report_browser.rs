@@ -42,7 +42,7 @@ batch_size = 32
 ";
 
 const FIGURES: [&str; 8] = [
-    "figure-auc",
+    "figure-forest",
     "figure-difference",
     "figure-roc",
     "figure-calibration",

@@ -15,7 +15,7 @@ use crate::{
     layout,
 };
 
-/// Most curves of a panel. More cannot be told from each other.
+/// Most curves of a panel. More cannot be distinguished.
 const MAX_CURVES: usize = 12;
 
 /// A value of an epoch.

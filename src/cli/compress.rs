@@ -64,7 +64,7 @@ pub struct Args {
     #[arg(
         long,
         default_value_t = FineTuning::default_learning_rate(),
-        requires = "fine_tune_epochs"
+        requires = "fine_tune_epochs", value_name = "RATE"
     )]
     learning_rate: f64,
     /// Name of the new model in every table [default: the old name and the solver].

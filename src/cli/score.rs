@@ -59,7 +59,7 @@ pub struct Args {
     /// Least share of a polygenic score's alleles that must be in the files [default: as for its
     /// training people], or of the common variants of a sequence model's training people that
     /// so many people should carry [default: 0.5; asked of 50 people and more].
-    #[arg(long, value_name = "SHARE")]
+    #[arg(long, value_name = "FRACTION")]
     min_overlap: Option<f64>,
     /// Models to apply of a folder that `prs` wrote, separated by commas [default: all].
     #[arg(long, value_delimiter = ',', num_args = 1.., value_name = "NAME,...")]

@@ -114,7 +114,9 @@ const SECTIONS: [(&str, &str, &str, &str, &str); 12] = [
 ];
 
 /// Said once, elsewhere: the seed at the top, folders by `--out`.
-const SAID_ELSEWHERE: [(&str, &str); 3] = [
+const SAID_ELSEWHERE: [(&str, &str); 4] = [
+    // The older name of `genotypes`.
+    ("data", "vcf"),
     ("simulate", "seed"),
     ("simulate", "out"),
     ("models.schedule", "seed"),
@@ -227,6 +229,9 @@ fn defaults() -> Value {
         "": { "seed": 1 },
         "simulate": gf_genomics::simulate::Options::default(),
         "data": {
+            "ref_first": false,
+            "ref_last": false,
+            "contig": null,
             "mask": null,
             "callable": null,
             "phenotype_coding": gf_cohort_schema::PhenotypeCoding::default(),

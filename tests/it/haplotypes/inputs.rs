@@ -988,11 +988,7 @@ fn files_of_windows_and_spreadsheets_are_read_and_those_of_other_formats_named()
         );
     }
     for (name, bytes, expected) in [
-        (
-            "cohort.vcf",
-            &b"\x6c\x1b\x10\x01\0\0\0"[..],
-            ".psam",
-        ),
+        ("cohort.vcf", &b"\x6c\x1b\x10\x01\0\0\0"[..], ".psam"),
         ("cohort.vcf", b"<!DOCTYPE html>\n<html>", "a web page"),
         ("cohort.vcf", b"CRAM\x03\x00", "a CRAM file"),
         ("cohort.vcf", b"\xff\xfe#\0#\0f\0", "UTF-16"),

@@ -50,8 +50,8 @@ pub struct Options {
     #[arg(long, default_value_t = Options::default().segment_length, value_name = "NT")]
     pub segment_length: usize,
     /// Keep a segment in the vocabulary and on the grid only if at least N training samples carry
-    /// it, or the reference does. Rarer segments are read like those of a new sample. With 1, all
-    /// segments are kept, including segments of a single sample.
+    /// it, or the reference does. Rarer segments are tokenized like segments that only new samples
+    /// have. With 1, all segments are kept, including segments of a single sample.
     #[arg(long, default_value_t = Options::default().min_token_count, value_name = "N")]
     pub min_token_count: usize,
     /// Where haplotypes are cut into segments: `reference` (at fixed reference coordinates, so that

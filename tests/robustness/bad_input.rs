@@ -273,7 +273,7 @@ fn every_input_is_checked_before_any_work() {
     assert_eq!(checked.matches("ok      ").count(), 5, "{checked}");
     assert!(
         checked.contains(
-            "1-sequences: 24 people in 1 file, 1 locus; REF of 6 records as in the FASTA"
+            "1-sequences: 24 samples in 1 file, 1 locus; REF of 6 records agrees with the FASTA"
         ),
         "{checked}"
     );
@@ -659,7 +659,7 @@ fn missing_covariates_and_samples_without_genotypes_follow_the_policy_that_is_as
     replace(folder, "pipeline.toml", "cohort.csv\"\n", keys);
     let checked = succeed(folder, "check pipeline.toml");
     assert!(
-        checked.contains("24 people in 1 file,")
+        checked.contains("24 samples in 1 file,")
             && checked.contains("1 sample dropped: not in cohort.vcf (test 1)"),
         "{checked}"
     );

@@ -1096,7 +1096,7 @@ fn results_of_other_work_are_not_overwritten() {
         study.path(),
         &format!("{run} X:1-30"),
         &[
-            "d: the folder has results of the same command with another `regions`",
+            "d: the folder has results of the same command with a different `regions`",
             "--force",
         ],
     );
@@ -1114,7 +1114,7 @@ fn results_of_other_work_are_not_overwritten() {
     refuse(
         study.path(),
         &format!("{run} X:1-30"),
-        &["when reference.fa was another file"],
+        &["with a different content of reference.fa"],
     );
 }
 

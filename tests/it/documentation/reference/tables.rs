@@ -144,7 +144,8 @@ const FURTHER: [Further; 12] = [
             ("dataset", "Name of the VCF."),
             (
                 "reason",
-                "Reason why a row is not used unchanged, empty otherwise: `no-contig`, `not-in-vcf`, \
+                "Reason why a row is not used unchanged, empty otherwise: `no-contig`, \
+                 `not-in-vcf`, \
                  `other-alleles`, `filter`, `no-alt`, `missing`, `ambiguous`, `duplicate-id`, \
                  `duplicate-best-match`, `multiallelic`, `hom-ref`, `not-callable`, or why the \
                  row is no weight of one allele at a position (`no-position`, `no-weight`, \
@@ -165,7 +166,8 @@ const FURTHER: [Further; 12] = [
             ("auroc", "Area under the ROC curve of the sums."),
             (
                 "ci_low",
-                "Lower end of DeLong's 95 % interval; empty with fewer than two samples of a class.",
+                "Lower end of DeLong's 95 % interval; empty with fewer than two \
+                 samples of a class.",
             ),
             ("ci_high", "Its upper end."),
         ],
@@ -258,8 +260,8 @@ const FURTHER: [Further; 12] = [
     },
     Further {
         title: "pairs.csv of sequences",
-        about: "The two haplotypes of `loci.json` that each sample has. Written by `sequences --out` \
-                and `run`. Private.",
+        about: "The two haplotypes of `loci.json` that each sample has. Written by \
+                `sequences --out` and `run`. Private.",
         example: "run/1-sequences/pairs.csv",
         columns: &[
             ("sample_id", "The sample's name in the VCF."),

@@ -48,7 +48,7 @@ pub enum Source {
     /// Made by `simulate`.
     Simulate(Box<simulate::Options>),
     /// The user's files.
-    Data(Data),
+    Data(Box<Data>),
 }
 
 /// The user's files.
@@ -413,7 +413,7 @@ impl Plan {
     fn resolve(file: File, path: &Path) -> anyhow::Result<Self> {
         let source = match (file.simulate, file.data) {
             (Some(simulate), None) => Source::Simulate(Box::new(simulate)),
-            (None, Some(data)) => Source::Data(data),
+            (None, Some(data)) => Source::Data(Box::new(data)),
             _ => bail!("{}: give either [simulate] or [data]", path.display()),
         };
         if matches!(&source, Source::Data(data) if data.genotypes.is_empty()) {
@@ -475,7 +475,7 @@ impl Plan {
     /// The files to read. Those of a simulated cohort are in the folder `simulated`.
     pub fn data(&self, simulated: &Path) -> Data {
         match &self.source {
-            Source::Data(data) => data.clone(),
+            Source::Data(data) => Data::clone(data),
             Source::Simulate(_) => Data {
                 genotypes: vec![simulated.join(layout::COHORT_VCF)],
                 ref_first: false,

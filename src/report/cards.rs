@@ -3,7 +3,7 @@
 use gf_cohort_schema::{AucRow, GuardVerdict};
 
 use super::{
-    Background, Verdict,
+    Background, PeopleRow, Verdict,
     narrative::{self, HeadlineTest},
     table::{classes, count},
 };
@@ -104,7 +104,7 @@ fn samples(verdict: &Verdict) -> Card {
         None => (String::new(), Vec::new()),
     };
     if verdict.people.len() > 1 {
-        let n_samples: usize = verdict.people.iter().map(|row| row.n_people()).sum();
+        let n_samples: usize = verdict.people.iter().map(PeopleRow::n_people).sum();
         details.push(format!("{} in all splits", count(n_samples)));
     }
     Card {

@@ -55,8 +55,7 @@ pub fn count(path: &[&str]) -> String {
         ["n_distinct_haplotypes", locus] => format!("Distinct haplotypes at locus {locus}"),
         ["genotypes", "filters", filter] => format!("Records with FILTER {filter}"),
         ["apoe", allele @ ("e1" | "e2" | "e3" | "e4")] => format!("APOE {allele} haplotypes"),
-        ["genotypes" | "apoe", key] => known_count(key),
-        [key] => known_count(key),
+        ["genotypes" | "apoe", key] | [key] => known_count(key),
         _ => {
             let words: Vec<String> = path.iter().map(|key| in_words(key)).collect();
             words.join(": ")

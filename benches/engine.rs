@@ -1,7 +1,8 @@
 //! Hot paths: haplotypes and tokens of a simulated cohort, and a training step's attention. `cargo
 //! bench`.
 
-#![allow(missing_docs, clippy::expect_used)] // criterion generates public functions; a bench may stop
+// criterion generates public functions, and a benchmark may stop with a panic.
+#![allow(missing_docs, clippy::expect_used)]
 
 use std::path::Path;
 
@@ -20,6 +21,7 @@ fn genomes(criterion: &mut Criterion) {
     let file = |name: &str| folder.join(Path::new(name));
     let options = gf_haplotypes::Options {
         vcf: vec![file("cohort.vcf.gz")],
+        format: gf_genotypes::FormatOptions::default(),
         reference: file("reference.fa"),
         regions: gf_haplotypes::Regions::File(file("loci.bed")),
         samples: gf_haplotypes::Samples::All,
@@ -42,11 +44,8 @@ fn genomes(criterion: &mut Criterion) {
 }
 
 fn attention(criterion: &mut Criterion) {
-    let random =
-        |rows: usize| Var::randn(0f32, 1f32, (64, rows, 32), &Device::Cpu).expect("a tensor");
-    let q = random(260);
-    let k = random(64);
-    let v = random(64);
+    let [q, k, v] = [260, 64, 64]
+        .map(|rows| Var::randn(0f32, 1f32, (64, rows, 32), &Device::Cpu).expect("a tensor"));
     criterion.bench_function(
         "attention: 64 x 260 x 32 over 64 summaries, forward and backward",
         |bench| {

@@ -31,42 +31,38 @@ fn main() {
         .skip(1)
         .filter(|argument| argument != "--bench")
         .collect();
-    let options: HashMap<&str, &str> = arguments
-        .chunks_exact(2)
-        .map(|pair| (pair[0].trim_start_matches("--"), pair[1].as_str()))
-        .collect();
-    let number = |name: &str, default: usize| {
-        options
-            .get(name)
-            .map_or(default, |value| value.parse().expect("a number"))
+    let options = Options {
+        values: arguments
+            .chunks_exact(2)
+            .map(|pair| (pair[0].trim_start_matches("--"), pair[1].as_str()))
+            .collect(),
     };
-    let text = |name: &str, default: &str| (*options.get(name).unwrap_or(&default)).to_string();
     rayon::ThreadPoolBuilder::new()
-        .num_threads(number("threads", 2))
+        .num_threads(options.number("threads", 2))
         .build_global()
         .expect("threads");
 
-    let batch = number("batch", 4);
-    let n = number("tokens", 1_024);
-    let hidden = number("hidden", 256);
+    let batch = options.number("batch", 4);
+    let n = options.number("tokens", 1_024);
+    let hidden = options.number("hidden", 256);
     let mut axes = serde_json::json!({
-        "preset": text("preset", "linformer"),
+        "preset": options.text("preset", "linformer"),
         "hidden": hidden,
-        "layers": number("layers", 4),
-        "heads": number("heads", 8),
-        "projected_length": number("k", 128),
-        "feed_forward": number("feed-forward", 4 * hidden),
+        "layers": options.number("layers", 4),
+        "heads": options.number("heads", 8),
+        "projected_length": options.number("k", 128),
+        "feed_forward": options.number("feed-forward", 4 * hidden),
     });
     for axis in ["attention", "activation", "sharing", "projection"] {
-        if let Some(value) = options.get(axis) {
+        if let Some(value) = options.values.get(axis) {
             axes[axis] = serde_json::json!(value);
         }
     }
-    if let Some(rank) = options.get("rank") {
+    if let Some(rank) = options.values.get("rank") {
         axes["rank"] = serde_json::json!(rank.parse::<f64>().expect("a rank"));
     }
     let architecture: Architecture = serde_json::from_value(axes).expect("an architecture");
-    let vocab_size = number("vocabulary", 1_000);
+    let vocab_size = options.number("vocabulary", 1_000);
     let config = Config {
         architecture,
         vocab_size,
@@ -99,7 +95,7 @@ fn main() {
         Tensor::from_iter((0..batch).map(|i| (i % 2) as f32), &Device::Cpu).expect("targets");
     let optimizer = AdamW::new(0.05, 1.0);
     let mut moments = Moments::default();
-    let training = text("mode", "train") == "train";
+    let training = options.text("mode", "train") == "train";
     let locus = &input.loci[0];
     let mut step = || {
         if training {
@@ -138,7 +134,7 @@ fn main() {
             logits.to_vec1::<f32>().expect("values");
         }
     };
-    let n_steps = number("steps", 5);
+    let n_steps = options.number("steps", 5);
     step();
     let mut milliseconds: Vec<f64> = (0..n_steps)
         .map(|_| {
@@ -148,36 +144,56 @@ fn main() {
         })
         .collect();
     milliseconds.sort_by(f64::total_cmp);
+    let gflops = if options.number("matmul", 1) == 1 {
+        matmul_gflops(batch * n, hidden)
+    } else {
+        0.0
+    };
     println!(
         "{}",
         serde_json::json!({
             "milliseconds_least": milliseconds[0],
             "milliseconds_median": milliseconds[n_steps / 2],
-            "matmul_gflops": if number("matmul", 1) == 1 { matmul_gflops(batch * n, hidden) } else { 0.0 },
+            "matmul_gflops": gflops,
             "peak_mb": peak_mb(),
         })
     );
 }
 
+/// Options of the command line by name, without dashes.
+struct Options<'a> {
+    values: HashMap<&'a str, &'a str>,
+}
+
+impl Options<'_> {
+    fn number(&self, name: &str, default: usize) -> usize {
+        self.values
+            .get(name)
+            .map_or(default, |value| value.parse().expect("a number"))
+    }
+
+    fn text(&self, name: &str, default: &str) -> String {
+        let value = self.values.get(name).copied();
+        value.unwrap_or(default).to_owned()
+    }
+}
+
 /// Rate of the feed-forward layer's product (rows x hidden) (hidden x 4 hidden) and of its two
 /// gradients' in candle, best of five rounds.
 fn matmul_gflops(rows: usize, hidden: usize) -> f64 {
-    let random =
-        |shape: (usize, usize)| Tensor::rand(-1f32, 1.0, shape, &Device::Cpu).expect("a tensor");
-    let x = random((rows, hidden));
-    let w = random((hidden, 4 * hidden));
-    let dy = random((rows, 4 * hidden));
+    let [x, w, dy] = [(rows, hidden), (hidden, 4 * hidden), (rows, 4 * hidden)]
+        .map(|shape| Tensor::rand(-1f32, 1.0, shape, &Device::Cpu).expect("a tensor"));
     let repeats = (200_000_000 / (rows * hidden * hidden)).max(1);
-    let round = || {
+    let mut best = f64::INFINITY;
+    for _ in 0..5 {
         let started = Instant::now();
         for _ in 0..repeats {
             x.matmul(&w).expect("a product");
             dy.matmul(&w.t().expect("transposed")).expect("a product");
             x.t().expect("transposed").matmul(&dy).expect("a product");
         }
-        started.elapsed().as_secs_f64()
-    };
-    let best = (0..5).map(|_| round()).fold(f64::INFINITY, f64::min);
+        best = best.min(started.elapsed().as_secs_f64());
+    }
     (3 * repeats * 2 * rows * hidden * 4 * hidden) as f64 / best / 1e9
 }
 

@@ -1,26 +1,29 @@
-//! Stage: what do polygenic risk scores say about the same people? The baselines that a sequence
-//! model has to beat.
+//! Stage: polygenic risk scores of the cohort, the baselines that a sequence model has to beat.
 //!
-//! Input -> output: VCF/BCF + `cohort.csv` + scoring files of the PGS Catalog -> `predictions.csv`
-//! (the rows that sequence models write too), `weights.csv`, `association.csv`, `match_log.csv`,
-//! `raw_scores.csv`, `scores.csv`, `apoe.csv`, `guards.csv` (with `related_pairs.csv`, where there
-//! are any), `scoring_files/`, and [`PrsModel`] as `prs_model.json`, for new people.
-//! Without a cohort, [`scoring::raw_scores`](crate::scoring::raw_scores()) sums published scores only.
+//! Input: VCF/BCF, `cohort.csv`, and scoring files of the PGS Catalog. Output:
 //!
-//! | model | what |
+//! - `predictions.csv`, with the same rows as the predictions of sequence models;
+//! - `weights.csv`, `association.csv`, `match_log.csv`, `raw_scores.csv`, `scores.csv`, `apoe.csv`;
+//! - `guards.csv`, and `related_pairs.csv` if there are related samples;
+//! - `scoring_files/`, the learned scores in the format of the PGS Catalog;
+//! - [`PrsModel`] as `prs_model.json`, to score new samples.
+//!
+//! Without a cohort, [`scoring::raw_scores`](crate::scoring::raw_scores()) sums published scores.
+//!
+//! | model | features |
 //! |---|---|
 //! | `prs-covariates` | the covariates of the cohort alone |
 //! | `prs-apoe` | APOE e2 and e4 counts, and the covariates |
-//! | `prs-pcs` | the principal components alone: a probe for stratification |
-//! | `prs-dosages` | every dosage, L2-penalised, and the covariates |
-//! | `prs-ct` | the alleles that clumping and thresholding leaves, weighted by their association, and the covariates |
-//! | `prs-elastic-net` | the dosages that an elastic net leaves, and the covariates |
+//! | `prs-pcs` | the principal components alone, to detect stratification |
+//! | `prs-dosages` | all dosages with an L2 penalty, and the covariates |
+//! | `prs-ct` | the score of clumping and thresholding, and the covariates |
+//! | `prs-elastic-net` | the dosages that an elastic net selects, and the covariates |
 //! | `prs-<id>` | a published score, and the covariates |
-//! | `prs-<id>-alone` | the score without the covariates, where there are any |
-//! | `..-no-apoe` | each of the scores but the one alone, without the APOE region, with APOE e2 and e4 counts instead |
+//! | `prs-<id>-alone` | a published score without the covariates |
+//! | `..-no-apoe` | a score without the APOE region, and APOE e2 and e4 counts |
 //!
-//! Only training people are fitted on; the validation split chooses penalties, thresholds and
-//! shrinkage; the test split chooses nothing. Coordinates: positions are 1-based.
+//! Models are fitted on training samples only. The validation split chooses penalties, thresholds
+//! and shrinkage. The test split chooses nothing. Coordinates: positions are 1-based.
 
 mod apoe;
 mod association;
@@ -65,7 +68,11 @@ use gf_cohort_schema::{
     write_predictions,
 };
 
-use self::{fitting::fit_all, model::BaselineSamples, study::Study};
+use self::{
+    fitting::{Fitted, StudySites, fit_all},
+    model::BaselineSamples,
+    study::Study,
+};
 use crate::layout;
 use crate::{
     leakage::{kinship, kinship_sites, scores as guards},
@@ -81,18 +88,19 @@ use crate::{
 use gf_files::{memory, output};
 use gf_genotypes::{DisjointRegions, Locus, VariantFile, VariantRecord, same_contig};
 
+/// Refuses `no_fit`, which has its own entry point, and a folder with a model bundle.
 fn require_usable(options: &Options) -> Result<(), Error> {
     if options.no_fit {
-        let reason = "no_fit sums published scores and fits nothing: it is a way of its own to \
-                      run this stage";
+        let reason = "no_fit only sums published scores; run it on its own, because this stage \
+                      fits baselines";
         return Err(Error::Options {
             reason: reason.into(),
         });
     }
-    // Its `predictions.csv` would be overwritten.
+    // The `predictions.csv` of the bundle would be overwritten.
     if options.scoring.out.join(layout::CONFIG).exists() {
         let reason = format!(
-            "{} holds a model bundle; choose another folder for the baselines (--out)",
+            "{} contains a model bundle; choose another folder for the baselines (--out)",
             options.scoring.out.display()
         );
         return Err(Error::Options { reason });
@@ -100,38 +108,40 @@ fn require_usable(options: &Options) -> Result<(), Error> {
     Ok(())
 }
 
-/// Guards of the published scores: who made them, and which allele is the effect allele.
+/// Guards of the published scores: the study that made them, and the direction of the alleles.
 fn guards_of_scores(
     options: &Options,
     cohort: &Cohort,
     scores: &[Score<'_>],
 ) -> Result<Vec<GuardRow>, Error> {
     let study = options.study.as_deref();
-    let of_study = scores
+    let study_guards = scores
         .iter()
         .map(|score| guards::score_study(cohort, study, score.file));
-    let of_alleles = scores
+    let allele_guards = scores
         .iter()
         .filter_map(|score| guards::effect_allele(score.file, &score.frequencies));
-    let of_offset = options
+    let offset_guards: Vec<GuardRow> = options
         .offset
         .iter()
-        .map(|offset| guards::offset_study(study, offset));
-    let of_offset: Vec<GuardRow> = of_offset.collect::<Result<_, _>>()?;
-    Ok(of_study.chain(of_alleles).chain(of_offset).collect())
+        .map(|offset| guards::offset_study(study, offset))
+        .collect::<Result<_, _>>()?;
+    Ok(study_guards
+        .chain(allele_guards)
+        .chain(offset_guards)
+        .collect())
 }
 
-/// What the files of the stage are written from.
+/// The results from which the files of the stage are written.
 struct Outputs<'o> {
     options: &'o Options,
     cohort: &'o Cohort,
     table: &'o GenotypeTable,
-    scores: &'o [Score<'o>],
+    scoring_files: &'o [ScoringFile],
+    scored: &'o Usable<Score<'o>>,
     predictions: &'o [Prediction],
     related_pairs: &'o [kinship::Pair],
-    apoe: Option<&'o [Option<apoe::ApoeHaplotypes>]>,
-    genome_build: Option<gf_genotypes::GenomeBuild>,
-    apoe_build: Option<gf_genotypes::GenomeBuild>,
+    apoe: &'o ApoeResults,
 }
 
 impl Outputs<'_> {
@@ -139,10 +149,58 @@ impl Outputs<'_> {
         self.options.scoring.out.join(name)
     }
 
+    /// Summarises what was read, fitted and left out.
+    fn summary(&self, fitted: &Fitted<'_>, guards: Vec<GuardRow>) -> Summary {
+        let files = self.scoring_files.iter();
+        let failed_scores = self.scored.failed.iter().chain(&fitted.failed);
+        Summary {
+            n_people: self.cohort.people.len(),
+            cohort: self.cohort.summary(),
+            models: fitted
+                .baselines
+                .iter()
+                .map(|baseline| baseline.model.clone())
+                .collect(),
+            genotypes: self.table.counts.clone(),
+            sites_without_training_calls: self.table.not_used.without_calls.len(),
+            n_dosages: fitted.associations.len(),
+            constant_dosages: fitted.constant_dosages,
+            constant_features: fitted.constant_features.clone(),
+            apoe_region: self
+                .apoe
+                .build
+                .filter(|_| !fitted.without_apoe.is_empty())
+                .map(apoe::region),
+            choices: fitted.choices.clone(),
+            repeated_covariates: fitted.repeated_covariates.clone(),
+            without_apoe: fitted.without_apoe.clone(),
+            left_out: fitted.left_out.clone(),
+            guards,
+            apoe: self
+                .apoe
+                .calls
+                .as_ref()
+                .ok()
+                .map(|calls| ApoeCounts::count(calls)),
+            apoe_left_out: self.apoe.calls.as_ref().err().cloned(),
+            scores: self.scored.scores.iter().map(ScoreSummary::new).collect(),
+            failed_scores: failed_scores.cloned().collect(),
+            warnings: self
+                .table
+                .warnings
+                .iter()
+                .cloned()
+                .chain(self.apoe.warning.clone())
+                .chain(files.flat_map(|file| file.warnings.clone()))
+                .collect(),
+        }
+    }
+
+    /// Writes all files of the stage.
     fn write(
         &self,
         summary: &Summary,
-        associations: Vec<(panel::Column<'_>, association::Association)>,
+        associations: &[(panel::Column<'_>, association::Association)],
         baselines: Vec<Baseline>,
     ) -> Result<(), Error> {
         output::write(&self.path(layout::PREDICTIONS), |out| {
@@ -150,41 +208,40 @@ impl Outputs<'_> {
         })?;
         self.write_scores()?;
         tables::write_weights(&self.path(layout::WEIGHTS), &baselines)?;
-        let (columns, associations): (Vec<_>, Vec<_>) = associations.into_iter().unzip();
-        association::write(&self.path(layout::ASSOCIATION), &columns, &associations)?;
+        association::write(&self.path(layout::ASSOCIATION), associations)?;
         report::write_guards(&self.path(layout::GUARDS), &summary.guards)?;
         let pairs = self.path(layout::RELATED_PAIRS);
         kinship::write_pairs(&pairs, self.cohort, self.related_pairs)?;
         let apoe_csv = self.path(layout::APOE);
-        match self.apoe {
-            Some(calls) => {
+        match &self.apoe.calls {
+            Ok(calls) => {
                 let rows = apoe_rows(self.cohort, calls);
                 output::write_csv(&apoe_csv, gf_cohort_schema::columns::<ApoeRow>(), rows)?;
             }
-            None => output::remove_if_there(&apoe_csv)?,
+            Err(_) => output::remove_if_there(&apoe_csv)?,
         }
         self.write_models(summary, baselines)
     }
 
-    /// Tables of published scores; without any, those of an earlier run are removed.
+    /// Writes the tables of published scores, or removes those of an earlier run.
     fn write_scores(&self) -> Result<(), Error> {
-        if self.scores.is_empty() {
+        if self.scored.scores.is_empty() {
             [layout::RAW_SCORES, layout::SCORES, layout::MATCH_LOG]
                 .iter()
                 .try_for_each(|name| output::remove_if_there(&self.path(name)))?;
             return Ok(());
         }
-        let scores: Vec<&Score<'_>> = self.scores.iter().collect();
+        let scores: Vec<&Score<'_>> = self.scored.scores.iter().collect();
         score_tables::write_raw_scores(
             &self.path(layout::RAW_SCORES),
             &self.table.people,
             &scores,
         )?;
-        score_tables::write_scores(&self.path(layout::SCORES), self.scores)?;
+        score_tables::write_scores(&self.path(layout::SCORES), &self.scored.scores)?;
         Ok(())
     }
 
-    /// The learned scores as scoring files, and the model that `score` reads.
+    /// Writes the learned scores as scoring files, and the model that `score` reads.
     fn write_models(&self, summary: &Summary, baselines: Vec<Baseline>) -> Result<(), Error> {
         let learned: Vec<&str> = summary
             .choices
@@ -194,13 +251,13 @@ impl Outputs<'_> {
         let origin = export::Origin {
             cohort: self.cohort,
             study: self.options.study.as_deref(),
-            genome_build: self.genome_build.or(self.apoe_build),
+            genome_build: self.apoe.genome_build.or(self.apoe.build),
         };
         let folder = self.path("scoring_files");
         export::write_scoring_files(&folder, &baselines, &learned, &origin)?;
         let model = PrsModel {
             schema_version: SCHEMA_VERSION,
-            genome_build: self.genome_build,
+            genome_build: self.apoe.genome_build,
             min_overlap: self.options.scoring.min_overlap,
             reading: self.options.scoring.matching.reading.clone(),
             filters: self.options.scoring.filters.clone().unwrap_or_default(),
@@ -213,125 +270,97 @@ impl Outputs<'_> {
     }
 }
 
-/// Fits every baseline and predicts everyone.
+/// Fits every baseline and predicts all samples of the cohort.
 ///
 /// # Errors
 /// Bad input (see [`Error`]); one class only in the training or validation split; a regression that
 /// does not converge.
 pub fn run(options: &Options) -> Result<Summary, Error> {
     require_usable(options)?;
-    let (cohort, read) = inputs(options)?;
-    let Usable {
-        scores: scoring_files,
-        failed: not_read,
-    } = read;
+    let Inputs {
+        cohort,
+        scoring_files,
+    } = Inputs::read(options)?;
     let regions_file = options.regions_file.as_deref();
     let loci = regions_file.map(gf_genotypes::read_loci).transpose()?;
-    let (table, sites_without_training_calls) =
-        read_genotypes(options, &cohort, loci.as_deref(), &scoring_files)?;
-    let Usable {
-        scores,
-        failed: not_scored,
-    } = score_people(options, &scoring_files, &table, &cohort, not_read)?;
+    let table = read_genotypes(options, &cohort, loci.as_deref(), &scoring_files.scores)?;
+    let scored = score_samples(options, &scoring_files, &table, &cohort)?;
 
-    let genome_build = options.scoring.genome_build.or(table.genome_build);
-    let apoe = apoe::haplotypes(&table.sites, genome_build);
-    let apoe_calls = apoe.as_ref().map_or_else(|_| Vec::new(), Clone::clone);
-    let apoe_written = apoe::written_otherwise(&table.sites, genome_build);
-    let apoe_build = apoe::build_of(&table.sites, genome_build);
-    let study = Study::new(
-        &cohort,
-        BaselineSamples::new(&table, apoe_calls, Some(&cohort)),
-    );
-    let is_in_loci = |site: &Site| {
-        loci.as_ref()
-            .is_none_or(|loci| is_inside(loci, &site.contig, site.position))
+    let apoe = ApoeResults::new(&table, options.scoring.genome_build);
+    let apoe_calls = apoe.calls.clone().unwrap_or_default();
+    let samples = BaselineSamples::new(&table, apoe_calls, Some(&cohort));
+    let study = Study::new(&cohort, samples);
+    let learned_sites: Vec<&Site> = table
+        .sites
+        .iter()
+        .filter(|site| is_in_loci(loci.as_deref(), &site.contig, site.position))
+        .collect();
+    require_memory(&cohort, &learned_sites)?;
+    let sites = StudySites {
+        all: &table.sites,
+        learned: &learned_sites,
     };
-    require_memory(
-        &cohort,
-        table
-            .sites
-            .iter()
-            .filter(|site| is_in_loci(site))
-            .map(|site| site.counted_alts.len())
-            .sum(),
-    )?;
-    let fitted = fit_all(
-        &study,
-        &table.sites,
-        is_in_loci,
-        &scores,
-        apoe_build,
-        options,
-    )?;
+    let fitted = fit_all(&study, &sites, &scored.scores, apoe.build, options)?;
     let predictions = predict(&cohort, &study.people, &fitted.baselines)?;
-    let of_genome = kinship_sites::read(&kinship_source(options), &cohort)?;
+
+    let genome_sites = kinship_sites::read(&kinship_source(options), &cohort)?;
     let kinship::GuardResult {
         rows: mut guards,
-        pairs,
+        pairs: related_pairs,
     } = kinship::guard(
         &cohort,
         &study.training,
         &table.sites,
-        of_genome.as_deref(),
+        genome_sites.as_deref(),
         options.kinship.as_deref(),
     )?;
-    guards.extend(guards_of_scores(options, &cohort, &scores)?);
+    guards.extend(guards_of_scores(options, &cohort, &scored.scores)?);
 
-    let summary = Summary {
-        n_people: cohort.people.len(),
-        cohort: cohort.summary(),
-        models: fitted
-            .baselines
-            .iter()
-            .map(|baseline| baseline.model.clone())
-            .collect(),
-        genotypes: table.counts.clone(),
-        sites_without_training_calls,
-        n_dosages: fitted.associations.len(),
-        constant_dosages: fitted.constant_dosages,
-        constant_features: fitted.constant_features,
-        apoe_region: apoe_build
-            .filter(|_| !fitted.without_apoe.is_empty())
-            .map(apoe::region),
-        choices: fitted.choices,
-        repeated_covariates: fitted.repeated_covariates,
-        without_apoe: fitted.without_apoe,
-        left_out: fitted.left_out,
-        guards,
-        apoe: apoe.as_ref().ok().map(|calls| ApoeCounts::count(calls)),
-        apoe_left_out: apoe.as_ref().err().cloned(),
-        scores: scores.iter().map(ScoreSummary::new).collect(),
-        failed_scores: not_scored.into_iter().chain(fitted.failed).collect(),
-        warnings: table
-            .warnings
-            .iter()
-            .cloned()
-            .chain(apoe_written)
-            .chain(scoring_files.iter().flat_map(|file| file.warnings.clone()))
-            .collect(),
-    };
-    let associations = fitted.associations;
-    let baselines = fitted.baselines;
-    Outputs {
+    let outputs = Outputs {
         options,
         cohort: &cohort,
         table: &table,
-        scores: &scores,
+        scoring_files: &scoring_files.scores,
+        scored: &scored,
         predictions: &predictions,
-        related_pairs: &pairs,
-        apoe: apoe.as_deref().ok(),
-        genome_build,
-        apoe_build,
-    }
-    .write(&summary, associations, baselines)?;
+        related_pairs: &related_pairs,
+        apoe: &apoe,
+    };
+    let summary = outputs.summary(&fitted, guards);
+    outputs.write(&summary, &fitted.associations, fitted.baselines)?;
     Ok(summary)
 }
 
-/// Where kinships are worked out from.
+/// APOE haplotypes of the cohort, and the genome builds.
+struct ApoeResults {
+    /// Build of the VCF, if it is known.
+    genome_build: Option<gf_genotypes::GenomeBuild>,
+    /// Haplotypes of each sample, or why there are none.
+    calls: Result<Vec<Option<apoe::ApoeHaplotypes>>, String>,
+    /// Build on which the two variants are present.
+    build: Option<gf_genotypes::GenomeBuild>,
+    /// Note about records on the other strand or with REF and ALT exchanged.
+    warning: Option<String>,
+}
+
+impl ApoeResults {
+    fn new(table: &GenotypeTable, stated_build: Option<gf_genotypes::GenomeBuild>) -> Self {
+        let genome_build = stated_build.or(table.genome_build);
+        Self {
+            genome_build,
+            calls: apoe::haplotypes(&table.sites, genome_build),
+            build: apoe::build_of(&table.sites, genome_build),
+            warning: apoe::written_otherwise(&table.sites, genome_build),
+        }
+    }
+}
+
+/// The input from which kinships are estimated.
 fn kinship_source(options: &Options) -> kinship_sites::Source<'_> {
     kinship_sites::Source {
         vcf: &options.scoring.vcf,
+        format: &options.scoring.format,
+        reference: options.scoring.matching.reference.as_deref(),
         filters: options.scoring.filters.as_deref(),
         reading: &options.scoring.matching.reading,
         has_regions: options.regions_file.is_some(),
@@ -340,11 +369,10 @@ fn kinship_source(options: &Options) -> kinship_sites::Source<'_> {
     }
 }
 
-/// Refuses options that make no sense, and scoring files that cannot be read, before there is a
-/// cohort; the ids of the scoring files.
+/// Checks options and scoring files before there is a cohort, and returns the ids of the files.
 ///
 /// # Errors
-/// As [`run`].
+/// Those of [`run`] about options and scoring files.
 pub fn check_without_cohort(options: &Options) -> Result<Vec<String>, Error> {
     check_options(options)?;
     let files = published::read_scoring_files(&options.scoring, own_names())?;
@@ -355,11 +383,12 @@ pub fn check_without_cohort(options: &Options) -> Result<Vec<String>, Error> {
     Ok(files.scores.into_iter().map(|file| file.id).collect())
 }
 
+/// Refuses options that contradict each other or a fit.
 fn check_options(options: &Options) -> Result<(), Error> {
     options.check()?;
     if options.scoring.matching.no_mean_imputation {
-        let reason = "no_mean_imputation goes without a cohort only: a fitted baseline has to \
-                      give a value to everyone";
+        let reason = "no_mean_imputation works only without a cohort, because a fitted baseline \
+                      needs a value for every sample";
         return Err(Error::Options {
             reason: reason.into(),
         });
@@ -367,7 +396,7 @@ fn check_options(options: &Options) -> Result<(), Error> {
     Ok(())
 }
 
-/// Further files that are only read when the genotypes are there.
+/// Opens the files that [`run`] reads only after the genotypes.
 fn require_files(options: &Options) -> Result<(), Error> {
     if let Some(bed) = &options.scoring.matching.callable {
         gf_genotypes::read_intervals(bed)?;
@@ -382,16 +411,31 @@ fn require_files(options: &Options) -> Result<(), Error> {
     Ok(())
 }
 
-/// What is refused before genotypes are read: options, a cohort, scoring files.
-fn inputs(options: &Options) -> Result<(Cohort, Usable<ScoringFile>), Error> {
-    check_options(options)?;
-    if options.no_fit {
-        let cohort = no_fit::read_cohort(options)?;
-        return Ok((
-            cohort,
-            published::read_scoring_files(&options.scoring, Vec::new())?,
-        ));
+/// The inputs of the stage except the genotypes.
+struct Inputs {
+    cohort: Cohort,
+    scoring_files: Usable<ScoringFile>,
+}
+
+impl Inputs {
+    /// Checks the options and reads the cohort and the scoring files.
+    fn read(options: &Options) -> Result<Self, Error> {
+        check_options(options)?;
+        if options.no_fit {
+            return Ok(Self {
+                cohort: no_fit::read_cohort(options)?,
+                scoring_files: published::read_scoring_files(&options.scoring, Vec::new())?,
+            });
+        }
+        Ok(Self {
+            cohort: read_cohort(options)?,
+            scoring_files: published::read_scoring_files(&options.scoring, own_names())?,
+        })
     }
+}
+
+/// Reads the cohort, with the samples of the genotype files and the offset of the options.
+fn read_cohort(options: &Options) -> Result<Cohort, Error> {
     let Options {
         cohort: path,
         phenotype_coding,
@@ -400,13 +444,13 @@ fn inputs(options: &Options) -> Result<(Cohort, Usable<ScoringFile>), Error> {
         ..
     } = options;
     let mut cohort = Cohort::read_as(path, *phenotype_coding, covariates, missing)?;
-    let kept = options
+    options
         .scoring
         .samples
-        .retain(&mut cohort.people, |person| &person.sample_id);
-    kept.map_err(|reason| Error::Options {
-        reason: format!("{}: {reason}", options.cohort.display()),
-    })?;
+        .retain(&mut cohort.people, |person| &person.sample_id)
+        .map_err(|reason| Error::Options {
+            reason: format!("{}: {reason}", options.cohort.display()),
+        })?;
     cohort.keep_present_in(
         &gf_genotypes::samples_of_files(&options.scoring.vcf)?,
         missing.samples,
@@ -417,51 +461,50 @@ fn inputs(options: &Options) -> Result<(Cohort, Usable<ScoringFile>), Error> {
     for split in [Split::Train, Split::Validation] {
         cohort.require_both_classes(split, &options.cohort)?;
     }
-    Ok((
-        cohort,
-        published::read_scoring_files(&options.scoring, own_names())?,
-    ))
+    Ok(cohort)
 }
 
-/// Refuses what [`run`] would refuse without reading genotypes, the builds of the VCF headers
-/// included; says who is in the cohort and how many variants each scoring file has.
+/// Checks the inputs of [`run`] without reading genotypes, including the builds of the VCF headers.
+/// Returns a summary of the cohort, and the id and number of variants of each scoring file.
 ///
 /// # Errors
-/// As [`run`].
+/// Those of [`run`], except errors in genotypes.
 pub fn check(options: &Options) -> Result<(CohortSummary, Vec<(String, usize)>), Error> {
-    let (
+    let Inputs {
         cohort,
-        Usable {
-            scores: scoring_files,
-            failed,
-        },
-    ) = inputs(options)?;
-    if let Some(FailedScore { reason, .. }) = failed.into_iter().next() {
+        scoring_files,
+    } = Inputs::read(options)?;
+    if let Some(FailedScore { reason, .. }) = scoring_files.failed.into_iter().next() {
         return Err(Error::Options { reason });
     }
     require_files(options)?;
     if let Some(kinship) = &options.kinship {
         kinship::read_pairs(kinship, &cohort)?;
     }
-    let stated = published::stated_builds(&options.scoring, &scoring_files);
+    let stated = published::stated_builds(&options.scoring, &scoring_files.scores);
     for path in &options.scoring.vcf {
         build::of_header(&VariantFile::open(path)?, &stated)?;
     }
     Ok((
         cohort.summary(),
         scoring_files
+            .scores
             .into_iter()
             .map(|file| (file.id, file.rows.len()))
             .collect(),
     ))
 }
 
-/// Matrices of people by dosages that there are at once: of the panel, a regression's columns, what
-/// it is given of them, and its own copy.
+/// Number of matrices (samples x dosages) in memory at once: those of the panel, the columns of a
+/// regression, its input, and its own copy.
 const MATRICES: usize = 4;
 
-/// Refuses a fit that does not fit the memory that is free now.
-fn require_memory(cohort: &Cohort, n_dosages: usize) -> Result<(), Error> {
+/// Refuses a fit that needs more memory than is free now.
+fn require_memory(cohort: &Cohort, learned_sites: &[&Site]) -> Result<(), Error> {
+    let n_dosages: usize = learned_sites
+        .iter()
+        .map(|site| site.counted_alts.len())
+        .sum();
     let Some(free) = memory::available() else {
         return Ok(());
     };
@@ -475,16 +518,15 @@ fn require_memory(cohort: &Cohort, n_dosages: usize) -> Result<(), Error> {
     if needed <= free {
         return Ok(());
     }
-    let gb = |bytes: usize| bytes as f64 / 1e9;
     Err(Error::Memory {
         n_dosages,
         n_people,
-        needed: gb(needed),
-        free: gb(free),
+        needed: needed as f64 / 1e9,
+        free: free as f64 / 1e9,
     })
 }
 
-/// Names, without their prefix, that scoring files cannot have.
+/// Names of this program's baselines without their prefix, which scoring files cannot have.
 fn own_names() -> Vec<String> {
     let learned = ["dosages", "ct", "elastic-net"]
         .into_iter()
@@ -496,52 +538,54 @@ fn own_names() -> Vec<String> {
         .collect()
 }
 
+/// Rows of `apoe.csv`.
 fn apoe_rows<'a>(
     cohort: &'a Cohort,
     calls: &'a [Option<apoe::ApoeHaplotypes>],
 ) -> impl Iterator<Item = ApoeRow> + 'a {
-    let row =
-        |(person, call): (&gf_cohort_schema::Person, &Option<apoe::ApoeHaplotypes>)| ApoeRow {
+    cohort
+        .people
+        .iter()
+        .zip(calls)
+        .map(|(person, call)| ApoeRow {
             sample_id: person.sample_id.clone(),
             apoe: call.map(apoe::ApoeHaplotypes::genotype),
-        };
-    cohort.people.iter().zip(calls).map(row)
+        })
 }
 
-/// Genotypes of the cohort, without records that no training person has a call at, and how many
-/// those were.
+/// Reads the genotypes of the cohort. Records without a call in the training samples go to
+/// [`NotUsed::without_calls`](dosages::NotUsed::without_calls).
 fn read_genotypes(
     options: &Options,
     cohort: &Cohort,
     loci: Option<&[Locus]>,
     scoring_files: &[ScoringFile],
-) -> Result<(GenotypeTable, usize), Error> {
-    let people: Vec<&str> = cohort
+) -> Result<GenotypeTable, Error> {
+    let names: Vec<&str> = cohort
         .people
         .iter()
         .map(|person| person.sample_id.as_str())
         .collect();
-    let scored = Positions::new(published::positions_of(scoring_files));
-    let published = Positions::new(scored.iter().chain(apoe::positions()));
+    let published = Positions::new(published::positions_of(scoring_files).chain(apoe::positions()));
     let regions = loci.map(|loci| {
-        let of_loci = loci
+        let loci_ranges = loci
             .iter()
             .map(|locus| (locus.contig.as_str(), locus.start0..locus.end0));
-        DisjointRegions::new(of_loci.chain(published.regions(usize::MAX)))
+        DisjointRegions::new(loci_ranges.chain(published.regions(usize::MAX)))
     });
-    let wanted = |record: &VariantRecord| {
-        loci.is_none_or(|loci| is_inside(loci, &record.contig, record.position))
-            || published.has(record)
+    let is_published = |record: &VariantRecord| published.has(record);
+    let is_wanted = |record: &VariantRecord| {
+        is_in_loci(loci, &record.contig, record.position) || published.has(record)
     };
-    let is_asked_for = |record: &VariantRecord| published.has(record);
     let request = Request {
         paths: &options.scoring.vcf,
+        format: Some(&options.scoring.format),
         regions: regions.as_ref(),
-        people: Some(&people),
+        people: Some(&names),
         samples: None,
-        wanted: Some(&wanted),
+        wanted: Some(&is_wanted),
         filters: options.scoring.filters.as_deref(),
-        keep_unused: Some(&is_asked_for),
+        keep_unused: Some(&is_published),
         reference: options.scoring.matching.reference.as_deref(),
         builds: &published::stated_builds(&options.scoring, scoring_files),
     };
@@ -556,35 +600,38 @@ fn read_genotypes(
         .in_split(Split::Train)
         .map(|(person, _)| person)
         .collect();
-    let is_called = |site: &Site| site.frequency(0, &training).is_some();
-    let (called, not_called): (Vec<Site>, Vec<Site>) = std::mem::take(&mut table.sites)
+    (table.sites, table.not_used.without_calls) = std::mem::take(&mut table.sites)
         .into_iter()
-        .partition(is_called);
-    table.sites = called;
-    let left_out = not_called.len();
-    table.not_used.without_calls = not_called;
-    let asked = published::alleles_of(scoring_files).chain(apoe::asked());
-    let reference_calls =
-        dosages::reference_calls(&table.not_used.without_alt, &table.sites, asked);
+        .partition(|site| site.frequency(0, &training).is_some());
+    let reference_calls = dosages::reference_calls(
+        &table.not_used.without_alt,
+        &table.sites,
+        published::alleles_of(scoring_files).chain(apoe::alleles()),
+    );
     table.sites.extend(reference_calls);
-    Ok((table, left_out))
+    Ok(table)
 }
 
-fn is_inside(loci: &[Locus], contig: &str, position: usize) -> bool {
-    loci.iter().any(|locus| {
-        (locus.start0..locus.end0).contains(&(position - 1)) && same_contig(&locus.contig, contig)
+/// Whether a 1-based position is in a locus; always true without loci.
+fn is_in_loci(loci: Option<&[Locus]>, contig: &str, position: usize) -> bool {
+    loci.is_none_or(|loci| {
+        loci.iter().any(|locus| {
+            (locus.start0..locus.end0).contains(&(position - 1))
+                && same_contig(&locus.contig, contig)
+        })
     })
 }
 
-/// Matches and sums every scoring file and writes `match_log.csv`, also when too few variants
-/// match: it says why.
-fn score_people<'f>(
+/// Matches and sums every scoring file and writes `match_log.csv`. The log is written also if too
+/// few variants match, because it has the reasons.
+fn score_samples<'f>(
     options: &'f Options,
-    files: &'f [ScoringFile],
+    scoring_files: &'f Usable<ScoringFile>,
     table: &GenotypeTable,
     cohort: &Cohort,
-    not_read: Vec<FailedScore>,
 ) -> Result<Usable<Score<'f>>, Error> {
+    let files = &scoring_files.scores;
+    let not_read = scoring_files.failed.clone();
     if files.is_empty() {
         return Ok(Usable {
             scores: Vec::new(),
@@ -607,6 +654,7 @@ fn score_people<'f>(
     )?)
 }
 
+/// Predicts every sample of the cohort by every baseline.
 fn predict(
     cohort: &Cohort,
     people: &BaselineSamples<'_>,

@@ -1,6 +1,6 @@
-//! Command line: clap arguments to stage options, nothing else.
+//! The command line: turns arguments into the options of a stage, and does nothing else.
 //!
-//! Data go to standard output or `-o`, messages to standard error.
+//! Data go to standard output or to the file of `-o`, messages to standard error.
 
 mod check;
 mod cohort;
@@ -9,6 +9,7 @@ mod completions;
 mod compress;
 mod evaluate;
 mod explain;
+mod genotypes;
 mod lists;
 mod man;
 mod merge;
@@ -29,19 +30,19 @@ use std::error::Error;
 use anyhow::{Context, ensure};
 use clap::{Parser, Subcommand};
 use gf_cohort_schema::text;
-
-use crate::training;
 use gf_files::memory;
 
-const NO_THREADS: &str =
-    "the threads cannot be started; use fewer (--threads), or allow the program more memory";
-/// Addresses that a thread takes up: its stack, and what the allocator sets aside for it.
-const BYTES_A_THREAD: usize = 3 << 20;
+use crate::training;
 
-/// Genomes of a cohort to sequences, tokens, an efficient transformer, and an honest comparison
-/// with polygenic risk scores.
+const NO_THREADS: &str =
+    "the threads cannot be started; use fewer (--threads), or raise the memory limit";
+/// Address space of a thread: its stack, and the arena that the allocator reserves for it.
+const BYTES_PER_THREAD: usize = 3 << 20;
+
+/// Train efficient transformers on the haplotype sequences of a cohort, and compare them with
+/// polygenic risk scores on the same samples.
 ///
-/// For research; not a diagnosis.
+/// For research, not for diagnosis.
 #[derive(Debug, Parser)]
 #[command(
     name = "gf-genomics",
@@ -52,7 +53,7 @@ const BYTES_A_THREAD: usize = 3 << 20;
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
-    /// Threads to use; 0 is all cores [default: all cores].
+    /// Number of threads. 0 means all cores [default: all cores].
     #[arg(long, global = true, value_name = "N")]
     threads: Option<usize>,
 }
@@ -79,6 +80,7 @@ enum Command {
 }
 
 impl Command {
+    /// Whether the command runs a model, whose kernels use the threads of the program themselves.
     fn computes_models(&self) -> bool {
         match self {
             Self::Run(_)
@@ -103,46 +105,53 @@ impl Command {
 }
 
 impl Cli {
-    /// What to do after the command was interrupted.
+    /// How to resume after the command was interrupted.
     #[must_use]
     pub fn how_to_go_on(&self) -> &'static str {
         match &self.command {
-            Command::Run(_) => "the same command goes on from there",
-            Command::Train(args) if args.resumes() => "the same command goes on from there",
-            Command::Train(_) => "the same command with --resume goes on from there",
-            _ => "the same command begins again",
+            Command::Run(_) => "the same command resumes from there",
+            Command::Train(args) if args.resumes() => "the same command resumes from there",
+            Command::Train(_) => "the same command with --resume resumes from there",
+            _ => "the same command starts from scratch",
         }
     }
 
     /// Runs the command.
     ///
     /// # Errors
-    /// Whatever the stage says, in one line.
+    /// Any error of the command.
     pub fn run(self) -> anyhow::Result<()> {
         if self.command.computes_models() {
             training::leave_cores_to_ours();
         }
-        // Threads that cannot be had are refused here: later rayon would panic, and one that is
-        // started with too little left for it would abort.
-        let n_threads = self.threads.unwrap_or(0);
-        let fits = memory::address_space()
-            .is_none_or(|left| n_threads.saturating_mul(BYTES_A_THREAD) <= left);
-        ensure!(
-            fits,
-            "{NO_THREADS}: {n_threads} take up more than `ulimit -v` leaves"
-        );
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads);
-        match pool.build_global() {
-            // Whoever calls this as a library may have them already.
-            Err(error) if self.threads.is_none() && error.source().is_none() => {}
-            built => built.context(NO_THREADS)?,
-        }
+        start_threads(self.threads)?;
         let result = run_command(self.command);
         for note in text::take_notes() {
             gf_files::message!("note: {note}");
         }
         result
     }
+}
+
+/// Starts the thread pool of the program.
+///
+/// Threads that cannot be started are refused here. Later, rayon would panic, and a thread that
+/// starts with too little memory would abort the program.
+fn start_threads(threads: Option<usize>) -> anyhow::Result<()> {
+    let n_threads = threads.unwrap_or(0);
+    let fits = memory::address_space()
+        .is_none_or(|left| n_threads.saturating_mul(BYTES_PER_THREAD) <= left);
+    ensure!(
+        fits,
+        "{NO_THREADS}. {n_threads} threads need more memory than `ulimit -v` allows"
+    );
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads);
+    match pool.build_global() {
+        // A caller that uses this crate as a library may have started the pool before.
+        Err(error) if threads.is_none() && error.source().is_none() => {}
+        built => built.context(NO_THREADS)?,
+    }
+    Ok(())
 }
 
 fn run_command(command: Command) -> anyhow::Result<()> {

@@ -34,7 +34,7 @@ use gf_cohort_schema::counted;
 const NOT_IN: &str = "not in ";
 
 /// Start of the reason for dropping relatives.
-const RELATED: &str = "related to a sample of another split";
+const RELATED: &str = "related to a sample in another split";
 /// Kinship cut-off of KING between second and third degree.
 pub const SECOND_DEGREE: f64 = 0.0884;
 /// Largest plausible share of the cohort in one family.
@@ -42,38 +42,39 @@ const MAX_FAMILY_SHARE: f64 = 0.5;
 /// Smallest family to which [`MAX_FAMILY_SHARE`] applies.
 const MIN_CHECKED_FAMILY: usize = 10;
 
-/// What is joined and how.
+/// Options of the join, the phenotype and the split.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Options {
-    /// Tables; the first one decides who is in the cohort.
+    /// Tables to join. The cohort has the samples of the first table.
     pub tables: Vec<PathBuf>,
-    /// Column of the phenotype; the only one that may be it when `None`.
+    /// Column of the phenotype; `None` means the only candidate column.
     pub phenotype: Option<String>,
     /// Values of cases.
     pub case: Vec<String>,
     /// Values of controls.
     pub control: Vec<String>,
-    /// Shares of a new split; the column `split` when `None`, and 60, 20 and 20 % without one.
+    /// Shares of a new split. `None` means the column `split`, or 60, 20 and 20 % without this
+    /// column.
     pub split: Option<Shares>,
     /// Seed of the split.
     pub seed: u64,
-    /// Columns whose levels have the same share of every split, next to the phenotype.
+    /// Columns by which the split is stratified, in addition to the phenotype.
     pub stratify_by: Vec<String>,
-    /// Table of kinships: one of each related pair across splits is dropped.
+    /// Table of kinships. One sample of each related pair across splits is dropped.
     pub unrelated: Option<PathBuf>,
-    /// Least kinship of a related pair.
+    /// Smallest kinship of a related pair.
     pub kinship_cutoff: f64,
-    /// Files of genotypes: samples that are not in them are dropped.
+    /// Genotype files. Samples that are not in these files are dropped.
     pub vcf: Vec<PathBuf>,
-    /// Column of sample ids where it has another name than usual.
+    /// Column of sample IDs, if it does not have a usual name.
     pub id_column: Option<String>,
-    /// What is the name of a sample in the genotypes.
+    /// How a sample is named in the genotype files.
     pub sample_id: SampleId,
-    /// FID names no families.
+    /// Whether FID is ignored, because it is not a family ID.
     pub ignore_families: bool,
-    /// Samples of unknown phenotype are dropped.
+    /// Whether samples of unknown phenotype are dropped.
     pub drop_unknown: bool,
-    /// Numbers that stand for a missing value.
+    /// Numbers that are codes for a missing value.
     pub missing_value: Option<MissingValues>,
 }
 
@@ -174,7 +175,7 @@ pub struct Kinships {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No table is given.
-    #[error("no table: give the files to join, such as cohort.fam covariates.cov")]
+    #[error("no table; give the files to join, such as cohort.fam covariates.cov")]
     NoTable,
     /// A file cannot be read as text.
     #[error(transparent)]
@@ -221,13 +222,13 @@ pub enum Error {
         reason: String,
     },
     /// No column is a candidate for the phenotype.
-    #[error("no column of phenotypes with values among {columns}: name it with --phenotype")]
+    #[error("no column of phenotypes with values among {columns}; name it with --phenotype")]
     NoPhenotype {
         /// Names of all columns.
         columns: String,
     },
     /// Several columns are candidates for the phenotype.
-    #[error("several columns may be the phenotype ({columns}): name one with --phenotype")]
+    #[error("several columns may be the phenotype ({columns}); name one with --phenotype")]
     SeveralPhenotypes {
         /// Names of the candidates.
         columns: String,
@@ -243,7 +244,7 @@ pub enum Error {
         columns: String,
     },
     /// A cell of the column `split` is not a split.
-    #[error("sample `{sample}`: {reason}; give --split for a new split")]
+    #[error("sample `{sample}`: {reason}. Give --split to make a new split")]
     Split {
         /// Sample id.
         sample: String,
@@ -252,7 +253,7 @@ pub enum Error {
     },
     /// A family is implausibly large.
     #[error(
-        "{n} of {n_samples} samples are of family `{family}`: if FID is no family here, add \
+        "{n} of {n_samples} samples are in family `{family}`; if FID is not a family ID here, add \
          --ignore-families"
     )]
     LargeFamily {
@@ -266,7 +267,7 @@ pub enum Error {
     /// The column `split` puts samples of one family into two splits.
     #[error(
         "family `{family}` is in two splits (sample `{first}` in {first_split}, `{second}` in \
-         {second_split}): give --split for a new split"
+         {second_split}); give --split to make a new split"
     )]
     FamilyInTwoSplits {
         /// Family id.
@@ -282,8 +283,8 @@ pub enum Error {
     },
     /// A split has cases only or controls only.
     #[error(
-        "split {split} has {n_cases} cases and {n_controls} controls of those who are kept; it \
-         needs both: give it a larger share (--split), or another --seed{}",
+        "split {split} has {n_cases} cases and {n_controls} controls after samples were dropped, \
+         but needs both. Give it a larger share (--split), or try another --seed{}",
         after_relatives(*n_relatives)
     )]
     OneClass {
@@ -307,8 +308,8 @@ pub enum Error {
 /// Advice if the genotypes have none of the samples.
 fn ids_differ(dropped: &str) -> &'static str {
     if dropped.contains(NOT_IN) {
-        "; are the samples named in another way there? --sample-id fid-iid names them FID_IID, as \
-         PLINK does in a VCF"
+        ". Check that the genotype files use the same sample IDs. --sample-id fid-iid names \
+         samples FID_IID, like PLINK in a VCF"
     } else {
         ""
     }
@@ -320,8 +321,8 @@ fn after_relatives(n: usize) -> String {
         return String::new();
     }
     format!(
-        "; {n} of its samples were dropped as relatives of other splits (--unrelated): put \
-         relatives into one family (family_id), so that they share a split"
+        ". --unrelated dropped {n} of its samples as relatives of samples in other splits. Put \
+         relatives into one family (family_id), so that they are in one split"
     )
 }
 
@@ -495,10 +496,10 @@ impl<'j> Draft<'j> {
         let reasons: Vec<String> = self
             .reasons()
             .iter()
-            .map(|(reason, n)| format!("{n}: {reason}"))
+            .map(|(reason, n)| format!("{n} ({reason})"))
             .collect();
         Err(Error::NobodyLeft {
-            dropped: reasons.join("; "),
+            dropped: reasons.join(", "),
         })
     }
 
@@ -879,11 +880,11 @@ impl Summary {
         {
             write!(f, "{}: {}", path.display(), samples_in_words(*n_samples))?;
             if number > 0 && *n_not_in_first > 0 {
-                write!(f, "; {n_not_in_first} are not in {first} and were left out")?;
+                write!(f, ", {n_not_in_first} of them not in {first} (left out)")?;
             }
             if number > 0 && *n_absent > 0 {
                 let absent = samples_in_words(*n_absent);
-                write!(f, "; it lacks {absent} of {first}")?;
+                write!(f, ", {absent} of {first} missing here")?;
             }
             writeln!(f)?;
         }
@@ -895,7 +896,7 @@ impl Summary {
         if self.n_families > 0 {
             writeln!(
                 f,
-                "families of two samples or more: {}, each in one split",
+                "families with two or more samples: {}, each in one split",
                 self.n_families
             )?;
         }
@@ -907,8 +908,8 @@ impl Summary {
         {
             writeln!(
                 f,
-                "kinships: {} of these samples, {n_related} related; {n_within} of them stay \
-                 within one split",
+                "kinships: {} of these samples, {n_related} related, {n_within} of them within one \
+                 split",
                 counted(n_pairs, "pair", "pairs")
             )?;
         }

@@ -1,11 +1,11 @@
-//! Stage: a trained model with low-rank factors in place of the linear layers of its encoder
-//! (Low-Rank Transformer, Winata et al. 2020, arXiv 1910.13923, section 3.1; by the rules of the
+//! Stage `compress`: replaces the linear layers of a trained encoder by low-rank factors (Low-Rank
+//! Transformer, Winata et al. 2020, arXiv 1910.13923, section 3.1; with the rank rule of the
 //! greenformer library, see [`Rank`]).
 //!
-//! Input -> output: a model bundle of dense layers -> one in which each layer `w` (in, out) that
-//! the rule admits is `reduce` (in, r) times `expand` (r, out), with biases and everything else
-//! unchanged, and a table of both: parameters, bytes, time and, on a cohort, AUC. There the factors
-//! can be trained further, too.
+//! Input -> output: a model bundle with dense layers -> a bundle in which each layer `w` (in, out)
+//! admitted by the rule is `reduce` (in, r) times `expand` (r, out). Biases and all other
+//! parameters are unchanged. A table compares both models by parameters, bytes, time and, on a
+//! cohort, AUC. On a cohort the factors can also be fine-tuned.
 
 mod factors;
 mod fine_tuning;
@@ -35,12 +35,12 @@ use gf_nn::Rank;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Solver {
-    /// By its largest singular values: the nearest factors of a rank.
+    /// Factors of the largest singular values, the closest ones of a rank.
     #[default]
     Svd,
     /// Semi-nonnegative matrix factorisation: the second factor has no value below zero.
     Snmf,
-    /// New factors, which know nothing of the layer; to be trained.
+    /// Random factors, which do not depend on the layer and must be trained.
     Random,
 }
 
@@ -50,20 +50,20 @@ impl std::fmt::Display for Solver {
     }
 }
 
-/// What the stage needs.
+/// Options of the stage `compress`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Options {
     /// Folder of the bundle.
     pub model: PathBuf,
     /// Rank of the factors.
     pub rank: Rank,
-    /// How they are found.
+    /// Method to compute the factors.
     pub solver: Solver,
-    /// Name of the new model in every table; the old one's and the solver's when absent.
+    /// Name of the new model in every table; when absent, the names of the model and the solver.
     pub name: Option<String>,
-    /// Of new factors, and of the order of people in further training.
+    /// Seed of random factors, and of the order of samples in fine-tuning.
     pub seed: u64,
-    /// On whom the models are measured, and the factors trained further, if on anyone.
+    /// Cohort on which the models are measured and the factors fine-tuned.
     pub cohort: Option<OnCohort>,
     /// Folder of the new bundle.
     pub out: PathBuf,
@@ -72,23 +72,22 @@ pub struct Options {
 /// A tokenized cohort.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct OnCohort {
-    /// Folder that `tokenize` wrote, the one that the model was trained on.
+    /// Token folder of the model's training.
     pub tokens: PathBuf,
     /// Cohort table.
     pub cohort: PathBuf,
-    /// How its phenotypes are written.
+    /// Coding of its phenotypes.
     pub phenotype_coding: PhenotypeCoding,
-    /// Whether and how the low-rank model is trained further there.
+    /// Fine-tuning of the low-rank model; none when absent.
     pub fine_tuning: Option<FineTuning>,
 }
 
-/// What the stage did.
+/// Summary of a compression.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// Layers of a member that two factors replaced.
     pub n_layers: usize,
-    /// The dense model, then the new one; in between, when that is trained further, what it starts
-    /// from.
+    /// The dense model, the low-rank model before fine-tuning (if there is any), and the new model.
     pub models: Vec<Measured>,
 }
 
@@ -110,51 +109,65 @@ impl std::fmt::Display for Summary {
         let layers = counted(self.n_layers, "layer", "layers");
         writeln!(
             f,
-            "{layers} in two factors\n\n{}",
+            "{layers} replaced by two factors each\n\n{}",
             report::aligned(&rows).trim_end()
         )
     }
 }
 
-/// Why no model was compressed.
+/// An error of the compression.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Factors of factors are not made.
-    #[error("{}: this model has low-rank layers already (rank {rank}); compress the dense model that it came from", path.display())]
+    /// The model has factors already.
+    #[error(
+        "{}: this model has low-rank layers already (rank {rank}); compress the dense model that \
+         it came from",
+        path.display()
+    )]
     LowRankAlready {
         /// The bundle.
         path: PathBuf,
         /// Its rank.
         rank: f64,
     },
-    /// The folds of the cohort are not those of the model.
-    #[error("{}: sample `{sample}` is in a fold that no member of the model holds out: these are not the predictions of this model", path.display())]
+    /// The folds of the cohort differ from those of the model.
+    #[error(
+        "{}: sample `{sample}` is in a fold that no member of the model holds out, so these are \
+         not the predictions of this model; restore them, or train the model again",
+        path.display()
+    )]
     Folds {
         /// The predictions.
         path: PathBuf,
-        /// The first such person.
+        /// The first such sample.
         sample: String,
     },
-    /// The bundle would lie over the one it is made from.
-    #[error("{}: this is the model itself; choose another folder with --out", .0.display())]
+    /// The output folder is the folder of the model.
+    #[error("{}: this is the folder of the model; choose another folder with --out", .0.display())]
     SameFolder(PathBuf),
-    /// Next to an additive term the factors are not trained further.
+    /// Fine-tuning of a model with an additive term, which is not supported.
     #[error(
-        "{}: --fine-tune-epochs trains pure sequence models only, and this model has an additive term, as models of `train` have by default. Leave \
-         out --fine-tune-epochs, train a low-rank model that starts from this one (train --init {} --rank R), or compress a model that was \
+        "{}: --fine-tune-epochs trains pure sequence models only, but this model has an additive \
+         term, which is the default of `train`. Leave \
+         out --fine-tune-epochs, train a low-rank model that starts from this one \
+         (train --init {} --rank R), or compress a model that was \
          trained with --additive none",
         .0.display(), .0.display()
     )]
     FineTuning(PathBuf),
-    /// The rank saves nothing.
-    #[error("{}: rank {rank} makes no layer of this model smaller; choose a lower one, or a share such as 0.5", path.display())]
+    /// The rank saves no parameters.
+    #[error(
+        "{}: rank {rank} makes no layer of this model smaller; choose a lower rank, or a \
+         fraction such as 0.5",
+        path.display()
+    )]
     NothingSaved {
         /// The bundle.
         path: PathBuf,
         /// The rank.
         rank: f64,
     },
-    /// An option makes no sense.
+    /// An invalid option.
     #[error("{0}")]
     Options(String),
     /// A layer cannot be factorised.
@@ -162,13 +175,17 @@ pub enum Error {
     Layer {
         /// Name of its parameter.
         layer: String,
-        /// What is wrong and what to do.
+        /// The finding and the next action.
         reason: String,
     },
-    /// The tokens are not the model's.
-    #[error("{}: tokens of another tokenizer or slot grid than the model's; give the folder that it was trained on", .0.display())]
+    /// Tokens with a different tokenizer or slot grid.
+    #[error(
+        "{}: these tokens have a different tokenizer or slot grid than the model; give the token \
+         folder that the model was trained on",
+        .0.display()
+    )]
     OtherTokens(PathBuf),
-    /// A bundle is wrong, or further training failed.
+    /// A bundle is wrong, or fine-tuning failed.
     #[error(transparent)]
     Training(#[from] training::Error),
     /// The cohort table is wrong.
@@ -177,7 +194,7 @@ pub enum Error {
     /// The token folder is wrong.
     #[error(transparent)]
     Tokens(#[from] tokens::Error),
-    /// Tokens and cohort do not fit.
+    /// Tokens and cohort do not fit each other.
     #[error(transparent)]
     Dataset(#[from] dataset::Error),
     /// A tensor operation failed.
@@ -188,56 +205,103 @@ pub enum Error {
     Output(#[from] output::Error),
 }
 
-/// Compresses one model, each of its members, writes its bundle, and measures it beside the dense
-/// one.
+/// Compresses all members of a model, writes the new bundle, and measures it against the dense one.
 ///
 /// # Errors
-/// A bundle that cannot be read or is low-rank already, a rank that saves nothing, weights that are
-/// not finite, tokens or people that do not fit.
+/// A bundle that cannot be read or is low-rank already, a rank that saves no parameters, weights
+/// that are not finite, tokens or samples that do not fit.
 pub fn run(options: &Options, on_progress: &mut dyn FnMut(Progress<'_>)) -> Result<Summary, Error> {
-    let Options {
-        rank,
-        solver,
-        seed,
-        out,
-        cohort,
-        ..
-    } = options;
-    rank.validate()
+    options
+        .rank
+        .validate()
         .map_err(|error| Error::Options(error.to_string()))?;
-    if out
-        .canonicalize()
-        .is_ok_and(|out| options.model.canonicalize().is_ok_and(|model| model == out))
-    {
-        return Err(Error::SameFolder(out.clone()));
+    if is_same_folder(&options.out, &options.model) {
+        return Err(Error::SameFolder(options.out.clone()));
     }
     let dense = Bundle::load(&options.model)?;
-    let people = cohort
+    let samples = options
+        .cohort
         .as_ref()
         .map(|cohort| MeasuredSamples::load(cohort, &dense, &options.model))
         .transpose()?;
+    let Compressed { bundle, n_layers } = compressed(&dense, options)?;
+    let fine_tuning = options
+        .cohort
+        .as_ref()
+        .and_then(|cohort| Some((cohort, cohort.fine_tuning?)));
+    let models = if let (Some((cohort, fine_tuning)), Some(samples)) = (fine_tuning, &samples) {
+        let start = tempfile::tempdir().map_err(output::at(&std::env::temp_dir()))?;
+        bundle.save(start.path())?;
+        samples.write_predictions(&bundle, start.path())?;
+        let tuned = fine_tuning.run(
+            &bundle,
+            start.path(),
+            cohort,
+            options.seed,
+            &options.out,
+            on_progress,
+        )?;
+        let start_name = format!("{}, not fine-tuned", bundle.config.name);
+        let models: [(&str, &Bundle, &Path); 3] = [
+            (&dense.config.name, &dense, &options.model),
+            (&start_name, &bundle, start.path()),
+            (&bundle.config.name, &tuned, &options.out),
+        ];
+        measure::all(&models, Some(samples))?
+    } else {
+        bundle.save(&options.out)?;
+        if let Some(samples) = &samples {
+            samples.write_predictions(&bundle, &options.out)?;
+        }
+        let models: [(&str, &Bundle, &Path); 2] = [
+            (&dense.config.name, &dense, &options.model),
+            (&bundle.config.name, &bundle, &options.out),
+        ];
+        measure::all(&models, samples.as_ref())?
+    };
+    Ok(Summary { n_layers, models })
+}
+
+/// Whether both paths lead to the same existing folder.
+fn is_same_folder(out: &Path, model: &Path) -> bool {
+    out.canonicalize()
+        .is_ok_and(|out| model.canonicalize().is_ok_and(|model| model == out))
+}
+
+/// A bundle with low-rank factors.
+struct Compressed {
+    bundle: Bundle,
+    /// Layers per member that factors replaced.
+    n_layers: usize,
+}
+
+/// Factorises the layers of all members of a dense bundle.
+fn compressed(dense: &Bundle, options: &Options) -> Result<Compressed, Error> {
+    let rank = options.rank;
+    let solver = options.solver;
     let mut config = dense.config.clone();
-    if let Some(rank) = config.model.architecture.rank.replace(*rank) {
+    if let Some(rank) = config.model.architecture.rank.replace(rank) {
         return Err(Error::LowRankAlready {
             path: options.model.clone(),
             rank: rank.into(),
         });
     }
-    if config.model.architecture.check_rank(*rank).is_err() {
+    if config.model.architecture.check_rank(rank).is_err() {
         return Err(Error::NothingSaved {
             path: options.model.clone(),
-            rank: f64::from(*rank),
+            rank: f64::from(rank),
         });
     }
-    if cohort
+    let is_fine_tuned = options
+        .cohort
         .as_ref()
-        .is_some_and(|cohort| cohort.fine_tuning.is_some())
-        && dense
-            .config
-            .members
-            .iter()
-            .any(|member| member.terms.is_some())
-    {
+        .is_some_and(|cohort| cohort.fine_tuning.is_some());
+    let has_additive_term = dense
+        .config
+        .members
+        .iter()
+        .any(|member| member.terms.is_some());
+    if is_fine_tuned && has_additive_term {
         return Err(Error::FineTuning(options.model.clone()));
     }
     config.name = options
@@ -246,43 +310,26 @@ pub fn run(options: &Options, on_progress: &mut dyn FnMut(Progress<'_>)) -> Resu
         .unwrap_or_else(|| format!("{}-{solver}", config.name));
     let mut n_layers = 0;
     let mut members = Vec::with_capacity(dense.members.len());
-    for ((record, member), seed) in dense.config.members.iter().zip(&dense.members).zip(*seed..) {
-        let (n, parameters) = match &record.terms {
-            None => factorise(member, &config.model, *solver, seed)?,
-            Some(terms) => factorise_terms(member, terms, &config.model, *solver, seed)?,
+    // Random factors of each member have their own seed.
+    for ((record, member), seed) in dense
+        .config
+        .members
+        .iter()
+        .zip(&dense.members)
+        .zip(options.seed..)
+    {
+        let factorised = match &record.terms {
+            None => factorise(member, &config.model, solver, seed)?,
+            Some(terms) => factorise_terms(member, terms, &config.model, solver, seed)?,
         };
-        n_layers = n;
-        members.push(parameters);
+        n_layers = factorised.n_layers;
+        members.push(factorised.parameters);
     }
-    let compressed = Bundle {
+    let bundle = Bundle {
         config,
         members,
         tokenizer: dense.tokenizer.clone(),
         grid: dense.grid.clone(),
     };
-    let measured = |bundles: &[(&str, &Bundle, &Path)]| measure::all(bundles, people.as_ref());
-    let before = dense.config.name.as_str();
-    let name = compressed.config.name.as_str();
-    let models = if let (Some((cohort, fine_tuning)), Some(people)) = (
-        cohort.as_ref().and_then(|c| Some((c, c.fine_tuning?))),
-        &people,
-    ) {
-        let start = tempfile::tempdir().map_err(output::at(&std::env::temp_dir()))?;
-        compressed.save(start.path())?;
-        people.write_predictions(&compressed, start.path())?;
-        let tuned = fine_tuning.run(&compressed, start.path(), cohort, *seed, out, on_progress)?;
-        let start_name = format!("{name}, not fine-tuned");
-        measured(&[
-            (before, &dense, &options.model),
-            (&start_name, &compressed, start.path()),
-            (name, &tuned, out),
-        ])?
-    } else {
-        compressed.save(out)?;
-        if let Some(people) = &people {
-            people.write_predictions(&compressed, out)?;
-        }
-        measured(&[(before, &dense, &options.model), (name, &compressed, out)])?
-    };
-    Ok(Summary { n_layers, models })
+    Ok(Compressed { bundle, n_layers })
 }

@@ -1,7 +1,7 @@
-//! Batches of people as the distinct haplotypes in them; never drops one.
+//! Batches of samples as their distinct haplotypes. No sample is dropped.
 //!
-//! Input -> output: a [`TokenSet`] and a [`Cohort`] -> [`Input`]s for a model, in which a haplotype
-//! that several people share stands once.
+//! Input -> output: a [`TokenSet`] and a [`Cohort`] -> [`Input`]s for a model. A haplotype that
+//! several samples share is in a batch once.
 
 mod chunks;
 mod predict;
@@ -31,51 +31,54 @@ use crate::{
 use gf_cohort_schema::counted;
 use gf_haplotypes::ABSENT_HAPLOTYPE;
 
-/// Mean and standard deviation of a covariate over the training people.
+/// Mean and standard deviation of a covariate over the training samples.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Standardisation {
     /// Column of the cohort table.
     pub name: String,
     /// Mean.
     pub mean: f64,
-    /// Standard deviation; 0 where the column does not vary, which the model then does not see.
+    /// Standard deviation; 0 for a constant column, which the model does not use.
     pub sd: f64,
 }
 
 impl Standardisation {
-    /// Measures every covariate over some people.
+    /// Measures every covariate over some samples, given as indices into the cohort.
     #[must_use]
     pub fn fit(cohort: &Cohort, people: &[usize]) -> Vec<Self> {
-        let measure = |(column, name): (usize, &String)| {
-            let values: Vec<f64> = people
-                .iter()
-                .map(|&person| cohort.people[person].covariates[column])
-                .collect();
-            let n = values.len().max(1) as f64;
-            let mean = values.iter().sum::<f64>() / n;
-            let sd = (values
-                .iter()
-                .map(|value| (value - mean).powi(2))
-                .sum::<f64>()
-                / n)
-                .sqrt();
-            // A spread that is rounding of the mean only is none.
-            let varies = sd > 1e-12 * mean.abs().max(1.0);
-            Self {
-                name: name.clone(),
-                mean,
-                sd: if varies { sd } else { 0.0 },
-            }
-        };
         cohort
             .covariate_names
             .iter()
             .enumerate()
-            .map(measure)
+            .map(|(column, name)| {
+                let values: Vec<f64> = people
+                    .iter()
+                    .map(|&person| cohort.people[person].covariates[column])
+                    .collect();
+                Self::of_values(name, &values)
+            })
             .collect()
     }
 
-    /// The same in all training people: always 0 for the model.
+    fn of_values(name: &str, values: &[f64]) -> Self {
+        let n = values.len().max(1) as f64;
+        let mean = values.iter().sum::<f64>() / n;
+        let sum_of_squares = values
+            .iter()
+            .map(|value| (value - mean).powi(2))
+            .sum::<f64>();
+        let sd = (sum_of_squares / n).sqrt();
+        // A constant column has a tiny spread where its mean is rounded.
+        let varies = sd > 1e-12 * mean.abs().max(1.0);
+        Self {
+            name: name.to_owned(),
+            mean,
+            sd: if varies { sd } else { 0.0 },
+        }
+    }
+
+    /// Whether the covariate is the same in all training samples; its value is then 0 for the
+    /// model.
     #[must_use]
     pub fn is_constant(&self) -> bool {
         self.sd == 0.0
@@ -90,20 +93,21 @@ impl Standardisation {
     }
 }
 
-/// Why tokens and cohort do not fit.
+/// An error in joining tokens and cohort.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// People of the cohort without tokens.
+    /// Samples of the cohort without tokens.
     #[error(
-        "person `{first}` of the cohort has no tokens ({n_missing} of {}): tokenize a VCF that has them",
-        counted(*n_people, "person", "people")
+        "sample `{first}` of the cohort has no tokens ({n_missing} of {} in total); run tokenize \
+         on a VCF with these samples",
+        counted(*n_people, "sample", "samples")
     )]
     MissingPeople {
-        /// One of them.
+        /// The first such sample.
         first: String,
-        /// How many.
+        /// Number of such samples.
         n_missing: usize,
-        /// People of the cohort.
+        /// Samples of the cohort.
         n_people: usize,
     },
     /// A tensor operation failed.
@@ -111,15 +115,15 @@ pub enum Error {
     Tensor(#[from] candle_core::Error),
 }
 
-/// The people of a cohort with their tokens.
+/// The samples of a cohort with their tokens.
 #[derive(Clone, Debug)]
 pub struct Dataset<'d> {
     loci: Vec<DataLocus<'d>>,
     people: &'d [Person],
-    /// Row of each person in the token set.
+    /// Row of each sample in the token set.
     rows: Vec<usize>,
     standardisation: Vec<Standardisation>,
-    /// Added to each person's logit while a model is trained.
+    /// Added to the logit of each sample in training.
     offsets: Option<Arc<Vec<f32>>>,
     device: Device,
 }
@@ -128,7 +132,7 @@ pub struct Dataset<'d> {
 #[derive(Clone, Debug)]
 struct DataLocus<'d> {
     tokens: &'d LocusTokens,
-    /// For each haplotype, the first one with the same tokens.
+    /// For each haplotype, the first haplotype with the same tokens.
     same_tokens: Arc<Vec<u32>>,
 }
 
@@ -143,7 +147,7 @@ impl<'d> DataLocus<'d> {
         }
     }
 
-    /// Haplotypes of the person in a row of the tokens, as the first ones with the same tokens.
+    /// The two haplotypes of a row of the token set, each as the first one with the same tokens.
     fn pair(&self, row: usize) -> [u32; 2] {
         self.tokens.pairs[row].map(|haplotype| {
             self.same_tokens
@@ -155,11 +159,11 @@ impl<'d> DataLocus<'d> {
 }
 
 impl<'d> Dataset<'d> {
-    /// Joins tokens and cohort by sample id; people with tokens who are not in the cohort are left
-    /// alone.
+    /// Joins tokens and cohort by sample id. Samples with tokens that are not in the cohort are
+    /// ignored.
     ///
     /// # Errors
-    /// People of the cohort without tokens.
+    /// Samples of the cohort without tokens.
     pub fn new(
         tokens: &'d TokenSet,
         cohort: &'d Cohort,
@@ -199,8 +203,9 @@ impl<'d> Dataset<'d> {
         })
     }
 
-    /// The same people with other tokens, without covariates; `offsets` (one per person of the
-    /// cohort) are added to logits in training.
+    /// The same samples with different tokens and without covariates.
+    ///
+    /// `offsets`, one per sample of the cohort, are added to logits in training.
     #[must_use]
     pub fn next_to<'o>(&self, loci: &'o [LocusTokens], offsets: Vec<f32>) -> Dataset<'o>
     where
@@ -216,7 +221,7 @@ impl<'d> Dataset<'d> {
         }
     }
 
-    /// Makes all tensors on `device`, which is the CPU otherwise.
+    /// Creates all tensors on `device` instead of the CPU.
     #[must_use]
     pub fn on(self, device: &Device) -> Self {
         Self {
@@ -225,7 +230,7 @@ impl<'d> Dataset<'d> {
         }
     }
 
-    /// Where tensors are made.
+    /// The device of the tensors.
     #[must_use]
     pub fn device(&self) -> &Device {
         &self.device
@@ -243,14 +248,15 @@ impl<'d> Dataset<'d> {
         self.loci[locus].tokens
     }
 
-    /// A person's two haplotypes at a locus; haplotypes with the same tokens have one number.
-    /// [`ABSENT_HAPLOTYPE`] where there is none.
+    /// The two haplotypes of a sample at a locus; haplotypes with the same tokens have one number.
+    ///
+    /// An absent haplotype is [`ABSENT_HAPLOTYPE`].
     #[must_use]
     pub fn pair(&self, locus: usize, person: usize) -> [u32; 2] {
         self.loci[locus].pair(self.rows[person])
     }
 
-    /// What is added to the logits of some people in training, (people); `None` for nothing.
+    /// Offsets of the logits of some samples in training, (samples); `None` without offsets.
     ///
     /// # Errors
     /// When the tensor cannot be made.
@@ -258,35 +264,37 @@ impl<'d> Dataset<'d> {
         let Some(offsets) = &self.offsets else {
             return Ok(None);
         };
-        let of_people: Vec<f32> = people.iter().map(|&person| offsets[person]).collect();
-        Ok(Some(Tensor::new(of_people, &self.device)?))
+        let offsets: Vec<f32> = people.iter().map(|&person| offsets[person]).collect();
+        Ok(Some(Tensor::new(offsets, &self.device)?))
     }
 
-    /// As [`Self::offsets`], for one person; 0 for nothing.
+    /// The offset of one sample; 0 without offsets.
     #[must_use]
     pub fn offset(&self, person: usize) -> f32 {
         self.offsets.as_ref().map_or(0.0, |offsets| offsets[person])
     }
 
-    /// Targets of some people: 1 for cases, 0 for controls (and for unknown phenotypes, which no
-    /// loss may use).
+    /// Targets of some samples: 1 for cases, 0 for controls.
+    ///
+    /// An unknown phenotype is 0 too; the caller must not use it in a loss.
     ///
     /// # Errors
     /// When the tensor cannot be made.
     pub fn targets(&self, people: &[usize]) -> Result<Tensor, Error> {
-        let is_case = |&person: &usize| {
-            self.people[person]
-                .phenotype
-                .is_some_and(gf_cohort_schema::Phenotype::is_case)
-        };
         let targets: Vec<f32> = people
             .iter()
-            .map(|person| f32::from(u8::from(is_case(person))))
+            .map(|&person| f32::from(u8::from(self.is_case(person))))
             .collect();
         Ok(Tensor::new(targets, &self.device)?)
     }
 
-    /// Weight of each of some people, by the weight of a case and of a control.
+    fn is_case(&self, person: usize) -> bool {
+        self.people[person]
+            .phenotype
+            .is_some_and(gf_cohort_schema::Phenotype::is_case)
+    }
+
+    /// Weights of some samples, (samples), from the weights of a case and of a control.
     ///
     /// # Errors
     /// When the tensor cannot be made.
@@ -298,39 +306,41 @@ impl<'d> Dataset<'d> {
         Ok(self.targets(people)?.affine(case - control, control)?)
     }
 
-    /// The input of some people (numbers into the cohort): each haplotype they have stands once in
-    /// each locus.
+    /// The model input of some samples, given as indices into the cohort. Each of their haplotypes
+    /// is in a locus once.
     ///
     /// # Errors
     /// When a tensor cannot be made.
     pub fn input(&self, people: &[usize]) -> Result<Input, Error> {
-        let loci = (0..self.n_loci()).map(|number| {
-            let haplotypes = self.haplotypes_of(number, people);
-            let (tokens, mask) = token_rows(self.tokens(number), &haplotypes)?;
-            let tokens = tokens.to_device(&self.device)?;
-            Ok(LocusInput {
-                tokens,
-                mask,
-                pairs: self.pairs(number, people, &haplotypes)?,
+        let loci = (0..self.n_loci())
+            .map(|locus| {
+                let haplotypes = self.haplotypes_of(locus, people);
+                let (tokens, mask) = token_rows(self.tokens(locus), &haplotypes)?;
+                Ok(LocusInput {
+                    tokens: tokens.to_device(&self.device)?,
+                    mask,
+                    pairs: self.pairs(locus, people, &haplotypes)?,
+                })
             })
-        });
+            .collect::<Result<_, Error>>()?;
         Ok(Input {
-            loci: loci.collect::<Result<_, Error>>()?,
+            loci,
             covariates: self.covariates(people)?,
         })
     }
 
-    /// The distinct haplotypes some people have at a locus, ascending.
+    /// The distinct haplotypes of some samples at a locus, ascending.
     #[must_use]
     pub fn haplotypes_of(&self, locus: usize, people: &[usize]) -> Vec<u32> {
-        let pairs = people.iter().flat_map(|&person| self.pair(locus, person));
-        let distinct: BTreeSet<u32> = pairs
+        let distinct: BTreeSet<u32> = people
+            .iter()
+            .flat_map(|&person| self.pair(locus, person))
             .filter(|&haplotype| haplotype != ABSENT_HAPLOTYPE)
             .collect();
         distinct.into_iter().collect()
     }
 
-    /// Standardised covariates of some people, (people, covariates).
+    /// Standardised covariates of some samples, (samples, covariates); `None` without covariates.
     ///
     /// # Errors
     /// When the tensor cannot be made.
@@ -338,22 +348,16 @@ impl<'d> Dataset<'d> {
         if self.standardisation.is_empty() {
             return Ok(None);
         }
-        let standardised = people.iter().flat_map(|&person| {
-            let values = self.people[person]
-                .covariates
-                .iter()
-                .zip(&self.standardisation);
-            values.map(|(value, column)| column.apply(*value) as f32)
-        });
-        let values: Vec<f32> = standardised.collect();
-        Ok(Some(Tensor::from_vec(
-            values,
-            (people.len(), self.standardisation.len()),
-            &self.device,
-        )?))
+        let values: Vec<f32> = people
+            .iter()
+            .flat_map(|&person| self.standardised(person))
+            .map(|value| value as f32)
+            .collect();
+        let shape = (people.len(), self.standardisation.len());
+        Ok(Some(Tensor::from_vec(values, shape, &self.device)?))
     }
 
-    /// Standardised covariates of one person.
+    /// Standardised covariates of one sample.
     pub fn standardised(&self, person: usize) -> impl Iterator<Item = f64> {
         self.people[person]
             .covariates
@@ -362,8 +366,10 @@ impl<'d> Dataset<'d> {
             .map(|(value, column)| column.apply(*value))
     }
 
-    /// Each person's two haplotypes as rows of `haplotypes` (ascending, with all they have); an
-    /// absent one is the row past the last.
+    /// The two haplotypes of each sample as row numbers of `haplotypes`, (samples) each.
+    ///
+    /// `haplotypes` is ascending and has all haplotypes of these samples. An absent haplotype is
+    /// the row after the last one.
     ///
     /// # Errors
     /// When a tensor cannot be made.
@@ -373,11 +379,16 @@ impl<'d> Dataset<'d> {
         people: &[usize],
         haplotypes: &[u32],
     ) -> Result<[Tensor; 2], Error> {
-        let row = |haplotype: u32| haplotypes.partition_point(|&other| other < haplotype) as u32;
-        let pairs = people
+        let (first, second): (Vec<u32>, Vec<u32>) = people
             .iter()
-            .map(|&person| self.pair(locus, person).map(row));
-        let (first, second): (Vec<u32>, Vec<u32>) = pairs.map(|[a, b]| (a, b)).unzip();
+            .map(|&person| {
+                // ABSENT_HAPLOTYPE is above every haplotype, and gets the row after the last.
+                let rows = self
+                    .pair(locus, person)
+                    .map(|haplotype| haplotypes.partition_point(|&row| row < haplotype) as u32);
+                (rows[0], rows[1])
+            })
+            .unzip();
         Ok([
             Tensor::new(first, &self.device)?,
             Tensor::new(second, &self.device)?,
@@ -385,7 +396,7 @@ impl<'d> Dataset<'d> {
     }
 }
 
-/// Token ids (haplotypes, slots), on the CPU, and mask of some haplotypes of a locus.
+/// Token ids of some haplotypes of a locus, (haplotypes, slots) on the CPU, and their mask.
 ///
 /// # Errors
 /// When the tensor cannot be made.
@@ -410,14 +421,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_covariate_that_is_the_same_in_all_training_people_is_not_seen() {
-        let person = |value: f64| Person {
-            sample_id: "x".into(),
-            phenotype: None,
-            split: gf_cohort_schema::Split::Train,
-            family_id: None,
-            covariates: vec![value],
-        };
+    fn a_covariate_that_is_the_same_in_all_training_samples_is_not_used() {
         // 0.1 summed twelve hundred times leaves a spread of rounding only.
         let people = (0..1_200)
             .map(|_| person(0.1))
@@ -431,5 +435,15 @@ mod tests {
         let fitted = Standardisation::fit(&cohort, &(0..1_200).collect::<Vec<_>>());
         assert!(fitted[0].is_constant());
         assert!(fitted[0].apply(0.3).abs() < 1e-12);
+    }
+
+    fn person(value: f64) -> Person {
+        Person {
+            sample_id: "x".into(),
+            phenotype: None,
+            split: gf_cohort_schema::Split::Train,
+            family_id: None,
+            covariates: vec![value],
+        }
     }
 }

@@ -42,7 +42,7 @@ mod verdict;
 #[cfg(test)]
 mod verdict_oracle;
 
-use std::{fmt, path::PathBuf, str::FromStr};
+use std::{fmt, path::PathBuf};
 
 use gf_cohort_schema::{
     AucRow, Characteristics, FoldRow, GuardRow, GuardVerdict, ScoreLayout, ScoreRow, ScoredTable,
@@ -76,11 +76,11 @@ use self::{
 /// Fewest resamples whose 2.5 % quantile is worth reporting.
 const MIN_REPLICATES: usize = 100;
 
-/// What to evaluate.
+/// Inputs and settings of an evaluation.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Options {
-    /// Tables of predictions or scores, of this program or of another; together they hold each
-    /// (person, model, fold) once. Several files with folds of one model are repeats of its
+    /// Tables of predictions or scores, of this program or of another. Together they contain each
+    /// (sample, model, fold) once. Several files with folds of one model are repeats of its
     /// cross-validation.
     pub predictions: Vec<PathBuf>,
     /// How tables of other programs are read, and the roles of models.
@@ -88,7 +88,7 @@ pub struct Options {
     pub layout: ScoreLayout,
     /// Folder for the tables.
     pub out: PathBuf,
-    /// Model that the others are compared to; by default the baseline with the highest AUROC on
+    /// Reference model of all comparisons. The default is the baseline with the highest AUROC on
     /// the validation split.
     #[serde(default)]
     pub compare_to: Option<String>,
@@ -96,24 +96,24 @@ pub struct Options {
     /// lack.
     #[serde(default)]
     pub cohort: Option<PathBuf>,
-    /// Columns of `cohort.csv` to divide people by, and `apoe`; by default sex, ancestry and APOE
-    /// as far as they are known. A column of numbers with more than ten values is divided into
-    /// quarters of the people.
+    /// Columns of `cohort.csv` that define strata, and `apoe`. The default is sex, ancestry and
+    /// APOE, where they are known. A column of numbers with more than ten values is divided into
+    /// quarters of the samples.
     #[serde(default)]
     pub strata: Option<Vec<String>>,
-    /// Resamples of families for intervals and tests; DeLong's when absent.
+    /// Number of resamples of families for intervals and tests. If `None`, DeLong's method is used.
     #[serde(default)]
     pub bootstrap: Option<usize>,
-    /// Of the resamples.
+    /// Seed of the resamples.
     #[serde(default)]
     pub seed: u64,
-    /// Share of the population with the disease, for R2 on the liability scale.
+    /// Prevalence of the disease in the population, for R2 on the liability scale.
     #[serde(default)]
     pub prevalence: Option<f64>,
     /// How probabilities are recalibrated on the validation split.
     #[serde(default)]
     pub recalibration: Recalibration,
-    /// What leakage does.
+    /// What happens when a guard finds leakage.
     #[serde(default)]
     pub guards: GuardPolicy,
     /// `run.json` of the pipeline that the predictions are from, whose options, counts and digests
@@ -129,7 +129,7 @@ pub enum GuardPolicy {
     /// The run fails, after all files are written.
     #[default]
     Error,
-    /// It is only said.
+    /// The run prints a warning.
     Warn,
 }
 
@@ -139,17 +139,6 @@ impl fmt::Display for GuardPolicy {
             Self::Error => "error",
             Self::Warn => "warn",
         })
-    }
-}
-
-impl FromStr for GuardPolicy {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        [Self::Error, Self::Warn]
-            .into_iter()
-            .find(|policy| policy.to_string() == text)
-            .ok_or_else(|| format!("`{text}` is neither error nor warn"))
     }
 }
 
@@ -210,7 +199,7 @@ impl Summary {
         [
             (
                 self.people_without_phenotype,
-                "of unknown phenotype left out",
+                "with unknown phenotype left out",
             ),
             (
                 self.people_averaged_over_folds,
@@ -219,7 +208,7 @@ impl Summary {
         ]
         .into_iter()
         .filter(|(n_people, _)| *n_people > 0)
-        .map(|(n_people, what)| format!("{} {what}", counted(n_people, "person", "people")))
+        .map(|(n_people, what)| format!("{} {what}", counted(n_people, "sample", "samples")))
         .collect()
     }
 }
@@ -417,9 +406,10 @@ impl Analysis<'_> {
     fn resampling(&self) -> Option<String> {
         let n_replicates = self.options.bootstrap?;
         let families = counted(self.families.n_distinct(), "family", "families");
-        let people = counted(self.scores.people.len(), "person", "people");
+        let people = counted(self.scores.people.len(), "sample", "samples");
         Some(format!(
-            "Intervals and tests by {n_replicates} resamples of {families} of {people} (seed {}).",
+            "Intervals and tests use {n_replicates} bootstrap resamples of {families} with \
+             {people} (seed {}).",
             self.options.seed
         ))
     }
@@ -436,7 +426,7 @@ impl Analysis<'_> {
     }
 }
 
-/// Refuses options that make no sense, before there are predictions.
+/// Refuses options that are out of range, before predictions are read.
 ///
 /// # Errors
 /// Too few resamples; a prevalence that is not between 0 and 1.
@@ -451,7 +441,7 @@ pub fn check_options(options: &Options) -> Result<(), Error> {
     }
     match options.prevalence {
         Some(prevalence) if !(prevalence > 0.0 && prevalence < 1.0) => Err(Error::Option(format!(
-            "a prevalence of {prevalence} is not between 0 and 1; give the share of the \
+            "a prevalence of {prevalence} is not between 0 and 1; give the fraction of the \
              population with the disease"
         ))),
         _ => Ok(()),

@@ -70,7 +70,7 @@ fn listen(mut signals: Signals, how_to_go_on: &'static str) {
 fn end(signal: i32, how_to_go_on: &str) -> ! {
     output::abandon();
     gf_files::message!(
-        "interrupted: what was finished is kept, and no file is half-written; {how_to_go_on}"
+        "interrupted: finished work is kept, and no file is incomplete; {how_to_go_on}"
     );
     process::exit(i32::from(exit_code(signal)));
 }

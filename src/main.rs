@@ -14,7 +14,10 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let how_to_go_on = cli.how_to_go_on();
     if let Err(error) = interrupt::watch(how_to_go_on) {
-        gf_files::message!("Ctrl-C will end the program at once, without a checkpoint: {error}");
+        gf_files::message!(
+            "Ctrl-C will end the program immediately and without a checkpoint, because signals \
+             cannot be handled ({error})"
+        );
     }
     match cli.run() {
         Ok(()) => ExitCode::SUCCESS,

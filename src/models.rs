@@ -1,8 +1,8 @@
-//! The encoder, the attention family and the classification head. A model sees token ids, masks and
-//! numbers; never a sample id or a path.
+//! The models: encoder, attention variants and classification head. A model sees token ids, masks
+//! and numbers; never a sample id or a path.
 //!
-//! Input -> output: an [`Input`] (the distinct haplotypes of a batch, and which two each person
-//! has) -> one logit a person.
+//! Input -> output: an [`Input`] (the distinct haplotypes of a batch, and the pair of each sample)
+//! -> one logit per sample.
 
 pub mod additive;
 mod attention;
@@ -39,19 +39,19 @@ use gf_nn::Parameters;
 pub struct LocusInput {
     /// Token ids, (haplotypes, slots).
     pub tokens: Tensor,
-    /// 1 where a slot holds a token, 0 where it is padding; haplotypes x slots, row-major.
+    /// 1 where a slot has a token, 0 where it is padding; haplotypes x slots, row-major.
     pub mask: Arc<Vec<u8>>,
-    /// First and second haplotype of each person as rows of `tokens`, (people) each; one past the
-    /// last row where there is none.
+    /// First and second haplotype of each sample as row numbers of `tokens`, (samples) each. An
+    /// absent haplotype is the row after the last one.
     pub pairs: [Tensor; 2],
 }
 
-/// A batch of people.
+/// A batch of samples.
 #[derive(Clone, Debug)]
 pub struct Input {
     /// One per locus, in the order of [`Config::loci`].
     pub loci: Vec<LocusInput>,
-    /// Standardised covariates, (people, covariates), when the model has any.
+    /// Standardised covariates, (samples, covariates), for a model with covariates.
     pub covariates: Option<Tensor>,
 }
 
@@ -64,10 +64,10 @@ pub struct Model {
 }
 
 impl Model {
-    /// Builds the model, making or loading its parameters.
+    /// Builds the model, and creates or loads its parameters.
     ///
     /// # Errors
-    /// A configuration that makes no sense, or saved parameters that do not fit it.
+    /// An invalid configuration, or saved parameters that do not fit it.
     pub fn new(config: &Config, parameters: &mut Parameters) -> Result<Self> {
         config.validate()?;
         let model = Self {
@@ -79,14 +79,15 @@ impl Model {
         Ok(model)
     }
 
-    /// What the model is.
+    /// Architecture and shapes.
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.config
     }
 
-    /// One vector for each haplotype of `locus`: (haplotypes, hidden). Each row depends on its own
-    /// tokens only.
+    /// Encodes haplotypes of `locus`, (haplotypes, slots) -> (haplotypes, hidden).
+    ///
+    /// Each row depends only on its own tokens.
     ///
     /// # Errors
     /// Shapes that do not fit the configuration.
@@ -95,8 +96,7 @@ impl Model {
             .encode(locus, self.encoder.embed(locus, tokens, mask)?, mask)
     }
 
-    /// As [`Self::encode`] of at least one haplotype, without a way back to the weights, and
-    /// faster.
+    /// Like [`Self::encode`] for at least one haplotype, without a graph for gradients, and faster.
     ///
     /// # Errors
     /// Shapes that do not fit the configuration.
@@ -109,7 +109,7 @@ impl Model {
         groups::encode_only(&self.encoder, locus, tokens, mask)
     }
 
-    /// As [`Self::encode`], in groups whose gradients are computed side by side.
+    /// Like [`Self::encode`], in groups whose gradients are computed in parallel.
     ///
     /// # Errors
     /// Shapes that do not fit the configuration.
@@ -122,7 +122,7 @@ impl Model {
         Groups::encode(&self.encoder, locus, tokens, mask)
     }
 
-    /// Logits, (people), from the encoded haplotypes of each locus and each person's pairs of them.
+    /// Logits, (samples), from the encoded haplotypes of each locus and each sample's pair of them.
     ///
     /// # Errors
     /// Shapes that do not fit the configuration.
@@ -135,13 +135,15 @@ impl Model {
         self.head.forward(encoded, pairs, covariates)
     }
 
-    /// Fits what is not trained by gradient, the hash functions of `ecoformer`, to the haplotypes
-    /// of `input`, in the parameters the model was made with. Does nothing where there is no
-    /// such thing. To be called before the first step of training: best on weights that a model
-    /// with another attention was trained to.
+    /// Fits the hash functions of `ecoformer` to the haplotypes of `input`; does nothing for other
+    /// attentions.
+    ///
+    /// Hash functions are not trained by gradient at the start. Call this before the first training
+    /// step, preferably with weights of a trained model with another attention. The parameters that
+    /// the model was built with are changed.
     ///
     /// # Errors
-    /// Shapes that do not fit the configuration, or hardly any token.
+    /// Shapes that do not fit the configuration, or too few tokens.
     pub fn fit_hashes(&self, input: &Input, seed: u64) -> Result<()> {
         match self.config.architecture.attention {
             AttentionKind::Ecoformer => self.encoder.fit(&input.loci, seed),
@@ -149,13 +151,15 @@ impl Model {
         }
     }
 
-    /// Logits, (people): each distinct haplotype is encoded once.
+    /// Logits, (samples). Each distinct haplotype is encoded once.
     ///
     /// # Errors
     /// Shapes that do not fit the configuration.
     pub fn forward(&self, input: &Input) -> Result<Tensor> {
-        let loci = input.loci.iter().enumerate();
-        let encoded = loci
+        let encoded = input
+            .loci
+            .iter()
+            .enumerate()
             .map(|(number, locus)| self.encode(number, &locus.tokens, &locus.mask))
             .collect::<Result<Vec<_>>>()?;
         let pairs: Vec<&[Tensor; 2]> = input.loci.iter().map(|locus| &locus.pairs).collect();

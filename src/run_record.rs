@@ -1,5 +1,6 @@
-//! `run.json`: how the files of a folder were made. It names no person, but paths, so it is for its
-//! owner only.
+//! `run.json`: how the files of a folder were made.
+//!
+//! It contains no sample names, but paths, so only its owner can read it.
 
 use std::{collections::BTreeMap, path::PathBuf};
 

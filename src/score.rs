@@ -1,21 +1,24 @@
-//! Stage: a saved model on new people.
+//! Stage `score`: applies a saved model to new samples.
 //!
-//! Input -> output: a model bundle (or a `prs` folder), VCF/BCF and FASTA ->
-//! `sample_id,model,logit,probability`. One person or a million; refuses a reference or a build
-//! other than the model's. Sequences and tokens are made with the loci, policies, tokenizer and
-//! slot grid of the bundle, so nothing is measured on the people scored.
+//! Input: a model bundle (or a `prs` folder), VCF/BCF and FASTA. Output: a table
+//! `sample_id,model,logit,probability`. A reference of another build than the model's is refused.
+//!
+//! Sequences and tokens are made with the loci, policies, tokenizer and slot grid of the bundle, so
+//! that nothing is fitted on the new samples.
 
 mod merge;
 
 pub use self::merge::merge;
 
+use crate::scoring::GenotypeFiles;
+use gf_genotypes::FormatOptions;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
 };
 
 use gf_cohort_schema::{
-    Cohort, CohortNotes, MissingPolicies, Split, nine_significant_digits, probability,
+    Cohort, CohortNotes, MissingPolicies, Person, Split, nine_significant_digits, probability,
 };
 use serde::{Deserialize, Serialize};
 
@@ -30,62 +33,68 @@ use gf_cohort_schema::counted;
 use gf_files::output;
 use gf_haplotypes::{ApplyFilters, Carried, Dictionary, EmptyLoci, Regions, Samples};
 
-/// What the stage needs.
+/// Options of the stage `score`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Options {
-    /// VCF, VCF.gz or BCF files of the people.
+    /// VCF, VCF.gz or BCF files of the samples.
     pub vcf: Vec<PathBuf>,
-    /// Whose genotypes are read: of the table with covariates, or of the files without one.
+    /// What the genotype files do not state about themselves.
+    #[serde(default, skip_serializing_if = "FormatOptions::is_default")]
+    pub format: FormatOptions,
+    /// Samples to read: those of the table with covariates, or of the files without a table.
     #[serde(skip)]
     pub samples: Samples,
-    /// FASTA of the model's build; for saved polygenic scores it is not needed, but REF is
-    /// compared with it.
+    /// FASTA of the model's build. Saved polygenic scores do not need it, but their REF is compared
+    /// with it.
     pub reference: Option<PathBuf>,
     /// Folder of a model bundle, or folder that `prs` wrote.
     pub model: PathBuf,
-    /// Table with the covariates of the people, for models that need them; only the people in it
-    /// are scored.
+    /// Table with the covariates of the samples, for models that need them. Only its samples are
+    /// scored.
     pub cohort: Option<PathBuf>,
-    /// What happens to people without a value of a covariate.
+    /// Policies for samples without a value of a covariate.
     pub missing: MissingPolicies,
-    /// Least share that must be there: of a polygenic score's alleles (what was asked of its
-    /// training people when `None`), of a sequence model's common variants that so many people
-    /// would be expected to carry ([`MIN_OVERLAP`] when `None`; asked of 50 people and more).
+    /// Smallest accepted overlap with the training data, a fraction.
+    ///
+    /// - Polygenic score: fraction of its alleles in the files. The default is the value of its
+    ///   training.
+    /// - Sequence model: fraction of the expected common variants that the samples carry. The
+    ///   default is [`MIN_OVERLAP`]. It is checked for 50 samples or more.
     pub min_overlap: Option<f64>,
-    /// Of a folder of `prs`: the models to apply; all when `None`.
+    /// Models of a `prs` folder to apply; all when `None`.
     pub models: Option<Vec<String>>,
-    /// Score one person whose files hold no homozygous-reference call by a saved polygenic score.
+    /// Whether a saved polygenic score is applied to one sample without any homozygous-reference
+    /// call.
     pub allow_no_hom_ref: bool,
-    /// Records that are used by their FILTER; as for the training people when `None`.
+    /// FILTER values of the records that are used; those of the training samples when `None`.
     pub apply_filters: Option<ApplyFilters>,
-    /// Where a sequence model is computed.
+    /// Device of the computation of a sequence model.
     pub device: DeviceChoice,
-    /// CSV to write.
+    /// CSV file to write; `-` is standard output.
     pub output: PathBuf,
 }
 
-/// What the stage did.
+/// Summary of a scoring run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
-    /// People scored.
+    /// Samples scored.
     pub n_people: usize,
     /// Models applied.
     pub models: Vec<String>,
-    /// Of the sequences, for a sequence model.
+    /// Summary of the sequences, for a sequence model.
     pub sequences: Option<gf_haplotypes::Summary>,
-    /// People without a value of a covariate: left out, or with the mean of the training people.
+    /// Samples without a value of a covariate: left out, or scored with the training mean.
     #[serde(default)]
     pub cohort: CohortNotes,
-    /// Common variants that the people carry, for a sequence model that says which are.
+    /// Common variants that the samples carry, for a sequence model that lists common variants.
     pub carried: Option<Carried>,
-    /// Of the tokens, for a sequence model.
+    /// Summary of the tokens, for a sequence model.
     pub tokens: Option<tokens::Summary>,
-    /// What was odd about the files, and how chromosome X was counted, for a polygenic score.
+    /// Warnings about the files, and the dosage rule of chromosome X for a polygenic score.
     pub warnings: Vec<String>,
     /// Alleles of each polygenic score that the files do not have.
     pub absent_alleles: BTreeMap<String, AbsentAlleles>,
-    /// Alleles of each polygenic score whose records are written in another way than those of the
-    /// training people.
+    /// Alleles of each polygenic score that are written differently than in the training files.
     pub rewritten_alleles: BTreeMap<String, Rewritten>,
 }
 
@@ -108,37 +117,41 @@ impl std::fmt::Display for Summary {
             let alleles = counted(*n_alleles, "allele is", "alleles are");
             writeln!(
                 f,
-                "{model}: {alleles} not counted here and read as the mean of the training people: \
-                 {reasons}"
+                "{model}: {alleles} not counted in these files but read as the mean of the \
+                 training samples ({reasons})"
             )?;
         }
         for (model, Rewritten { exchanged, flipped }) in &self.rewritten_alleles {
             let counts = format!(
-                "REF and ALT are exchanged at {exchanged} alleles, {flipped} are on the other \
-                 strand"
+                "REF and ALT are exchanged at {exchanged} alleles, and {flipped} alleles are on \
+                 the opposite strand"
             );
-            writeln!(f, "{model}: {counts}; both are matched by their bases")?;
+            writeln!(f, "{model}: {counts}. Both are matched by their bases")?;
         }
         writeln!(
             f,
             "{} scored by {}",
-            counted(self.n_people, "person", "people"),
+            counted(self.n_people, "sample", "samples"),
             self.models.join(", ")
         )
     }
 }
 
-/// Why nobody was scored.
+/// An error of `score`.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The folder holds no model.
-    #[error("{}: neither a model bundle (config.json) nor a folder of `prs` (prs_model.json)", .0.display())]
+    /// The folder has no model.
+    #[error(
+        "{}: neither a model bundle (config.json) nor a folder of `prs` (prs_model.json); give one \
+         of these folders",
+        .0.display()
+    )]
     NoModel(PathBuf),
     /// A sequence model needs the reference.
-    #[error("a sequence model needs --reference, the FASTA of its build")]
+    #[error("a sequence model needs the FASTA of its build; give it with --reference")]
     NoReference,
-    /// The model has covariates and the table has not.
-    #[error("the model needs the covariates {0}: give them with --cohort")]
+    /// The model has covariates and no table was given.
+    #[error("the model needs the covariates {0}; give a table of them with --cohort")]
     NoCovariates(String),
     /// The bundle is wrong.
     #[error(transparent)]
@@ -149,26 +162,27 @@ pub enum Error {
     /// The sequences cannot be tokenized.
     #[error(transparent)]
     Tokens(#[from] tokens::Error),
-    /// Other people's files, or another kind of file.
+    /// The samples carry too few of the model's common variants.
     #[error(
-        "{}: {carried}, so the others would be read as the reference. Likely causes: (1) a VCF of other sites (an array, a region, another caller); \
-         (2) people of another ancestry than the training people; (3) genotypes that were not read. If this is meant, lower the wanted share \
-         (--min-overlap, {min_overlap} now)",
+        "{}: {carried}, so all further variants would be read as the reference. Likely causes are \
+         (1) a VCF with different sites (an array, a region, a different caller), (2) samples of a \
+         different ancestry than the training samples, and (3) genotypes that were not read. If \
+         this is intended, lower --min-overlap ({min_overlap} now)",
         vcf.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
     )]
     CommonVariants {
         /// The files.
         vcf: Vec<PathBuf>,
-        /// What was found.
+        /// Counts of the carried variants.
         carried: Carried,
-        /// Share wanted.
+        /// Smallest accepted share.
         min_overlap: f64,
     },
     /// A sample has too few genotypes.
     #[error(
-        "{}: `{sample}` has {n_missing} missing alleles at {n_records} records of the model's loci, \
-         more than a share of {:.2} ({n_samples} such samples in all): leave these samples out \
-         (--samples-file), or accept it with a smaller --min-overlap",
+        "{}: `{sample}` has {n_missing} missing alleles at {n_records} records of the model's \
+         loci, more than a fraction of {:.2} ({n_samples} such samples in total); leave these \
+         samples out (--samples-file), or lower --min-overlap",
         vcf.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", "),
         1.0 - min_overlap
     )]
@@ -181,54 +195,62 @@ pub enum Error {
         n_missing: u64,
         /// Records of the loci.
         n_records: u64,
-        /// All such samples.
+        /// Number of such samples.
         n_samples: usize,
-        /// Share of genotypes that is wanted.
+        /// Smallest accepted share of genotypes.
         min_overlap: f64,
     },
-    /// A folder of `prs` has no such model.
+    /// A folder of `prs` has no model of this name.
     #[error("{}: no model `{name}`; it has {}", path.display(), known.join(", "))]
     NoSuchModel {
         /// The folder.
         path: PathBuf,
-        /// The name asked for.
+        /// The requested name.
         name: String,
-        /// Those there are.
+        /// Names of the folder's models.
         known: Vec<String>,
     },
     /// `--models` with a sequence model.
-    #[error("{}: a model bundle is one model; --models chooses among those of a folder that `prs` wrote", .0.display())]
+    #[error(
+        "{}: --models applies to a folder that `prs` wrote, but this bundle has one model; remove \
+         --models",
+        .0.display()
+    )]
     OneModel(PathBuf),
     /// An option is wrong.
-    #[error("min_overlap is {0}; it is a share between 0 and 1")]
+    #[error("min_overlap is {0}; give a fraction between 0 and 1")]
     MinOverlap(f64),
     /// The covariates are wrong.
     #[error(transparent)]
     Cohort(#[from] gf_cohort_schema::Error),
-    /// People and tokens do not fit.
+    /// Samples and tokens do not fit each other.
     #[error(transparent)]
     Dataset(#[from] dataset::Error),
     /// A saved polygenic score cannot be applied.
     #[error(transparent)]
     Prs(#[from] baselines::Error),
-    /// The numbers of the model are finite, but not what comes of them.
-    #[error("{}: `{model}` gives {logit} for person `{sample}`: its numbers are too large or damaged; make or download it again", .path.display())]
+    /// A logit is not finite, although the numbers of the model are.
+    #[error(
+        "{}: `{model}` gives {logit} for sample `{sample}`, so its numbers are too large or \
+         damaged; make or download it again",
+        .path.display()
+    )]
     NotFinite {
         /// Folder of the model.
         path: PathBuf,
-        /// Its name.
+        /// Name of the model.
         model: String,
-        /// The first such person.
+        /// The first such sample.
         sample: String,
-        /// What came out.
+        /// The logit.
         logit: f64,
     },
-    /// A table does not belong to the others, or to the samples asked for.
+    /// A table does not fit the other tables or the requested samples.
     #[error("{}: {reason}", .path.display())]
     Table {
         /// The table.
         path: PathBuf,
-        /// What is wrong.
+        /// The finding and the next action.
         reason: String,
     },
     /// A file could not be written.
@@ -236,17 +258,17 @@ pub enum Error {
     Output(#[from] output::Error),
 }
 
-/// Share of the common variants to be expected that must be there, unless something else is asked
-/// for.
+/// Default share of the expected common variants that the samples must carry.
 pub const MIN_OVERLAP: f64 = 0.5;
 
 const COLUMNS: [&str; 4] = ["sample_id", "model", "logit", "probability"];
 
-/// Scores everyone in the files.
+/// Scores all samples of the files.
 ///
 /// # Errors
-/// A model that cannot be read, genomes that are wrong or of another build, covariates that are
-/// missing.
+/// - a model that cannot be read;
+/// - genomes that are malformed or of another build;
+/// - missing covariates.
 pub fn run(options: &Options) -> Result<Summary, Error> {
     if let Some(share) = options
         .min_overlap
@@ -272,6 +294,7 @@ fn sequence_model(options: &Options) -> Result<Summary, Error> {
     let device = options.device.open()?;
     let source = Source {
         vcf: &options.vcf,
+        format: &options.format,
         samples: &options.samples,
         reference: options.reference.as_deref(),
         cohort: options.cohort.as_deref(),
@@ -279,7 +302,6 @@ fn sequence_model(options: &Options) -> Result<Summary, Error> {
         apply_filters: options.apply_filters.as_ref(),
         min_overlap: options.min_overlap.unwrap_or(MIN_OVERLAP),
     };
-    let min_overlap = source.min_overlap;
     let NewSamples {
         dictionary,
         cohort,
@@ -288,25 +310,31 @@ fn sequence_model(options: &Options) -> Result<Summary, Error> {
     let carried = config.genome.carried(&dictionary);
     if carried
         .overlap()
-        .is_some_and(|overlap| overlap < min_overlap)
+        .is_some_and(|overlap| overlap < source.min_overlap)
     {
         return Err(Error::CommonVariants {
             vcf: options.vcf.clone(),
             carried,
-            min_overlap,
+            min_overlap: source.min_overlap,
         });
     }
-    let warnings = carried.warning(min_overlap).into_iter().collect();
+    let warnings = carried.warning(source.min_overlap).into_iter().collect();
     let (tokens, token_summary) = encode(&dictionary, &bundle.tokenizer, &bundle.grid)?;
     let data = Dataset::new(&tokens, &cohort, config.covariates.clone())?.on(&device);
-    let everyone: Vec<usize> = (0..cohort.people.len()).collect();
-    let scored = cohort.people.iter().zip(bundle.logits(&data, &everyone)?);
-    write(
-        options,
-        scored.map(|(person, logit)| (person.sample_id.as_str(), config.name.as_str(), logit)),
-    )?;
+    let all_samples: Vec<usize> = (0..cohort.people.len()).collect();
+    let logits = bundle.logits(&data, &all_samples)?;
+    let rows = cohort
+        .people
+        .iter()
+        .zip(logits)
+        .map(|(person, logit)| Score {
+            sample_id: &person.sample_id,
+            model: &config.name,
+            logit,
+        });
+    write(options, rows.collect())?;
     Ok(Summary {
-        n_people: everyone.len(),
+        n_people: all_samples.len(),
         cohort: cohort.notes,
         models: vec![config.name.clone()],
         sequences: Some(sequences),
@@ -317,50 +345,57 @@ fn sequence_model(options: &Options) -> Result<Summary, Error> {
     })
 }
 
-/// Where people come from.
+/// Files and samples to score.
 #[derive(Clone, Copy, Debug)]
 pub struct Source<'s> {
     /// VCF or BCF files.
     pub vcf: &'s [PathBuf],
-    /// Which people of the table, or of the files without one.
+    /// What the files do not state about themselves.
+    pub format: &'s FormatOptions,
+    /// Samples of the table with covariates, or of the files when there is no table.
     pub samples: &'s Samples,
     /// FASTA.
     pub reference: Option<&'s Path>,
     /// Table with the covariates.
     pub cohort: Option<&'s Path>,
-    /// What happens to people without a value of one.
+    /// Policy for samples without a value of a covariate.
     pub missing: &'s MissingPolicies,
-    /// Records that are used by their FILTER; as for the training samples when `None`.
+    /// FILTER values of the records that are used; the values of the training when `None`.
     pub apply_filters: Option<&'s ApplyFilters>,
     /// Share of the genotypes that a sample must have.
     pub min_overlap: f64,
 }
 
-/// People of some files as a model bundle reads them.
+/// New samples in the form that a model bundle reads.
 #[derive(Debug)]
 pub struct NewSamples {
-    /// Their sequences, at the loci and by the policies of the bundle; its people are those of
-    /// `cohort`, in the same order.
+    /// Sequences at the loci and by the policies of the bundle. The samples are those of `cohort`,
+    /// in the same order.
     pub dictionary: Dictionary,
-    /// Their covariates, as the bundle needs them.
+    /// Covariates of the bundle.
     pub cohort: Cohort,
-    /// Of the sequences.
+    /// Summary of the sequences.
     pub sequences: gf_haplotypes::Summary,
 }
 
-/// Reads the people of VCF or BCF files, all of them or those of a table with the covariates that
-/// the bundle in `model` needs.
+/// Reads new samples from VCF or BCF files for the bundle in the folder `model`.
+///
+/// With a table of covariates only its samples are read.
 ///
 /// # Errors
-/// Genomes that are wrong or of another build than the bundle's, covariates that are missing.
+/// Genomes that are malformed or of another build than the bundle's, or missing covariates.
 pub fn people_of(model: &Path, bundle: &Bundle, source: &Source<'_>) -> Result<NewSamples, Error> {
     let config = &bundle.config;
     let known: Vec<KnownCovariate> = config
         .covariates
         .iter()
-        .map(|covariate| (covariate.name.clone(), covariate.mean, covariate.sd))
+        .map(|covariate| KnownCovariate {
+            name: covariate.name.clone(),
+            mean: covariate.mean,
+            sd: covariate.sd,
+        })
         .collect();
-    let cohort = covariates(source.cohort, &known, source.missing, source.samples)?;
+    let covariates = covariates(source.cohort, &known, source.missing, source.samples)?;
     let mut policies = config.genome.policies.clone();
     if let Some(filters) = source.apply_filters {
         policies.apply_filters = filters.clone();
@@ -373,20 +408,16 @@ pub fn people_of(model: &Path, bundle: &Bundle, source: &Source<'_>) -> Result<N
         .collect();
     let sequence_options = gf_haplotypes::Options {
         vcf: source.vcf.to_vec(),
+        format: source.format.clone(),
         reference: source.reference.ok_or(Error::NoReference)?.into(),
         regions: Regions::File(model.join(layout::CONFIG)),
-        samples: cohort.as_ref().map_or_else(
-            || source.samples.clone(),
-            |cohort| {
-                Samples::Only(
-                    cohort
-                        .people
-                        .iter()
-                        .map(|person| person.sample_id.clone())
-                        .collect(),
-                )
-            },
-        ),
+        samples: match &covariates {
+            None => source.samples.clone(),
+            Some(table) => {
+                let ids = table.people.iter().map(|person| person.sample_id.clone());
+                Samples::Only(ids.collect())
+            }
+        },
         policies,
         mask: None,
         callable: None,
@@ -396,7 +427,7 @@ pub fn people_of(model: &Path, bundle: &Bundle, source: &Source<'_>) -> Result<N
         gf_haplotypes::of_loci(&loci, &sequence_options, EmptyLoci::AsReference)?;
     config.genome.require_same_genome(&dictionary)?;
     require_genotypes(&dictionary.samples, &sequences, source)?;
-    let cohort = cohort.unwrap_or_else(|| without_covariates(&dictionary.samples));
+    let cohort = covariates.unwrap_or_else(|| without_covariates(&dictionary.samples));
     sequences
         .warnings
         .extend(unusual_covariates(&cohort, &known));
@@ -407,18 +438,20 @@ pub fn people_of(model: &Path, bundle: &Bundle, source: &Source<'_>) -> Result<N
     })
 }
 
-/// Refuses samples with fewer genotypes than [`Source::min_overlap`]: the missing ones are read as
-/// the reference, so they would be scored as somebody else.
+/// Refuses samples with a smaller share of genotypes than [`Source::min_overlap`].
+///
+/// Missing genotypes are read as the reference, so that the score would belong to a different
+/// genome.
 fn require_genotypes(
     samples: &[String],
     sequences: &gf_haplotypes::Summary,
     source: &Source<'_>,
 ) -> Result<(), Error> {
-    let most = (1.0 - source.min_overlap) * 2.0 * sequences.n_records as f64;
+    let max_missing = (1.0 - source.min_overlap) * 2.0 * sequences.n_records as f64;
     let mut refused = samples
         .iter()
         .zip(&sequences.n_missing_alleles)
-        .filter(|(_, n_missing)| **n_missing as f64 > most);
+        .filter(|(_, n_missing)| **n_missing as f64 > max_missing);
     let Some((sample, &n_missing)) = refused.next() else {
         return Ok(());
     };
@@ -432,28 +465,41 @@ fn require_genotypes(
     })
 }
 
-/// Standard deviations from the mean of the training samples beyond which a covariate is probably in
+/// Number of standard deviations from the training mean beyond which a covariate is probably in
 /// another unit.
 const UNUSUAL_SD: f64 = 6.0;
 
-/// A covariate of a model: its name, and mean and standard deviation among the training samples.
-type KnownCovariate = (String, f64, f64);
+/// A covariate of a model, with its mean and standard deviation in the training samples.
+struct KnownCovariate {
+    name: String,
+    mean: f64,
+    sd: f64,
+}
 
-/// Says which covariates are far from those of the training samples.
+impl KnownCovariate {
+    fn is_unusual(&self, value: f64) -> bool {
+        self.sd > 0.0 && (value - self.mean).abs() > UNUSUAL_SD * self.sd
+    }
+}
+
+/// Warnings about covariates that are far from the training samples.
 fn unusual_covariates(cohort: &Cohort, known: &[KnownCovariate]) -> Vec<String> {
     let mut warnings = Vec::new();
-    for (place, name) in cohort.covariate_names.iter().enumerate() {
-        let Some((_, mean, sd)) = known.iter().find(|(other, ..)| other == name) else {
+    for (column, name) in cohort.covariate_names.iter().enumerate() {
+        let Some(covariate) = known.iter().find(|covariate| covariate.name == *name) else {
             continue;
         };
-        let values = cohort.people.iter().map(|person| person.covariates[place]);
-        let is_unusual = |value: &f64| *sd > 0.0 && (value - mean).abs() > UNUSUAL_SD * sd;
-        let mut unusual = values.filter(is_unusual);
+        let KnownCovariate { mean, sd, .. } = covariate;
+        let mut unusual = cohort
+            .people
+            .iter()
+            .map(|person| person.covariates[column])
+            .filter(|&value| covariate.is_unusual(value));
         if let Some(first) = unusual.next() {
             warnings.push(format!(
                 "`{name}` of {} is more than {UNUSUAL_SD} standard deviations from the mean of \
-                 the training samples ({mean:.3}, standard deviation {sd:.3}), such as {first}: \
-                 is it in the same unit?",
+                 the training samples ({mean:.3}, standard deviation {sd:.3}), such as {first}; \
+                 check that it is in the same unit",
                 counted(unusual.count() + 1, "sample", "samples")
             ));
         }
@@ -462,38 +508,15 @@ fn unusual_covariates(cohort: &Cohort, known: &[KnownCovariate]) -> Vec<String> 
 }
 
 fn polygenic_scores(options: &Options) -> Result<Summary, Error> {
-    let mut model = PrsModel::load(&options.model.join(layout::PRS_MODEL))?;
-    model.reading.allow_no_hom_ref |= options.allow_no_hom_ref;
-    if let Some(filters) = &options.apply_filters {
-        model.filters = filters.names().unwrap_or_default();
-    }
-    model.min_overlap = options.min_overlap.unwrap_or(model.min_overlap);
-    if let Some(models) = &options.models {
-        if let Some(unknown) = models.iter().find(|name| {
-            !model
-                .baselines
-                .iter()
-                .any(|baseline| baseline.model == **name)
-        }) {
-            let known = model
-                .baselines
-                .iter()
-                .map(|baseline| baseline.model.clone())
-                .collect();
-            return Err(Error::NoSuchModel {
-                path: options.model.clone(),
-                name: unknown.clone(),
-                known,
-            });
-        }
-        model
-            .baselines
-            .retain(|baseline| models.contains(&baseline.model));
-    }
+    let model = load_prs_model(options)?;
     let known: Vec<KnownCovariate> = model
         .covariates()
         .into_iter()
-        .map(|(name, (mean, sd))| (name.to_owned(), mean, sd))
+        .map(|(name, (mean, sd))| KnownCovariate {
+            name: name.to_owned(),
+            mean,
+            sd,
+        })
         .collect();
     let cohort = covariates(
         options.cohort.as_deref(),
@@ -502,16 +525,20 @@ fn polygenic_scores(options: &Options) -> Result<Summary, Error> {
         &options.samples,
     )?;
     let (rows, applied) = model.apply(
-        &options.vcf,
+        &GenotypeFiles {
+            paths: &options.vcf,
+            format: &options.format,
+        },
         &options.samples,
         options.reference.as_deref(),
         cohort.as_ref(),
     )?;
-    write(
-        options,
-        rows.iter()
-            .map(|row| (row.sample_id.as_str(), row.model.as_str(), row.logit)),
-    )?;
+    let scores = rows.iter().map(|row| Score {
+        sample_id: &row.sample_id,
+        model: &row.model,
+        logit: row.logit,
+    });
+    write(options, scores.collect())?;
     let mut warnings = applied.warnings;
     warnings.extend(
         cohort
@@ -531,6 +558,35 @@ fn polygenic_scores(options: &Options) -> Result<Summary, Error> {
     })
 }
 
+/// Loads the saved scores, with the options applied and only the chosen models.
+fn load_prs_model(options: &Options) -> Result<PrsModel, Error> {
+    let mut model = PrsModel::load(&options.model.join(layout::PRS_MODEL))?;
+    model.reading.allow_no_hom_ref |= options.allow_no_hom_ref;
+    if let Some(filters) = &options.apply_filters {
+        model.filters = filters.names().unwrap_or_default();
+    }
+    model.min_overlap = options.min_overlap.unwrap_or(model.min_overlap);
+    let Some(chosen) = &options.models else {
+        return Ok(model);
+    };
+    let known: Vec<String> = model
+        .baselines
+        .iter()
+        .map(|baseline| baseline.model.clone())
+        .collect();
+    if let Some(unknown) = chosen.iter().find(|name| !known.contains(name)) {
+        return Err(Error::NoSuchModel {
+            path: options.model.clone(),
+            name: unknown.clone(),
+            known,
+        });
+    }
+    model
+        .baselines
+        .retain(|baseline| chosen.contains(&baseline.model));
+    Ok(model)
+}
+
 /// The table of covariates, when the model needs them or the user gave one.
 fn covariates(
     cohort: Option<&Path>,
@@ -542,70 +598,79 @@ fn covariates(
         Some(path) => {
             let means: Vec<(String, f64)> = known
                 .iter()
-                .map(|(name, mean, _)| (name.clone(), *mean))
+                .map(|covariate| (covariate.name.clone(), covariate.mean))
                 .collect();
             let mut cohort = Cohort::read_covariates(path, &means, missing)?;
-            let kept = samples.retain(&mut cohort.people, |person| &person.sample_id);
-            kept.map_err(|reason| Error::Table {
-                path: path.into(),
-                reason,
-            })?;
+            samples
+                .retain(&mut cohort.people, |person| &person.sample_id)
+                .map_err(|reason| Error::Table {
+                    path: path.into(),
+                    reason,
+                })?;
             Ok(Some(cohort))
         }
         None if known.is_empty() => Ok(None),
         None => {
-            let names: Vec<&str> = known.iter().map(|(name, ..)| name.as_str()).collect();
+            let names: Vec<&str> = known
+                .iter()
+                .map(|covariate| covariate.name.as_str())
+                .collect();
             Err(Error::NoCovariates(names.join(", ")))
         }
     }
 }
 
 fn without_covariates(samples: &[String]) -> Cohort {
-    let person = |sample_id: &String| gf_cohort_schema::Person {
-        sample_id: sample_id.clone(),
-        phenotype: None,
-        split: Split::Test,
-        family_id: None,
-        covariates: Vec::new(),
-    };
     Cohort {
-        people: samples.iter().map(person).collect(),
+        people: samples
+            .iter()
+            .map(|sample_id| Person {
+                sample_id: sample_id.clone(),
+                phenotype: None,
+                split: Split::Test,
+                family_id: None,
+                covariates: Vec::new(),
+            })
+            .collect(),
         covariate_names: Vec::new(),
         ..Cohort::default()
     }
 }
 
-fn write<'a>(
-    options: &Options,
-    rows: impl Iterator<Item = (&'a str, &'a str, f64)>,
-) -> Result<(), Error> {
-    let rows: Vec<_> = rows.collect();
-    if let Some(&(sample, model, logit)) = rows.iter().find(|(.., logit)| !logit.is_finite()) {
+/// The logit of a sample by a model.
+struct Score<'s> {
+    sample_id: &'s str,
+    model: &'s str,
+    logit: f64,
+}
+
+/// Writes the table; `-` is standard output.
+fn write(options: &Options, scores: Vec<Score<'_>>) -> Result<(), Error> {
+    if let Some(score) = scores.iter().find(|score| !score.logit.is_finite()) {
         return Err(Error::NotFinite {
             path: options.model.clone(),
-            model: model.into(),
-            sample: sample.into(),
-            logit,
+            model: score.model.into(),
+            sample: score.sample_id.into(),
+            logit: score.logit,
         });
     }
-    let rows = rows.into_iter().map(|(sample_id, model, logit)| {
+    let mut rows = scores.into_iter().map(|score| {
         (
-            sample_id.to_string(),
-            model.to_string(),
-            nine_significant_digits(logit),
-            nine_significant_digits(probability(logit)),
+            score.sample_id.to_string(),
+            score.model.to_string(),
+            nine_significant_digits(score.logit),
+            nine_significant_digits(probability(score.logit)),
         )
     });
     if options.output == Path::new("-") {
         let mut table = csv::Writer::from_writer(std::io::stdout().lock());
-        let at = output::at(&options.output);
         let written = table
             .write_record(COLUMNS)
-            .and_then(|()| rows.into_iter().try_for_each(|row| table.serialize(row)));
+            .and_then(|()| rows.try_for_each(|row| table.serialize(row)));
         return Ok(written
             .map_err(std::io::Error::from)
             .and_then(|()| table.flush())
-            .map_err(at)?);
+            .map_err(output::at(&options.output))?);
     }
     Ok(output::write_csv(&options.output, &COLUMNS, rows)?)
 }

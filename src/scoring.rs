@@ -1,17 +1,17 @@
-//! Published scores: which weights there are, which genotypes they belong to, and everyone's sum.
+//! Published polygenic scores: weights, matching with VCF records, and sums.
 //!
-//! Input -> output: VCF/BCF + scoring files -> a sum per sample of each file, with
-//! what became of each of its rows. [`raw_scores()`] is the whole of it for people without a
-//! cohort table; `baselines` fits models on the same genotypes.
+//! Input: VCF/BCF and scoring files. Output: one sum per sample and file, and the match result of
+//! each row. [`raw_scores()`] does all of it without a cohort table; `baselines` fits models on the
+//! same genotypes.
 //!
-//! | file | question |
+//! | file | content |
 //! |---|---|
-//! | `scoring_file` | what does a table of weights say? |
-//! | `dosages`, `genotypes` | how many copies does each sample have? |
-//! | `matching` | which row is which allele of which record? |
-//! | `published` | what is the sum, with every missing genotype accounted for? |
-//! | `reasons` | why are rows not in the score? |
-//! | `tables` | `match_log.csv`, `raw_scores.csv`, `scores.csv` |
+//! | `scoring_file` | reads tables of weights |
+//! | `dosages`, `genotypes` | reads genotypes and counts alleles per sample |
+//! | `matching` | matches rows of weights with alleles of records |
+//! | `published` | sums effects and imputes missing genotypes |
+//! | `reasons` | explains why rows are left out |
+//! | `tables` | writes `match_log.csv`, `raw_scores.csv`, `scores.csv` |
 
 pub(crate) mod build;
 pub(crate) mod dosages;
@@ -31,10 +31,10 @@ pub(crate) mod testing;
 mod error;
 
 pub use self::{
-    dosages::{HalfCalls, ReadCounts, Reading},
+    dosages::{GenotypeFiles, HalfCalls, ReadCounts, Reading},
     effect::Effect,
     error::Error,
-    matching::{Exclusion, MatchCounts, MatchType, Stand, Unmatched, complement},
+    matching::{ConstantSource, Exclusion, MatchCounts, MatchType, Unmatched, complement},
     options::Options,
     published::{FailedScore, Frequencies, MatchingOptions, ScoreSummary},
     raw_scores::{RawSummary, run as raw_scores},

@@ -166,8 +166,8 @@ impl Options {
         match self.preset.filter(|_| self.region.is_none()) {
             Some(preset) if self.panel.is_none() => preset.invented_loci(len_nt),
             Some(_) => {
-                let reason = "which loci of a preset a panel has is known only when it is read: \
-                              give the BED of the loci as well (loci)";
+                let reason = "the loci of a preset in a panel are known only when the panel is \
+                              read; give the BED of the loci as well (loci)";
                 Err(Error::Options(reason.into()))
             }
             None => Ok(vec![Locus::whole_contig("", len_nt)]),
@@ -225,11 +225,11 @@ impl Options {
         for (wrong, reason) in [
             (
                 has_loci && !has_panel,
-                format!("loci are parts of a panel: {needs_panel}"),
+                format!("loci are parts of a panel; {needs_panel}"),
             ),
             (
                 has_effects && !has_panel,
-                format!("effects are looked up in a panel: {needs_panel}"),
+                format!("effects are the weights of variants in a panel; {needs_panel}"),
             ),
             (
                 has_loci && self.region.is_some(),
@@ -237,15 +237,17 @@ impl Options {
             ),
             (
                 has_risks && !has_loci,
-                "risks of loci need the BED of the loci: give loci".into(),
+                "risks of loci need the BED of the loci; give loci".into(),
             ),
             (
                 has_risks && published,
-                "published weights are the risk: give them or risks of loci".into(),
+                "published weights are the whole risk; give either published weights or risks of \
+                 loci"
+                    .into(),
             ),
             (
                 has_effects && has_preset,
-                "a preset has its effects: give effects or a preset".into(),
+                "a preset has its own effects; give either effects or a preset".into(),
             ),
         ] {
             if wrong {
@@ -262,16 +264,16 @@ impl Options {
         ];
         for (name, share) in shares {
             if let Some(share) = share.filter(|share| !(*share > 0.0 && *share < 1.0)) {
-                let reason = format!("{name} {share} is not a share");
+                let reason = format!("{name} {share} is not a fraction");
                 return Err(Error::Options(format!(
-                    "{reason}: give a number between 0 and 1"
+                    "{reason}; give a number between 0 and 1"
                 )));
             }
         }
         for (name, effect) in [("age", self.age_effect), ("sex", self.sex_effect)] {
             if !effect.is_finite() {
                 let reason = format!("the effect of {name}, {effect}, is not a log odds ratio");
-                return Err(Error::Options(format!("{reason}: give a finite number")));
+                return Err(Error::Options(format!("{reason}; give a finite number")));
             }
         }
         Ok(())
@@ -289,12 +291,13 @@ impl Options {
     fn validate_founders(&self) -> Result<(), Error> {
         if self.panel.is_some() != self.reference.is_some() {
             return Err(Error::options(
-                "a panel needs its reference, and a reference its panel: give both or neither",
+                "a panel needs its reference, and a reference needs its panel; give both or \
+                 neither",
             ));
         }
         if self.panel.is_none() && self.region.is_some() {
             return Err(Error::options(
-                "a region is a part of a panel: give a panel and its reference as well",
+                "a region is a part of a panel; give a panel and its reference as well",
             ));
         }
         if self.panel.is_none() && self.len_nt < MIN_LEN_NT {
@@ -312,14 +315,15 @@ impl Options {
         };
         if self.panel.is_some() {
             return Err(Error::options(
-                "the variants are those of the panel: give a number of them, or a panel",
+                "a panel determines the number of variants; give either the number of variants or \
+                 a panel",
             ));
         }
         let most = self.len_nt / MIN_NT_PER_VARIANT;
         if !(1..=most).contains(&n_variants) {
             let variants = counted(n_variants, "variant does", "variants do");
             return Err(Error::Options(format!(
-                "{variants} not fit {} nt: give 1 to {most}",
+                "{variants} not fit into {} nt; give 1 to {most}",
                 self.len_nt
             )));
         }
@@ -328,14 +332,14 @@ impl Options {
 
     fn validate_size_and_auc(&self) -> Result<(), Error> {
         if self.people < MIN_PEOPLE {
-            let people = counted(self.people, "person is", "people are");
+            let people = counted(self.people, "sample is", "samples are");
             return Err(Error::Options(format!(
-                "{people} too few: three splits with cases and controls need at least {MIN_PEOPLE}"
+                "{people} too few; three splits with cases and controls need at least {MIN_PEOPLE}"
             )));
         }
         let auc = self.auc();
         if !(auc > 0.5 && auc < 1.0) {
-            let advice = "for no risk at all choose the risk `null`";
+            let advice = "choose the risk `null` to simulate no risk";
             return Err(Error::Options(format!(
                 "AUC {auc} is not between 0.5 and 1; {advice}"
             )));
@@ -349,7 +353,7 @@ impl Options {
             return Ok(());
         }
         Err(Error::Options(format!(
-            "{rate} recombinations per Mb is not a rate"
+            "{rate} recombinations per Mb is not a rate; give a finite number of 0 or more"
         )))
     }
 
@@ -360,7 +364,8 @@ impl Options {
             return Ok(());
         }
         Err(Error::Options(format!(
-            "split shares {:?} must be above 0 and add up to 1",
+            "split fractions {:?} must be above 0 and add up to 1; write three fractions, such as \
+             0.6,0.2,0.2",
             self.split
         )))
     }
@@ -385,8 +390,8 @@ pub enum Error {
     },
     /// No sites for the simulated risk.
     #[error(
-        "no causal sites for {kind} risk: {found}; choose a longer region, another risk or a \
-         lower AUC"
+        "no causal sites for {kind} risk: {found}. Choose a longer region, another risk or a lower \
+         AUC"
     )]
     NoCausalSites {
         /// The requested risk.
@@ -395,7 +400,9 @@ pub enum Error {
         found: String,
     },
     /// One of many loci cannot be used.
-    #[error("locus {locus}: {source}; or take the locus out of the BED or give it risk `null`")]
+    #[error(
+        "locus {locus}: {source}. You can also remove the locus from the BED or give it risk `null`"
+    )]
     AtLocus {
         /// Name and region of the locus.
         locus: String,
@@ -435,7 +442,7 @@ pub enum Error {
     },
     /// Age and sex alone give a higher AUC than requested.
     #[error(
-        "AUC {wanted} is below {reached:.3}, that of age and sex alone: ask for a higher AUC or \
+        "AUC {wanted} is below {reached:.3}, the AUC of age and sex alone; choose a higher AUC or \
          smaller effects of age and sex"
     )]
     CovariatesExceedAuc {
@@ -446,8 +453,8 @@ pub enum Error {
     },
     /// The causal sites cannot give the requested AUC.
     #[error(
-        "AUC {wanted} cannot be reached by these causal sites, at most {highest:.3}: choose a \
-         lower one or another seed"
+        "these causal sites cannot give AUC {wanted}, but at most {highest:.3}; choose a lower AUC \
+         or another seed"
     )]
     AucOutOfReach {
         /// The requested AUC.
@@ -457,8 +464,8 @@ pub enum Error {
     },
     /// Too few samples for the split.
     #[error(
-        "{people} people with {} cannot be split so that {split} has cases and controls: simulate \
-         more people",
+        "{people} samples with {} cannot be split so that {split} has cases and controls; simulate \
+         more samples",
         counted(*n_cases, "case", "cases")
     )]
     OneClass {
@@ -530,7 +537,7 @@ impl Summary {
         writeln!(
             f,
             "{} ({}), {} ({}){loci}, {} from {}",
-            counted(self.n_people, "person", "people"),
+            counted(self.n_people, "sample", "samples"),
             counted(self.n_cases, "case", "cases"),
             counted(self.n_variants, "variant", "variants"),
             counted(self.n_indels, "indel", "indels"),
@@ -548,7 +555,7 @@ impl Summary {
         let best = truth.best_possible_auc;
         writeln!(
             f,
-            "{} risk: best possible AUC {:.3} train, {:.3} validation, {:.3} test (population \
+            "{} risk: best achievable AUC {:.3} train, {:.3} validation, {:.3} test (population \
              {:.3})",
             truth.risk, best.train, best.validation, best.test, truth.population_auc
         )?;
@@ -556,13 +563,12 @@ impl Summary {
             if let Some(tagging) = &choice.tagging {
                 writeln!(
                     f,
-                    "the dosages of all variants explain {:.2} of the variance of what carries \
-                     the risk",
+                    "the dosages of all variants explain {:.2} of the variance of the causal event",
                     tagging.all_dosages_r2
                 )?;
             }
             if let Some(relaxed) = &choice.relaxed {
-                writeln!(f, "causal sites by relaxed criteria: {relaxed}")?;
+                writeln!(f, "causal sites chosen by relaxed criteria: {relaxed}")?;
             }
         }
         if let Some(study) = &truth.study {
@@ -836,13 +842,13 @@ fn meaning_of_x(kind: RiskKind) -> &'static str {
             "sum of the dosages of the effect alleles at the causal sites (0 to 6)"
         }
         RiskKind::Cis => {
-            "number of a person's haplotypes that carry both effect alleles or neither (0, 1, 2)"
+            "number of haplotypes of a sample that carry both effect alleles or neither (0, 1, 2)"
         }
         RiskKind::Trans => {
-            "1 where one haplotype carries the first effect allele and the other haplotype the \
-             second one, else 0"
+            "1 if one haplotype carries the first effect allele and the other haplotype the second \
+             one, else 0"
         }
-        RiskKind::Null => "0 for everybody",
+        RiskKind::Null => "0 for all samples",
     }
 }
 
@@ -1353,7 +1359,7 @@ mod tests {
             (auc_of_chance, "null"),
             (empty_test_split, "above 0"),
             (five_samples, "at least 6"),
-            (one_class, "simulate more people"),
+            (one_class, "simulate more samples"),
         ] {
             let message = run(&options).unwrap_err().to_string();
             assert!(message.contains(expected), "{message}");

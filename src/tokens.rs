@@ -1,10 +1,16 @@
-//! Tokens of every distinct haplotype on one slot grid shared by everyone.
+//! Tokens of every distinct haplotype on one slot grid shared by all samples.
 //!
-//! Input -> output: a [`Dictionary`] and the people of the training split -> a tokenizer fitted on
-//! their distinct segments (or taken from a file), a [`Grid`] (how many slots each place has), and
-//! a [`TokenSet`]. Segments are cut at fixed reference coordinates, so that slot `i` means the same
-//! place in everyone, or ([`Anchor::Haplotype`]) at every haplotype's own bases. Row of a
-//! haplotype: `[CLS]`, the slots of each segment (unused ones `[PAD]`), `[SEP]`.
+//! Input: a [`Dictionary`] and the training samples. Output:
+//! - a tokenizer, fitted on the distinct segments of the training samples or read from a file;
+//! - a [`Grid`] with the number of slots of each window;
+//! - a [`TokenSet`] with the tokens of every distinct haplotype.
+//!
+//! A window is an interval of a locus, and a segment is the bases that a haplotype has there.
+//! Windows begin at fixed reference coordinates, so that slot `i` means the same window in every
+//! sample. With [`Anchor::Haplotype`] a haplotype is cut by its own bases instead, and the locus is
+//! one window.
+//!
+//! The row of a haplotype is `[CLS]`, the slots of each window (unused ones `[PAD]`), `[SEP]`.
 
 mod folder;
 mod grid;
@@ -39,19 +45,19 @@ use gf_cohort_schema::counted;
 use gf_files::output;
 use gf_haplotypes::{ABSENT_HAPLOTYPE, Dictionary, LocusHaplotypes};
 
-/// What the stage did.
+/// Counts of one tokenization, over all loci.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// Entries of the vocabulary.
     pub vocab_size: usize,
-    /// Distinct segments that tokenizer and grid have seen: of enough training people, or of the
-    /// reference.
+    /// Distinct segments that tokenizer and grid have seen: segments of enough training samples
+    /// and of the reference.
     pub n_training_segments: usize,
-    /// Distinct segments of training people that are kept from tokenizer and grid, because too few
-    /// have them.
+    /// Distinct training segments that are withheld from tokenizer and grid, because too few
+    /// samples carry them.
     #[serde(default)]
     pub n_withheld_segments: u64,
-    /// Training people who must have a segment.
+    /// Smallest number of training samples that must carry a segment.
     #[serde(default)]
     pub min_token_count: usize,
     /// Slots of a haplotype over all loci, `[CLS]` and `[SEP]` of each locus included.
@@ -60,48 +66,50 @@ pub struct Summary {
     pub n_distinct_haplotypes: usize,
     /// Nucleotides of the distinct haplotypes.
     pub n_nt: u64,
-    /// Tokens of the distinct haplotypes that are not special, before any is replaced or cut to
-    /// fit the slots.
+    /// Tokens of the distinct haplotypes, special tokens excluded, before any token is replaced or
+    /// cut to fit the slots.
     pub n_tokens: u64,
-    /// Nucleotides in a token, the mean; 0 where there is none.
+    /// Mean nucleotides per token; 0 without tokens.
     pub nt_per_token: f64,
-    /// Distinct segments (place and bases) that tokenizer and grid have not seen.
+    /// Distinct segments (window and bases) that tokenizer and grid have not seen.
     pub n_unseen_segments: u64,
-    /// Anchored to the reference: of these, segments that need more slots than their place has,
-    /// read as the nearest segment seen there. Not anchored: distinct haplotypes with more
-    /// tokens than any of training, cut at the end.
+    /// Sequences that do not fit their slots.
+    ///
+    /// [`Anchor::Reference`]: unseen segments that need more slots than their window has, read as
+    /// the nearest segment seen there. [`Anchor::Haplotype`]: distinct haplotypes with more tokens
+    /// than any training haplotype, cut at the end.
     pub n_slot_overflows: u64,
-    /// Where haplotypes were cut.
+    /// Whether segments begin at reference coordinates.
     pub anchor: Anchor,
     /// Haplotypes without a base left (a deletion of the whole locus): only `[CLS]` and `[SEP]`.
     pub n_empty_haplotypes: u64,
-    /// Alleles at places that no training sample varies at, which have no slot: not read. Every
-    /// copy in every sample counts.
+    /// Alleles that the model cannot read, because no training sample varies in their window and it
+    /// has no slot. Every copy in every sample counts.
     #[serde(default)]
     pub n_unread_alleles: u64,
-    /// Samples with such an allele at a locus, summed over loci.
+    /// Samples with an unread allele at a locus, summed over loci.
     #[serde(default)]
     pub n_samples_with_unread_alleles: u64,
-    /// Most such alleles of one sample at one locus.
+    /// Largest number of unread alleles of one sample at one locus.
     #[serde(default)]
     pub most_unread_alleles: u64,
 }
 
 impl Summary {
-    /// Counts of further loci, on the same tokenizer.
-    fn add(&mut self, of_loci: &Self) {
-        self.n_training_segments += of_loci.n_training_segments;
-        self.n_withheld_segments += of_loci.n_withheld_segments;
-        self.n_slots += of_loci.n_slots;
-        self.n_distinct_haplotypes += of_loci.n_distinct_haplotypes;
-        self.n_unseen_segments += of_loci.n_unseen_segments;
-        self.n_slot_overflows += of_loci.n_slot_overflows;
-        self.n_empty_haplotypes += of_loci.n_empty_haplotypes;
-        self.n_unread_alleles += of_loci.n_unread_alleles;
-        self.n_samples_with_unread_alleles += of_loci.n_samples_with_unread_alleles;
-        self.most_unread_alleles = self.most_unread_alleles.max(of_loci.most_unread_alleles);
-        self.n_nt += of_loci.n_nt;
-        self.n_tokens += of_loci.n_tokens;
+    /// Adds the counts of further loci that were made with the same tokenizer.
+    fn add(&mut self, more_loci: &Self) {
+        self.n_training_segments += more_loci.n_training_segments;
+        self.n_withheld_segments += more_loci.n_withheld_segments;
+        self.n_slots += more_loci.n_slots;
+        self.n_distinct_haplotypes += more_loci.n_distinct_haplotypes;
+        self.n_unseen_segments += more_loci.n_unseen_segments;
+        self.n_slot_overflows += more_loci.n_slot_overflows;
+        self.n_empty_haplotypes += more_loci.n_empty_haplotypes;
+        self.n_unread_alleles += more_loci.n_unread_alleles;
+        self.n_samples_with_unread_alleles += more_loci.n_samples_with_unread_alleles;
+        self.most_unread_alleles = self.most_unread_alleles.max(more_loci.most_unread_alleles);
+        self.n_nt += more_loci.n_nt;
+        self.n_tokens += more_loci.n_tokens;
         self.nt_per_token = if self.n_tokens == 0 {
             0.0
         } else {
@@ -110,38 +118,73 @@ impl Summary {
     }
 
     /// Counts the alleles of unread segments in every sample's haplotypes of a locus.
+    ///
+    /// `unread[i]` refers to the distinct segment `i`.
     fn count_unread(&mut self, locus: &LocusHaplotypes, segments: &LocusSegments, unread: &[bool]) {
-        let n_unread = |&segment: &u32| {
-            if unread[segment as usize] {
-                segments.distinct[segment as usize].n_alleles
-            } else {
-                0
-            }
-        };
-        let of_haplotype: Vec<u32> = segments
+        let haplotype_counts: Vec<u32> = segments
             .haplotypes
             .iter()
-            .map(|row| row.iter().map(n_unread).sum())
+            .map(|row| n_unread_alleles(row, &segments.distinct, unread))
             .collect();
         for pair in &locus.pairs {
-            let haplotypes = pair
-                .iter()
-                .filter(|&&haplotype| haplotype != ABSENT_HAPLOTYPE);
-            let of_sample: u64 = haplotypes
-                .map(|&haplotype| u64::from(of_haplotype[haplotype as usize]))
+            let sample_count: u64 = present_haplotypes(*pair)
+                .map(|haplotype| u64::from(haplotype_counts[haplotype]))
                 .sum();
-            self.n_unread_alleles += of_sample;
-            self.n_samples_with_unread_alleles += u64::from(of_sample > 0);
-            self.most_unread_alleles = self.most_unread_alleles.max(of_sample);
+            self.n_unread_alleles += sample_count;
+            self.n_samples_with_unread_alleles += u64::from(sample_count > 0);
+            self.most_unread_alleles = self.most_unread_alleles.max(sample_count);
         }
     }
+
+    fn fmt_unseen(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{} not seen by tokenizer and grid",
+            counted(self.n_unseen_segments, "segment", "segments")
+        )?;
+        match self.anchor {
+            Anchor::Reference => writeln!(
+                f,
+                "; {} of them read as the nearest known segment",
+                self.n_slot_overflows
+            ),
+            Anchor::Haplotype => writeln!(f),
+        }
+    }
+
+    fn fmt_unread(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(
+            f,
+            "{} not read, because their segments do not vary in training; {} affected (counted \
+             per locus), at most {} in one",
+            counted(self.n_unread_alleles, "allele is", "alleles are"),
+            counted(self.n_samples_with_unread_alleles, "sample", "samples"),
+            self.most_unread_alleles
+        )
+    }
+}
+
+/// Alleles in the unread segments of one haplotype.
+fn n_unread_alleles(row: &[u32], distinct: &[Segment], unread: &[bool]) -> u32 {
+    row.iter()
+        .map(|&segment| segment as usize)
+        .filter(|&segment| unread[segment])
+        .map(|segment| distinct[segment].n_alleles)
+        .sum()
+}
+
+/// The haplotypes of a sample that are present, as numbers into the distinct haplotypes of a locus.
+fn present_haplotypes(pair: [u32; 2]) -> impl Iterator<Item = usize> {
+    pair.into_iter()
+        .filter(|&haplotype| haplotype != ABSENT_HAPLOTYPE)
+        .map(|haplotype| haplotype as usize)
 }
 
 impl std::fmt::Display for Summary {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         writeln!(
             f,
-            "{} in the vocabulary, {} a haplotype, {:.1} nt a token, {}",
+            "{} in the vocabulary, {} per haplotype, {:.1} nt per token, {}",
             counted(self.vocab_size, "token", "tokens"),
             counted(self.n_slots, "slot", "slots"),
             self.nt_per_token,
@@ -156,46 +199,27 @@ impl std::fmt::Display for Summary {
             let least = self.min_token_count;
             writeln!(
                 f,
-                "{segments} of fewer than {least} training people kept from tokenizer and grid \
-                 (--min-token-count)"
+                "{segments} withheld from tokenizer and grid, because fewer than {least} training \
+                 samples carry them (--min-token-count)"
             )?;
         }
         if self.n_unseen_segments > 0 {
-            write!(
-                f,
-                "{} that tokenizer and grid have not seen",
-                counted(self.n_unseen_segments, "segment", "segments")
-            )?;
-            match self.anchor {
-                Anchor::Reference => writeln!(
-                    f,
-                    "; {} of them read as the nearest known segment",
-                    self.n_slot_overflows
-                )?,
-                Anchor::Haplotype => writeln!(f)?,
-            }
+            self.fmt_unseen(f)?;
         }
         if self.anchor == Anchor::Haplotype && self.n_slot_overflows > 0 {
             let haplotypes = counted(self.n_slot_overflows, "haplotype", "haplotypes");
             writeln!(
                 f,
-                "{haplotypes} with more tokens than any of training, cut at the end"
+                "{haplotypes} with more tokens than any training haplotype, cut at the end"
             )?;
         }
         if self.n_unread_alleles > 0 {
-            writeln!(
-                f,
-                "{} at places without variation in training and not read: in {} (counted per \
-                 locus), at most {} in one",
-                counted(self.n_unread_alleles, "allele is", "alleles are"),
-                counted(self.n_samples_with_unread_alleles, "sample", "samples"),
-                self.most_unread_alleles
-            )?;
+            self.fmt_unread(f)?;
         }
         if self.n_empty_haplotypes > 0 {
             writeln!(
                 f,
-                "{} no base left",
+                "{} no bases, because the whole locus is deleted",
                 counted(self.n_empty_haplotypes, "haplotype has", "haplotypes have")
             )?;
         }
@@ -203,24 +227,24 @@ impl std::fmt::Display for Summary {
     }
 }
 
-/// Why no tokens could be made.
+/// An error of tokenization.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The tokenizer refused.
+    /// An error of the tokenizer.
     #[error(transparent)]
     Tokenizer(#[from] gf_tokenizer::Error),
-    /// The tokenizer refused a sequence.
+    /// A sequence that the tokenizer cannot encode.
     #[error("locus `{locus}`")]
     Locus {
         /// Name of the locus.
         locus: String,
-        /// What the tokenizer said.
+        /// The error of the tokenizer.
         source: gf_tokenizer::Error,
     },
     /// A file could not be written or read back.
     #[error(transparent)]
     Output(#[from] output::Error),
-    /// Options or inputs do not fit.
+    /// Invalid options or inputs.
     #[error("{0}")]
     Inputs(String),
     /// A stored token set, grid or tokenizer cannot be used.
@@ -228,19 +252,28 @@ pub enum Error {
     Store {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The reason that the file cannot be used.
         reason: String,
     },
 }
 
-/// What [`run`] makes.
+impl Error {
+    fn store(path: impl Into<PathBuf>, reason: &(impl ToString + ?Sized)) -> Self {
+        Self::Store {
+            path: path.into(),
+            reason: reason.to_string(),
+        }
+    }
+}
+
+/// The tokens of a cohort, with the tokenizer and the grid that were fitted on it.
 #[derive(Clone, Debug)]
 pub struct Tokenized {
-    /// Bases to tokens.
+    /// Tokenizer, from bases to tokens.
     pub tokenizer: Tokenizer,
-    /// Tokens to slots.
+    /// Slot grid, from tokens to slots.
     pub grid: Grid,
-    /// Tokens of the distinct haplotypes and who has which.
+    /// Tokens of the distinct haplotypes, and the haplotypes of every sample.
     pub tokens: TokenSet,
     /// Counts.
     pub summary: Summary,
@@ -253,21 +286,21 @@ pub struct Tokenized {
     measured: Measured,
 }
 
-/// What [`fill`] sees beside the tokens.
+/// Measures of the segments and haplotypes, for the report.
 #[derive(Clone, Debug, Default)]
 struct Measured {
-    /// Of each locus, for each distinct segment: tokenizer and grid have not seen it.
+    /// Loci x distinct segments: whether tokenizer and grid have not seen the segment.
     unseen: Vec<Vec<bool>>,
-    /// Tokens of each distinct haplotype of every locus, special ones not counted, before any is
-    /// replaced or cut to fit the slots.
+    /// Tokens of each distinct haplotype of every locus, special tokens excluded, before any token
+    /// is replaced or cut to fit the slots.
     n_tokens: Vec<usize>,
 }
 
-/// Fits tokenizer and grid on the `training` people (numbers into `dictionary.samples`), then
+/// Fits tokenizer and grid on the `training` samples (numbers into `dictionary.samples`), then
 /// encodes every distinct haplotype.
 ///
 /// # Errors
-/// Options out of range, nobody to train on, or a tokenizer file that cannot be used.
+/// Options out of range, no training sample, or a tokenizer file that cannot be used.
 pub fn run(
     dictionary: &Dictionary,
     training: &[usize],
@@ -276,49 +309,33 @@ pub fn run(
     options.kind()?;
     if training.is_empty() {
         return Err(Error::Inputs(
-            "no training person to fit the tokenizer on".into(),
+            "no training sample to fit the tokenizer on; check the split column of the cohort"
+                .into(),
         ));
     }
-    let started = Instant::now();
+    let fit_start = Instant::now();
     let segments = cut(dictionary, options.segment_length, options.anchor);
-    let copies = copies(dictionary, &segments, training, options);
-    let places: Vec<Vec<bool>> = segments
-        .iter()
-        .zip(&copies)
-        .map(|(segments, copies)| places_with_slots(segments, copies, options.slots()))
-        .collect();
+    let copies = count_copies(dictionary, &segments, training, options);
+    let has_slots = windows_with_slots(&segments, &copies, options.slots());
     let tokenizer = if let Some(tokenizer) = options.given_tokenizer()? {
         tokenizer
     } else {
         let mut words = Words::default();
-        words.add_segments(&segments, &copies, &places);
+        words.add_segments(&segments, &copies, &has_slots);
         words.fit(dictionary.alphabet(), options)?
     };
-    let fit_seconds = started.elapsed().as_secs_f64();
-    let started = Instant::now();
-    let encoded = encode_distinct(dictionary, &segments, &places, &tokenizer)?;
-    let loci = dictionary.loci.iter().enumerate();
-    let loci = loci
-        .map(|(index, locus)| {
-            lay_out(
-                locus,
-                &segments[index],
-                &encoded[index],
-                &copies[index],
-                options,
-            )
-        })
-        .collect();
-    let grid = Grid::new(
-        options.anchor,
-        options.segment_length,
-        options.slots(),
-        loci,
-    );
-    let (tokens, mut summary, measured) = fill(dictionary, &segments, encoded, &tokenizer, &grid)?;
+    let fit_seconds = fit_start.elapsed().as_secs_f64();
+    let encode_start = Instant::now();
+    let encoded = encode_distinct(dictionary, &segments, &has_slots, &tokenizer)?;
+    let grid = lay_out_grid(dictionary, &segments, &encoded, &copies, options);
+    let Filled {
+        tokens,
+        mut summary,
+        measured,
+    } = fill(dictionary, &segments, encoded, &tokenizer, &grid)?;
     summary.n_withheld_segments = copies.iter().map(|copies| copies.n_withheld).sum();
     summary.min_token_count = options.min_token_count;
-    let encode_seconds = started.elapsed().as_secs_f64();
+    let encode_seconds = encode_start.elapsed().as_secs_f64();
     Ok(Tokenized {
         tokenizer,
         grid,
@@ -334,35 +351,43 @@ pub fn run(
 /// Encodes every distinct haplotype on a fitted grid.
 ///
 /// # Errors
-/// A dictionary whose loci are not those of the grid, or a tokenizer that it was not made with.
+/// A dictionary with other loci than the grid, or a tokenizer that does not belong to the grid.
 pub fn encode(
     dictionary: &Dictionary,
     tokenizer: &Tokenizer,
     grid: &Grid,
 ) -> Result<(TokenSet, Summary), Error> {
     let segments = cut(dictionary, grid.segment_length, grid.anchor);
-    let places: Vec<Vec<bool>> = grid.loci.iter().map(places_of_grid).collect();
-    let encoded = encode_distinct(dictionary, &segments, &places, tokenizer)?;
-    let (tokens, summary, _) = fill(dictionary, &segments, encoded, tokenizer, grid)?;
-    Ok((tokens, summary))
+    let has_slots: Vec<Vec<bool>> = grid
+        .loci
+        .iter()
+        .map(LocusGrid::windows_with_slots)
+        .collect();
+    let encoded = encode_distinct(dictionary, &segments, &has_slots, tokenizer)?;
+    let filled = fill(dictionary, &segments, encoded, tokenizer, grid)?;
+    Ok((filled.tokens, filled.summary))
 }
 
-/// Haplotypes of one locus, encoded on a fitted grid, with what could not be read as it is.
+/// Haplotypes of one locus, encoded on a fitted grid, with the segments that were not read exactly.
 #[derive(Clone, Debug)]
 pub struct EncodedHaplotypes {
-    /// Their tokens.
+    /// Tokens of the haplotypes.
     pub tokens: LocusTokens,
-    /// Of each haplotype, the segments (numbered within this call) that its tokens do not say:
-    /// anchored to the reference, those read as the nearest segment of training and those with
-    /// an allele where no slot is; not anchored, all of a haplotype that is cut at the end.
+    /// For each haplotype, the segments that its tokens do not represent exactly, as numbers that
+    /// are valid within one call.
+    ///
+    /// [`Anchor::Reference`]: segments read as the nearest training segment, and segments with an
+    /// allele at a dropped slot. [`Anchor::Haplotype`]: all segments of a haplotype that is cut at
+    /// the end.
     pub approximated: Vec<Vec<u32>>,
 }
 
-/// As [`encode`], for the haplotypes of locus number `locus_number` of the grid, which nobody needs
-/// to have.
+/// Encodes the haplotypes of locus number `locus_number` of the grid.
+///
+/// The haplotypes need not occur in a sample.
 ///
 /// # Errors
-/// As [`encode`].
+/// The same as [`encode`].
 pub fn encode_haplotypes(
     locus: &LocusHaplotypes,
     locus_number: usize,
@@ -371,35 +396,28 @@ pub fn encode_haplotypes(
 ) -> Result<EncodedHaplotypes, Error> {
     let segments = LocusSegments::new(locus, grid.segment_length, grid.anchor);
     let locus_grid = &grid.loci[locus_number];
-    let encoded = encode_segments(locus, &segments, &places_of_grid(locus_grid), tokenizer)?;
-    let Rows {
-        tokens,
-        replaced,
-        unread,
-        n_tokens,
-        n_written,
-        ..
-    } = Rows::new(&segments, encoded, tokenizer, locus_grid, grid.anchor)?;
-    let approximated = segments.haplotypes.iter().zip(n_tokens).zip(n_written).map(
-        |((segments, n_tokens), n_written)| {
-            let is_cut = grid.anchor == Anchor::Haplotype && n_tokens > n_written;
-            segments
-                .iter()
+    let has_slots = locus_grid.windows_with_slots();
+    let encoded = encode_segments(locus, &segments, &has_slots, tokenizer)?;
+    let rows = Rows::new(&segments, encoded, tokenizer, locus_grid, grid.anchor)?;
+    let approximated = segments
+        .haplotypes
+        .iter()
+        .enumerate()
+        .map(|(haplotype, row)| {
+            let is_cut = rows.is_cut(haplotype, grid.anchor);
+            row.iter()
                 .copied()
-                .filter(|&segment| is_cut || replaced[segment as usize] || unread[segment as usize])
+                .filter(|&segment| is_cut || rows.is_approximated(segment))
                 .collect()
-        },
-    );
-    let name = locus.locus.name.clone();
-    let n_slots = locus_grid.n_slots();
-    let pairs = locus.pairs.clone();
+        })
+        .collect();
     Ok(EncodedHaplotypes {
-        approximated: approximated.collect(),
+        approximated,
         tokens: LocusTokens {
-            name,
-            n_slots,
-            tokens,
-            pairs,
+            name: locus.locus.name.clone(),
+            n_slots: locus_grid.n_slots(),
+            tokens: rows.tokens,
+            pairs: locus.pairs.clone(),
         },
     })
 }
@@ -412,13 +430,16 @@ fn cut(dictionary: &Dictionary, segment_length: usize, anchor: Anchor) -> Vec<Lo
         .collect()
 }
 
-/// How often the training people have each distinct haplotype and segment of a locus.
+/// Copies of each distinct haplotype and segment of a locus in the training samples.
 struct Copies {
-    of_haplotype: Vec<u64>,
-    /// 0 for what too few people have. The reference is known to everyone: at least one of each of
-    /// its segments, so that every place has one to fall back to.
-    of_segment: Vec<u64>,
-    /// Segments that too few people have.
+    /// Copies of each distinct haplotype.
+    haplotypes: Vec<u64>,
+    /// Copies of each distinct segment; 0 for a segment that too few samples carry.
+    ///
+    /// A segment of the reference has at least one copy, so that every window has a known segment
+    /// that an unseen one can be read as.
+    segments: Vec<u64>,
+    /// Segments that too few samples carry.
     n_withheld: u64,
 }
 
@@ -427,72 +448,67 @@ impl Copies {
         locus: &LocusHaplotypes,
         segments: &LocusSegments,
         training: &[usize],
-        min_people: usize,
+        min_samples: usize,
     ) -> Self {
-        let mut of_haplotype = vec![0; locus.haplotypes.len()];
-        let mut n_people = vec![0; segments.distinct.len()];
-        let mut last_met = vec![usize::MAX; segments.distinct.len()];
-        for &person in training {
-            for &haplotype in locus.pairs[person]
-                .iter()
-                .filter(|&&haplotype| haplotype != ABSENT_HAPLOTYPE)
-            {
-                of_haplotype[haplotype as usize] += 1;
-                for &segment in &segments.haplotypes[haplotype as usize] {
-                    // On both haplotypes it is one person's all the same.
-                    if std::mem::replace(&mut last_met[segment as usize], person) != person {
-                        n_people[segment as usize] += 1;
+        let mut haplotype_copies = vec![0; locus.haplotypes.len()];
+        let mut n_carriers = vec![0; segments.distinct.len()];
+        let mut last_carrier = vec![usize::MAX; segments.distinct.len()];
+        for &sample in training {
+            for haplotype in present_haplotypes(locus.pairs[sample]) {
+                haplotype_copies[haplotype] += 1;
+                for &segment in &segments.haplotypes[haplotype] {
+                    // A segment on both haplotypes of a sample has one carrier.
+                    if std::mem::replace(&mut last_carrier[segment as usize], sample) != sample {
+                        n_carriers[segment as usize] += 1;
                     }
                 }
             }
         }
-        let mut of_segment = vec![0; segments.distinct.len()];
-        for (row, count) in segments.haplotypes.iter().zip(&of_haplotype) {
+        let mut segment_copies = vec![0; segments.distinct.len()];
+        for (row, count) in segments.haplotypes.iter().zip(&haplotype_copies) {
             for &segment in row {
-                of_segment[segment as usize] += count;
+                segment_copies[segment as usize] += count;
             }
         }
         for &segment in &segments.reference {
-            of_segment[segment as usize] = of_segment[segment as usize].max(1);
-            n_people[segment as usize] = usize::MAX;
+            segment_copies[segment as usize] = segment_copies[segment as usize].max(1);
+            // The reference is public: its segments are never withheld.
+            n_carriers[segment as usize] = usize::MAX;
         }
         let mut n_withheld = 0;
-        for (copies, _) in of_segment
-            .iter_mut()
-            .zip(n_people)
-            .filter(|(copies, n_people)| **copies > 0 && *n_people < min_people)
-        {
-            *copies = 0;
-            n_withheld += 1;
+        for (copies, carriers) in segment_copies.iter_mut().zip(n_carriers) {
+            if *copies > 0 && carriers < min_samples {
+                *copies = 0;
+                n_withheld += 1;
+            }
         }
         Self {
-            of_haplotype,
-            of_segment,
+            haplotypes: haplotype_copies,
+            segments: segment_copies,
             n_withheld,
         }
     }
 }
 
-fn copies(
+fn count_copies(
     dictionary: &Dictionary,
     segments: &[LocusSegments],
     training: &[usize],
     options: &Options,
 ) -> Vec<Copies> {
-    let of_locus =
-        |(locus, segments)| Copies::count(locus, segments, training, options.min_token_count);
     dictionary
         .loci
         .par_iter()
         .zip(segments)
-        .map(of_locus)
+        .map(|(locus, segments)| Copies::count(locus, segments, training, options.min_token_count))
         .collect()
 }
 
-/// What a tokenizer is fitted on: the distinct segments of training over all places, with their
+/// Training input of a tokenizer: the distinct training segments over all windows, with their
 /// copies, in the order of their bases.
 ///
-/// Those of dictionaries of other loci add up to those of one dictionary of all.
+/// The words of several dictionaries with different loci add up to the words of one dictionary with
+/// all these loci.
 #[derive(Clone, Debug, Default)]
 pub struct Words(BTreeMap<Vec<u8>, u64>);
 
@@ -500,23 +516,21 @@ impl Words {
     /// Adds the segments of the loci of a dictionary, as [`run`] cuts and counts them.
     pub fn add(&mut self, dictionary: &Dictionary, training: &[usize], options: &Options) {
         let segments = cut(dictionary, options.segment_length, options.anchor);
-        let copies = copies(dictionary, &segments, training, options);
-        let places = segments
-            .iter()
-            .zip(&copies)
-            .map(|(segments, copies)| places_with_slots(segments, copies, options.slots()));
-        self.add_segments(&segments, &copies, &places.collect::<Vec<_>>());
+        let copies = count_copies(dictionary, &segments, training, options);
+        let has_slots = windows_with_slots(&segments, &copies, options.slots());
+        self.add_segments(&segments, &copies, &has_slots);
     }
 
+    /// Adds segments by locus; `has_slots` is loci x windows.
     fn add_segments(
         &mut self,
         segments: &[LocusSegments],
         copies: &[Copies],
-        places: &[Vec<bool>],
+        has_slots: &[Vec<bool>],
     ) {
-        for ((locus, copies), places) in segments.iter().zip(copies).zip(places) {
-            for (segment, &count) in locus.distinct.iter().zip(&copies.of_segment) {
-                if count > 0 && places[segment.place] && !segment.bases.is_empty() {
+        for ((locus, copies), has_slots) in segments.iter().zip(copies).zip(has_slots) {
+            for (segment, &count) in locus.distinct.iter().zip(&copies.segments) {
+                if count > 0 && has_slots[segment.window] && !segment.bases.is_empty() {
                     match self.0.get_mut(&segment.bases) {
                         Some(known) => *known += count,
                         None => _ = self.0.insert(segment.bases.clone(), count),
@@ -526,94 +540,138 @@ impl Words {
         }
     }
 
-    /// The tokenizer that [`run`] would fit on all of them.
+    /// Fits the tokenizer that [`run`] would fit on all these segments.
     ///
     /// # Errors
-    /// No segment, a letter outside the alphabet, or options that do not go together or give a
-    /// tokenizer.
+    /// No segment, a letter outside the alphabet, options that contradict each other, or a given
+    /// tokenizer file.
     pub fn fit(self, alphabet: &[u8], options: &Options) -> Result<Tokenizer, Error> {
         let kind = options
             .kind()?
-            .ok_or_else(|| Error::Inputs("neither a tokenizer to fit nor a file of one".into()))?;
+            .ok_or_else(|| Error::Inputs("there is no tokenizer to fit".into()))?;
         if self.0.is_empty() && options.slots() == Slots::Varying && options.learns_tokenizer() {
             return Err(Error::Inputs(
-                "no place of the loci varies among the training samples, so there is nothing to \
-                 learn from: check loci and samples, or keep every slot (--slots all)"
+                "no segment of the loci varies among the training samples, so there is nothing to \
+                 learn from; check loci and samples, or keep every slot (--slots all)"
                     .into(),
             ));
         }
         let mut words: Vec<(Vec<u8>, u64)> = self.0.into_iter().collect();
         if words.is_empty() && !options.learns_tokenizer() {
-            // Single nucleotides are the same whatever the segments are, but a tokenizer is not
-            // made of nothing.
+            // A tokenizer of single nucleotides does not depend on the segments, but `train`
+            // refuses an empty input.
             words.extend(alphabet.first().map(|&letter| (vec![letter], 1)));
         }
         Ok(Tokenizer::train(&kind, alphabet, &words)?)
     }
 }
 
-/// For each place, whether it gets slots: with [`Slots::Varying`] only where training (and the
-/// reference) has two versions or more.
-fn places_with_slots(segments: &LocusSegments, copies: &Copies, slots: Slots) -> Vec<bool> {
-    if slots == Slots::All {
-        return vec![true; segments.n_places];
-    }
-    let mut n_versions = vec![0; segments.n_places];
-    for (segment, _) in segments
-        .distinct
+/// Whether each window gets slots, loci x windows.
+///
+/// With [`Slots::Varying`] only a window with at least two distinct segments in training and
+/// reference gets slots.
+fn windows_with_slots(
+    segments: &[LocusSegments],
+    copies: &[Copies],
+    slots: Slots,
+) -> Vec<Vec<bool>> {
+    segments
         .iter()
-        .zip(&copies.of_segment)
-        .filter(|(_, count)| **count > 0)
-    {
-        n_versions[segment.place] += 1;
+        .zip(copies)
+        .map(|(segments, copies)| locus_windows_with_slots(segments, copies, slots))
+        .collect()
+}
+
+fn locus_windows_with_slots(segments: &LocusSegments, copies: &Copies, slots: Slots) -> Vec<bool> {
+    if slots == Slots::All {
+        return vec![true; segments.n_windows];
+    }
+    let mut n_versions = vec![0; segments.n_windows];
+    for (segment, &count) in segments.distinct.iter().zip(&copies.segments) {
+        if count > 0 {
+            n_versions[segment.window] += 1;
+        }
     }
     n_versions.into_iter().map(|n| n > 1).collect()
 }
 
-/// For each place of a fitted grid, whether it has slots.
-fn places_of_grid(grid: &LocusGrid) -> Vec<bool> {
-    (0..grid.first_slot.len())
-        .map(|place| grid.slots_in(place) > 0)
-        .collect()
-}
-
-/// Token ids of every distinct segment of every locus.
+/// Encodes every distinct segment: token ids, loci x distinct segments x tokens.
 fn encode_distinct(
     dictionary: &Dictionary,
     segments: &[LocusSegments],
-    places: &[Vec<bool>],
+    has_slots: &[Vec<bool>],
     tokenizer: &Tokenizer,
 ) -> Result<Vec<Vec<Vec<u32>>>, Error> {
-    let loci = dictionary.loci.iter().zip(segments).zip(places);
-    loci.map(|((locus, segments), places)| encode_segments(locus, segments, places, tokenizer))
+    dictionary
+        .loci
+        .iter()
+        .zip(segments)
+        .zip(has_slots)
+        .map(|((locus, segments), has_slots)| {
+            encode_segments(locus, segments, has_slots, tokenizer)
+        })
         .collect()
 }
 
-/// Token ids of every distinct segment of a locus at the places that have slots; none at the
-/// others.
+/// Token ids of every distinct segment of a locus; none in a window without slots.
 fn encode_segments(
     locus: &LocusHaplotypes,
     segments: &LocusSegments,
-    places: &[bool],
+    has_slots: &[bool],
     tokenizer: &Tokenizer,
 ) -> Result<Vec<Vec<u32>>, Error> {
-    let has_slots = |segment: &Segment| places.get(segment.place).copied().unwrap_or(false);
-    let encode = |segment: &Segment| {
-        if has_slots(segment) {
-            tokenizer.encode(&segment.bases)
-        } else {
-            Ok(Vec::new())
-        }
-    };
-    let encoded: Result<_, _> = segments.distinct.par_iter().map(encode).collect();
-    encoded.map_err(|source| Error::Locus {
-        locus: locus.locus.name.clone(),
-        source,
-    })
+    segments
+        .distinct
+        .par_iter()
+        .map(|segment| {
+            // A grid of other loci can have fewer windows; `fill` refuses it.
+            if has_slots.get(segment.window).copied().unwrap_or(false) {
+                tokenizer.encode(&segment.bases)
+            } else {
+                Ok(Vec::new())
+            }
+        })
+        .collect::<Result<_, _>>()
+        .map_err(|source| Error::Locus {
+            locus: locus.locus.name.clone(),
+            source,
+        })
 }
 
-/// Each place gets as many slots as its longest encoding in training; rows that are not anchored,
-/// as many as the longest of them.
+/// Lays out the slots of all loci.
+fn lay_out_grid(
+    dictionary: &Dictionary,
+    segments: &[LocusSegments],
+    encoded: &[Vec<Vec<u32>>],
+    copies: &[Copies],
+    options: &Options,
+) -> Grid {
+    let loci = dictionary
+        .loci
+        .iter()
+        .enumerate()
+        .map(|(index, locus)| {
+            lay_out(
+                locus,
+                &segments[index],
+                &encoded[index],
+                &copies[index],
+                options,
+            )
+        })
+        .collect();
+    Grid::new(
+        options.anchor,
+        options.segment_length,
+        options.slots(),
+        loci,
+    )
+}
+
+/// Lays out the slots of one locus.
+///
+/// A window gets as many slots as its longest encoding in training has tokens. With
+/// [`Anchor::Haplotype`] the only window gets as many as the longest training haplotype.
 fn lay_out(
     locus: &LocusHaplotypes,
     segments: &LocusSegments,
@@ -621,79 +679,79 @@ fn lay_out(
     copies: &Copies,
     options: &Options,
 ) -> LocusGrid {
-    let mut seen: Vec<(&Segment, u64)> = segments
+    let training_segments: Vec<(&Segment, &[u32])> = segments
         .distinct
         .iter()
-        .zip(copies.of_segment.iter().copied())
-        .filter(|(_, count)| *count > 0)
+        .zip(encoded)
+        .zip(&copies.segments)
+        .filter(|(_, count)| **count > 0)
+        .map(|((segment, tokens), _)| (segment, tokens.as_slice()))
         .collect();
-    seen.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.bases.cmp(&b.0.bases)));
-    let mut known_segments = vec![Vec::new(); segments.n_places];
-    for (segment, _) in seen {
-        known_segments[segment.place].push(String::from_utf8_lossy(&segment.bases).into_owned());
-    }
-    let mut slots = vec![0; segments.n_places];
+    let mut slots = vec![0; segments.n_windows];
     match options.anchor {
         Anchor::Reference => {
-            for ((segment, tokens), _) in segments
-                .distinct
-                .iter()
-                .zip(encoded)
-                .zip(&copies.of_segment)
-                .filter(|(_, count)| **count > 0)
-            {
-                slots[segment.place] = slots[segment.place].max(tokens.len());
+            for (segment, tokens) in &training_segments {
+                slots[segment.window] = slots[segment.window].max(tokens.len());
             }
         }
-        Anchor::Haplotype => {
-            let training = segments
-                .haplotypes
-                .iter()
-                .zip(&copies.of_haplotype)
-                .filter(|(_, count)| **count > 0)
-                .map(|(row, _)| row);
-            let n_tokens = |row: &Vec<u32>| {
-                row.iter()
-                    .map(|&segment| encoded[segment as usize].len())
-                    .sum()
-            };
-            slots[0] = training
-                .chain([&segments.reference])
-                .map(n_tokens)
-                .max()
-                .unwrap_or(0);
-        }
+        Anchor::Haplotype => slots[0] = longest_training_row(segments, encoded, copies),
     }
-    let mut grid = LocusGrid::new(locus, &slots, known_segments);
+    let mut grid = LocusGrid::new(locus, &slots, known_segments(segments, copies));
     if options.slots() == Slots::Varying {
-        let seen = segments
-            .distinct
-            .iter()
-            .zip(encoded)
-            .zip(&copies.of_segment)
-            .filter(|(_, count)| **count > 0);
-        let varying = varying_slots(
-            &grid,
-            seen.map(|((segment, tokens), _)| (segment.place, tokens.as_slice())),
-        );
+        let varying = varying_slots(&grid, &training_segments);
         grid.keep(varying);
     }
     grid
 }
 
-/// The slots at which these encodings (place, tokens) differ, with the first and the last slot of
-/// the row.
-fn varying_slots<'e>(
-    grid: &LocusGrid,
-    encodings: impl Iterator<Item = (usize, &'e [u32])>,
-) -> Vec<usize> {
-    let mut tokens_of_slot: Vec<Option<u32>> = vec![None; grid.n_numbered_slots()];
+/// The training segments of each window, from the commonest to the rarest.
+///
+/// Segments with equal copies are in the order of their bases.
+fn known_segments(segments: &LocusSegments, copies: &Copies) -> Vec<Vec<String>> {
+    let mut by_copies: Vec<(&Segment, u64)> = segments
+        .distinct
+        .iter()
+        .zip(copies.segments.iter().copied())
+        .filter(|(_, count)| *count > 0)
+        .collect();
+    by_copies.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.bases.cmp(&b.0.bases)));
+    let mut known = vec![Vec::new(); segments.n_windows];
+    for (segment, _) in by_copies {
+        known[segment.window].push(String::from_utf8_lossy(&segment.bases).into_owned());
+    }
+    known
+}
+
+/// Most tokens of a training haplotype or the reference.
+fn longest_training_row(segments: &LocusSegments, encoded: &[Vec<u32>], copies: &Copies) -> usize {
+    segments
+        .haplotypes
+        .iter()
+        .zip(&copies.haplotypes)
+        .filter(|(_, count)| **count > 0)
+        .map(|(row, _)| row)
+        .chain([&segments.reference])
+        .map(|row| n_row_tokens(row, encoded))
+        .max()
+        .unwrap_or(0)
+}
+
+/// Tokens of a haplotype, given as the numbers of its segments.
+fn n_row_tokens(row: &[u32], encoded: &[Vec<u32>]) -> usize {
+    row.iter()
+        .map(|&segment| encoded[segment as usize].len())
+        .sum()
+}
+
+/// The slots at which these segments' tokens differ, with the first and the last slot of the row.
+fn varying_slots(grid: &LocusGrid, training_segments: &[(&Segment, &[u32])]) -> Vec<usize> {
+    let mut first_token: Vec<Option<u32>> = vec![None; grid.n_numbered_slots()];
     let mut varies = vec![false; grid.n_numbered_slots()];
-    for (place, tokens) in encodings {
-        for offset in 0..grid.slots_in(place) {
-            let slot = grid.first_slot[place] + offset;
+    for (segment, tokens) in training_segments {
+        for offset in 0..grid.slots_in(segment.window) {
+            let slot = grid.first_slot[segment.window] + offset;
             let token = tokens.get(offset).copied().unwrap_or(PAD);
-            varies[slot] |= *tokens_of_slot[slot].get_or_insert(token) != token;
+            varies[slot] |= *first_token[slot].get_or_insert(token) != token;
         }
     }
     let last = grid.n_numbered_slots() - 1;
@@ -702,111 +760,80 @@ fn varying_slots<'e>(
         .collect()
 }
 
+/// Output of [`fill`].
+struct Filled {
+    tokens: TokenSet,
+    summary: Summary,
+    measured: Measured,
+}
+
 /// Writes the tokens of every distinct haplotype into its row, and measures them.
+///
+/// `encoded` is loci x distinct segments x tokens. It is consumed locus by locus to free memory.
 fn fill(
     dictionary: &Dictionary,
     segments: &[LocusSegments],
     encoded: Vec<Vec<Vec<u32>>>,
     tokenizer: &Tokenizer,
     grid: &Grid,
-) -> Result<(TokenSet, Summary, Measured), Error> {
-    let vocab_size = tokenizer.vocab_len();
-    let n_training_segments = grid.n_known_segments();
+) -> Result<Filled, Error> {
     let mut summary = Summary {
-        vocab_size,
-        n_training_segments,
+        vocab_size: tokenizer.vocab_len(),
+        n_training_segments: grid.n_known_segments(),
         anchor: grid.anchor,
         ..Summary::default()
     };
     let mut loci = Vec::with_capacity(grid.loci.len());
     let mut measured = Measured::default();
-    let of_dictionary = dictionary
-        .loci
-        .iter()
-        .zip(segments)
-        .zip(encoded)
-        .map(Some)
-        .chain(std::iter::repeat_with(|| None));
-    for (locus_grid, found) in grid.loci.iter().zip(of_dictionary) {
-        let ((locus, segments), encoded) = found
+    let mut dictionary_loci = dictionary.loci.iter().zip(segments).zip(encoded);
+    for locus_grid in &grid.loci {
+        let ((locus, segments), encoded) = dictionary_loci
+            .next()
             .filter(|((locus, _), _)| {
                 locus.locus.name == locus_grid.name && locus.locus.len_nt() == locus_grid.len_nt
             })
             .ok_or_else(|| {
                 Error::Inputs(format!(
-                    "locus `{}` of the tokenizer's grid is not in these sequences",
+                    "locus `{}` of the slot grid is not in these sequences; make the sequences \
+                     with the loci of the grid",
                     locus_grid.name
                 ))
             })?;
-        let Rows {
-            tokens,
-            unseen,
-            replaced,
-            unread,
-            n_tokens,
-            n_written,
-        } = Rows::new(segments, encoded, tokenizer, locus_grid, grid.anchor)?;
-        let n_slots = locus_grid.n_slots();
-        let places = places_of_grid(locus_grid);
-        let mut of_locus = Summary {
-            n_slots,
-            n_distinct_haplotypes: locus.haplotypes.len(),
-            ..Summary::default()
-        };
-        of_locus.n_unseen_segments = unseen.iter().filter(|unseen| **unseen).count() as u64;
-        of_locus.n_slot_overflows = replaced.iter().filter(|replaced| **replaced).count() as u64;
-        for ((haplotype, n_tokens), n_written) in
-            segments.haplotypes.iter().zip(&n_tokens).zip(n_written)
-        {
-            let with_slots = haplotype
-                .iter()
-                .map(|&segment| &segments.distinct[segment as usize])
-                .filter(|s| places[s.place]);
-            of_locus.n_nt += with_slots
-                .map(|segment| segment.bases.len() as u64)
-                .sum::<u64>();
-            of_locus.n_tokens += *n_tokens as u64;
-            of_locus.n_slot_overflows +=
-                u64::from(grid.anchor == Anchor::Haplotype && *n_tokens > n_written);
-            let is_empty = haplotype
-                .iter()
-                .all(|&segment| segments.distinct[segment as usize].bases.is_empty());
-            of_locus.n_empty_haplotypes += u64::from(is_empty);
-        }
-        of_locus.count_unread(locus, segments, &unread);
-        summary.add(&of_locus);
+        let rows = Rows::new(segments, encoded, tokenizer, locus_grid, grid.anchor)?;
+        summary.add(&rows.summarize(locus, segments, locus_grid, grid.anchor));
         loci.push(LocusTokens {
             name: locus.locus.name.clone(),
-            n_slots,
-            tokens,
+            n_slots: locus_grid.n_slots(),
+            tokens: rows.tokens,
             pairs: locus.pairs.clone(),
         });
-        measured.unseen.push(unseen);
-        measured.n_tokens.extend(n_tokens);
+        measured.unseen.push(rows.unseen);
+        measured.n_tokens.extend(rows.n_tokens);
     }
-    Ok((
-        TokenSet {
+    Ok(Filled {
+        tokens: TokenSet {
             samples: dictionary.samples.clone(),
             loci,
         },
         summary,
         measured,
-    ))
+    })
 }
 
-/// The haplotypes of one locus on its slots.
+/// The token rows of the distinct haplotypes of one locus.
 struct Rows {
-    /// Haplotypes x slots.
+    /// Token ids, haplotypes x slots.
     tokens: Vec<u32>,
-    /// Of each distinct segment: it was not seen at its place.
+    /// For each distinct segment, whether training did not have it in its window.
     unseen: Vec<bool>,
-    /// Of each distinct segment: it needs more slots than its place has and is read as another.
+    /// For each distinct segment, whether it needs more slots than its window has and is read as
+    /// another segment.
     replaced: Vec<bool>,
-    /// Of each distinct segment: it differs from all of training where no slot is kept.
+    /// For each distinct segment, whether it differs from all training segments at a dropped slot.
     unread: Vec<bool>,
-    /// Of each haplotype, before any segment is replaced or the row cut.
+    /// Tokens of each haplotype, before any segment is replaced or the row is cut.
     n_tokens: Vec<usize>,
-    /// Of each haplotype, tokens for which its row had room.
+    /// Tokens of each haplotype that fitted into its row.
     n_written: Vec<usize>,
 }
 
@@ -819,42 +846,33 @@ impl Rows {
         anchor: Anchor,
     ) -> Result<Self, Error> {
         let unseen = unseen_segments(segments, grid);
-        let n_tokens = |haplotype: &Vec<u32>| {
-            haplotype
-                .iter()
-                .map(|&segment| encoded[segment as usize].len())
-                .sum()
-        };
-        let n_tokens = segments.haplotypes.iter().map(n_tokens).collect();
+        let n_tokens = segments
+            .haplotypes
+            .iter()
+            .map(|row| n_row_tokens(row, &encoded))
+            .collect();
         let replaced = match anchor {
-            Anchor::Reference => fit_into_places(segments, &mut encoded, &unseen, tokenizer, grid)?,
+            Anchor::Reference => {
+                fit_into_windows(segments, &mut encoded, &unseen, tokenizer, grid)?
+            }
             Anchor::Haplotype => vec![false; encoded.len()],
         };
         let unread = unread_segments(segments, &encoded, &unseen, tokenizer, grid)?;
         let n_slots = grid.n_slots();
         let mut tokens = vec![PAD; n_slots * segments.haplotypes.len()];
-        let write = |numbered: &mut Vec<u32>, (row, haplotype): (&mut [u32], &Vec<u32>)| {
-            let parts = haplotype.iter().map(|&segment| {
-                (
-                    segments.distinct[segment as usize].place,
-                    &encoded[segment as usize],
-                )
-            });
-            let Some(kept) = grid.kept_slots() else {
-                return write_row(row, parts, grid, anchor);
-            };
-            numbered.clear();
-            numbered.resize(grid.n_numbered_slots(), PAD);
-            let n_written = write_row(numbered, parts, grid, anchor);
-            row.iter_mut()
-                .zip(kept)
-                .for_each(|(token, &slot)| *token = numbered[slot]);
-            n_written
+        let writer = RowWriter {
+            segments,
+            encoded: &encoded,
+            grid,
+            anchor,
         };
-        let rows = tokens
+        let n_written = tokens
             .par_chunks_exact_mut(n_slots)
-            .zip(&segments.haplotypes);
-        let n_written = rows.map_init(Vec::new, write).collect();
+            .zip(&segments.haplotypes)
+            .map_init(Vec::new, |numbered, (row, haplotype)| {
+                writer.write(haplotype, row, numbered)
+            })
+            .collect();
         Ok(Self {
             tokens,
             unseen,
@@ -864,9 +882,55 @@ impl Rows {
             n_written,
         })
     }
+
+    /// Whether a haplotype that is cut by its own bases is longer than its row.
+    fn is_cut(&self, haplotype: usize, anchor: Anchor) -> bool {
+        anchor == Anchor::Haplotype && self.n_tokens[haplotype] > self.n_written[haplotype]
+    }
+
+    /// Whether the tokens do not represent this distinct segment exactly.
+    fn is_approximated(&self, segment: u32) -> bool {
+        self.replaced[segment as usize] || self.unread[segment as usize]
+    }
+
+    /// Counts of one locus.
+    fn summarize(
+        &self,
+        locus: &LocusHaplotypes,
+        segments: &LocusSegments,
+        grid: &LocusGrid,
+        anchor: Anchor,
+    ) -> Summary {
+        let has_slots = grid.windows_with_slots();
+        let mut summary = Summary {
+            n_slots: grid.n_slots(),
+            n_distinct_haplotypes: locus.haplotypes.len(),
+            n_unseen_segments: count_true(&self.unseen),
+            n_slot_overflows: count_true(&self.replaced),
+            ..Summary::default()
+        };
+        for (haplotype, row) in segments.haplotypes.iter().enumerate() {
+            // Bases of a window without slots make no tokens: they are left out of nt per token.
+            summary.n_nt += segments
+                .of_row(row)
+                .filter(|segment| has_slots[segment.window])
+                .map(|segment| segment.bases.len() as u64)
+                .sum::<u64>();
+            summary.n_tokens += self.n_tokens[haplotype] as u64;
+            summary.n_slot_overflows += u64::from(self.is_cut(haplotype, anchor));
+            let is_empty = segments.of_row(row).all(|segment| segment.bases.is_empty());
+            summary.n_empty_haplotypes += u64::from(is_empty);
+        }
+        summary.count_unread(locus, segments, &self.unread);
+        summary
+    }
 }
 
-/// For each distinct segment, whether it was not seen at its place.
+fn count_true(flags: &[bool]) -> u64 {
+    flags.iter().filter(|flag| **flag).count() as u64
+}
+
+/// For each distinct segment, whether training did not have it in its window.
 fn unseen_segments(segments: &LocusSegments, grid: &LocusGrid) -> Vec<bool> {
     let known: Vec<HashSet<&[u8]>> = grid
         .known_segments
@@ -876,12 +940,12 @@ fn unseen_segments(segments: &LocusSegments, grid: &LocusGrid) -> Vec<bool> {
     segments
         .distinct
         .iter()
-        .map(|segment| !known[segment.place].contains(segment.bases.as_slice()))
+        .map(|segment| !known[segment.window].contains(segment.bases.as_slice()))
         .collect()
 }
 
-/// For each distinct segment, whether it differs from every training segment at a slot that is not
-/// kept, or at a place without slots.
+/// For each distinct segment, whether it differs from every training segment at a dropped slot or
+/// in a window without slots.
 fn unread_segments(
     segments: &LocusSegments,
     encoded: &[Vec<u32>],
@@ -889,121 +953,177 @@ fn unread_segments(
     tokenizer: &Tokenizer,
     grid: &LocusGrid,
 ) -> Result<Vec<bool>, Error> {
-    let mut is_kept = vec![grid.kept_slots().is_none(); grid.n_numbered_slots()];
-    grid.kept_slots()
-        .unwrap_or_default()
-        .iter()
-        .for_each(|&slot| is_kept[slot] = true);
-    let is_unread = |((segment, tokens), unseen): ((&Segment, &Vec<u32>), &bool)| {
-        if !unseen {
-            return Ok(false);
-        }
-        let first = grid.first_slot[segment.place];
-        let n_slots = grid.slots_in(segment.place);
-        if n_slots == 0 || is_kept[first..first + n_slots].iter().all(|kept| *kept) {
-            return Ok(n_slots == 0);
-        }
-        let known = tokenizer.encode(grid.known_segments[segment.place][0].as_bytes())?;
-        let differs =
-            |offset: usize| tokens.get(offset).unwrap_or(&PAD) != known.get(offset).unwrap_or(&PAD);
-        Ok((0..n_slots).any(|offset| !is_kept[first + offset] && differs(offset)))
-    };
+    let is_kept = grid.is_kept();
     segments
         .distinct
         .par_iter()
         .zip(encoded)
         .zip(unseen)
-        .map(is_unread)
+        .map(|((segment, tokens), unseen)| {
+            if *unseen {
+                is_unread(segment, tokens, &is_kept, tokenizer, grid)
+            } else {
+                Ok(false)
+            }
+        })
         .collect()
 }
 
-/// A segment that needs more slots than its place has is read as the nearest segment of training
-/// there (least edit distance; then the commonest), so that a new person's rare allele reads as its
-/// closest known relative. Returns which were.
-fn fit_into_places(
+/// Whether an unseen segment differs from training at a dropped slot or in a window without slots.
+///
+/// All training segments have the same token at a dropped slot, so that the first one represents
+/// all of them.
+fn is_unread(
+    segment: &Segment,
+    tokens: &[u32],
+    is_kept: &[bool],
+    tokenizer: &Tokenizer,
+    grid: &LocusGrid,
+) -> Result<bool, Error> {
+    let n_slots = grid.slots_in(segment.window);
+    if n_slots == 0 {
+        return Ok(true);
+    }
+    let first_slot = grid.first_slot[segment.window];
+    let is_kept = &is_kept[first_slot..first_slot + n_slots];
+    if is_kept.iter().all(|kept| *kept) {
+        return Ok(false);
+    }
+    let known_bases = grid.known_segments[segment.window][0].as_bytes();
+    let known_tokens = tokenizer.encode(known_bases)?;
+    Ok((0..n_slots).any(|offset| {
+        let token = tokens.get(offset).unwrap_or(&PAD);
+        let known_token = known_tokens.get(offset).unwrap_or(&PAD);
+        !is_kept[offset] && token != known_token
+    }))
+}
+
+/// Replaces each segment that needs more slots than its window has by the nearest training segment.
+///
+/// The nearest has the least edit distance; among equals it is the commonest. A new sample's rare
+/// allele is thus read as its closest known relative. Returns which segments were replaced.
+fn fit_into_windows(
     segments: &LocusSegments,
     encoded: &mut [Vec<u32>],
     unseen: &[bool],
     tokenizer: &Tokenizer,
     grid: &LocusGrid,
 ) -> Result<Vec<bool>, Error> {
-    let fit = |((segment, tokens), unseen): ((&Segment, &mut Vec<u32>), &bool)| {
-        let n_slots = grid.slots_in(segment.place);
-        if n_slots == 0 {
-            return Ok(false);
-        }
-        let overflows = *unseen && tokens.len() > n_slots;
-        if overflows
-            && let Some(nearest) = nearest(&grid.known_segments[segment.place], &segment.bases)
-        {
-            *tokens = tokenizer.encode(nearest)?;
-        }
-        if tokens.len() > n_slots {
-            let reason = "a segment of training has more tokens than slots: tokenizer and grid do \
-                          not belong together";
-            return Err(Error::Inputs(format!("locus `{}`: {reason}", grid.name)));
-        }
-        Ok(overflows)
-    };
     segments
         .distinct
         .par_iter()
         .zip(encoded)
         .zip(unseen)
-        .map(fit)
+        .map(|((segment, tokens), unseen)| {
+            fit_into_window(segment, tokens, *unseen, tokenizer, grid)
+        })
         .collect()
+}
+
+/// Returns whether the segment was replaced.
+fn fit_into_window(
+    segment: &Segment,
+    tokens: &mut Vec<u32>,
+    unseen: bool,
+    tokenizer: &Tokenizer,
+    grid: &LocusGrid,
+) -> Result<bool, Error> {
+    let n_slots = grid.slots_in(segment.window);
+    if n_slots == 0 {
+        return Ok(false);
+    }
+    let overflows = unseen && tokens.len() > n_slots;
+    if overflows
+        && let Some(nearest) = nearest(&grid.known_segments[segment.window], &segment.bases)
+    {
+        *tokens = tokenizer.encode(nearest)?;
+    }
+    if tokens.len() > n_slots {
+        let reason = "a training segment has more tokens than slots, so tokenizer and grid are \
+                      from different runs; run tokenize again";
+        return Err(Error::Inputs(format!("locus `{}`: {reason}", grid.name)));
+    }
+    Ok(overflows)
 }
 
 /// The known segment with the least edit distance; the first of equals, which is the commonest.
 fn nearest<'k>(known: &'k [String], bases: &[u8]) -> Option<&'k [u8]> {
     let mut nearest = None;
-    let mut least = usize::MAX;
-    for known in known.iter().map(String::as_bytes) {
-        // No distance is less than the difference in length.
-        if known.len().abs_diff(bases.len()) < least {
-            let distance = edit_distance(known, bases);
-            if distance < least {
-                (nearest, least) = (Some(known), distance);
+    let mut least_distance = usize::MAX;
+    for candidate in known.iter().map(String::as_bytes) {
+        // The edit distance is at least the difference in length.
+        if candidate.len().abs_diff(bases.len()) < least_distance {
+            let distance = edit_distance(candidate, bases);
+            if distance < least_distance {
+                nearest = Some(candidate);
+                least_distance = distance;
             }
         }
     }
     nearest
 }
 
-/// Writes the tokens of one haplotype, given with their places; returns how many there was room
-/// for.
-fn write_row<'e>(
-    row: &mut [u32],
-    parts: impl Iterator<Item = (usize, &'e Vec<u32>)>,
-    grid: &LocusGrid,
+/// Writes haplotypes of one locus into rows of tokens.
+struct RowWriter<'a> {
+    segments: &'a LocusSegments,
+    /// Distinct segments x tokens.
+    encoded: &'a [Vec<u32>],
+    grid: &'a LocusGrid,
     anchor: Anchor,
-) -> usize {
-    let last = row.len() - 1;
-    (row[0], row[last]) = (CLS, SEP);
-    let mut next = 1;
-    let mut n_written = 0;
-    for (place, tokens) in parts {
-        let start = if anchor == Anchor::Reference {
-            grid.first_slot[place]
-        } else {
-            next
+}
+
+impl RowWriter<'_> {
+    /// Writes one haplotype into a row of kept slots; returns the tokens that fitted.
+    ///
+    /// `numbered` is scratch space for the row before slots are dropped.
+    fn write(&self, haplotype: &[u32], row: &mut [u32], numbered: &mut Vec<u32>) -> usize {
+        let Some(kept_slots) = self.grid.kept_slots() else {
+            return self.write_numbered(haplotype, row);
         };
-        let n_fitting = tokens.len().min(last - start);
-        row[start..start + n_fitting].copy_from_slice(&tokens[..n_fitting]);
-        next = start + n_fitting;
-        n_written += n_fitting;
+        numbered.clear();
+        numbered.resize(self.grid.n_numbered_slots(), PAD);
+        let n_written = self.write_numbered(haplotype, numbered);
+        for (token, &slot) in row.iter_mut().zip(kept_slots) {
+            *token = numbered[slot];
+        }
+        n_written
     }
-    n_written
+
+    /// Writes one haplotype into a row of all numbered slots; returns the tokens that fitted.
+    fn write_numbered(&self, haplotype: &[u32], row: &mut [u32]) -> usize {
+        let last = row.len() - 1;
+        row[0] = CLS;
+        row[last] = SEP;
+        let mut next = 1;
+        let mut n_written = 0;
+        for &segment in haplotype {
+            let window = self.segments.distinct[segment as usize].window;
+            let tokens = &self.encoded[segment as usize];
+            let start = match self.anchor {
+                Anchor::Reference => self.grid.first_slot[window],
+                Anchor::Haplotype => next,
+            };
+            let n_fitting = tokens.len().min(last - start);
+            row[start..start + n_fitting].copy_from_slice(&tokens[..n_fitting]);
+            next = start + n_fitting;
+            n_written += n_fitting;
+        }
+        n_written
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use gf_tokenizer::VocabSize;
+    use std::path::Path;
 
     use gf_genotypes::{Locus, Strand};
-    use gf_haplotypes::{Edit, Encoding, Masks};
+    use gf_haplotypes::{Edit, Encoding, Masks, Policies, Provenance};
+    use gf_tokenizer::VocabSize;
+    use proptest::{collection::vec, prelude::any};
 
+    use super::*;
+
+    /// Three samples on a locus of 30 nt with an SNV, a deletion of 13 nt and an insertion.
     fn dictionary(strand: Strand) -> Dictionary {
         let locus = Locus {
             name: "L".into(),
@@ -1013,21 +1133,9 @@ mod tests {
             strand,
         };
         let edits = vec![
-            Edit {
-                start0: 105,
-                end0: 106,
-                alt: b"G".to_vec(),
-            },
-            Edit {
-                start0: 112,
-                end0: 125,
-                alt: Vec::new(),
-            },
-            Edit {
-                start0: 128,
-                end0: 128,
-                alt: b"TTT".to_vec(),
-            },
+            edit(105, 106, "G"),
+            edit(112, 125, ""),
+            edit(128, 128, "TTT"),
         ];
         let haplotypes = vec![vec![], vec![0], vec![1], vec![0, 2]];
         let reference = b"ACGTACGTACGTTGCATGCAACGTNACGTA".to_vec();
@@ -1049,7 +1157,16 @@ mod tests {
         }
     }
 
-    /// Segments of single people too: there are only three.
+    fn edit(start0: usize, end0: usize, alt: &str) -> Edit {
+        Edit {
+            start0,
+            end0,
+            alt: alt.as_bytes().to_vec(),
+        }
+    }
+
+    /// Options that keep every segment and slot. Segments of single samples are kept too, because
+    /// there are only three samples.
     fn everything() -> Options {
         Options {
             min_token_count: 1,
@@ -1076,23 +1193,17 @@ mod tests {
                     segment_length: 7,
                     ..everything()
                 };
-                let Tokenized {
-                    tokenizer,
-                    grid,
-                    tokens,
-                    summary,
-                    ..
-                } = run(&dictionary, &[0, 1, 2], &options).unwrap();
-                let locus = &tokens.loci[0];
+                let made = run(&dictionary, &[0, 1, 2], &options).unwrap();
+                let locus = &made.tokens.loci[0];
                 for haplotype in 0..4 {
                     let row = &locus.tokens[haplotype * locus.n_slots..][..locus.n_slots];
                     let bases =
                         String::from_utf8(dictionary.loci[0].bases(haplotype as u32)).unwrap();
-                    assert_eq!(text_of(row, &tokenizer), bases);
+                    assert_eq!(text_of(row, &made.tokenizer), bases);
                     assert_eq!((row[0], row[locus.n_slots - 1]), (CLS, SEP));
                 }
-                assert_eq!(summary.n_slot_overflows, 0);
-                assert_eq!(grid.loci[0].n_slots(), locus.n_slots);
+                assert_eq!(made.summary.n_slot_overflows, 0);
+                assert_eq!(made.grid.loci[0].n_slots(), locus.n_slots);
             }
         }
     }
@@ -1126,7 +1237,7 @@ mod tests {
     }
 
     #[test]
-    fn not_anchored_tokens_stand_one_after_another_and_a_longer_haplotype_is_cut_and_counted() {
+    fn not_anchored_tokens_follow_one_another_and_a_longer_haplotype_is_cut_and_counted() {
         let dictionary = dictionary(Strand::Forward);
         let options = Options {
             tokenizer: Some(TokenizerKind::Nucleotide),
@@ -1152,7 +1263,7 @@ mod tests {
         assert!(
             summary
                 .to_string()
-                .contains("1 haplotype with more tokens than any of training"),
+                .contains("1 haplotype with more tokens than any training haplotype"),
             "{summary}"
         );
         let deletion = locus.row(2);
@@ -1176,34 +1287,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("foreign.json");
         std::fs::write(&file, FOREIGN).unwrap();
-        let kind = |tokenizer| Options {
-            tokenizer: Some(tokenizer),
-            segment_length: 7,
-            ..everything()
-        };
-        let kinds = [
-            kind(TokenizerKind::Bpe),
-            Options {
-                vocab_size: Some(VocabSize::AtMost(12)),
-                ..kind(TokenizerKind::Bpe)
-            },
-            Options {
-                kmer_length: Some(3),
-                ..kind(TokenizerKind::Kmer)
-            },
-            Options {
-                kmer_length: Some(3),
-                kmer_overlapping: true,
-                ..kind(TokenizerKind::Kmer)
-            },
-            kind(TokenizerKind::Nucleotide),
-            Options {
-                tokenizer: None,
-                tokenizer_file: Some(file),
-                ..kind(TokenizerKind::Bpe)
-            },
-        ];
-        for (options, anchor) in kinds.iter().flat_map(|options| {
+        let all_kinds = options_of_every_kind(&file);
+        for (options, anchor) in all_kinds.iter().flat_map(|options| {
             [Anchor::Reference, Anchor::Haplotype].map(|anchor| (options, anchor))
         }) {
             let dictionary = dictionary(Strand::Reverse);
@@ -1243,9 +1328,44 @@ mod tests {
         }
     }
 
-    /// A file with ids of its own and without N.
-    const FOREIGN: &str = r#"{"version": "1.0", "added_tokens": [], "normalizer": null, "pre_tokenizer": null, "post_processor": null,
-        "decoder": null, "truncation": null, "padding": null, "model": {"type": "BPE", "unk_token": "<unk>", "merges": [["A", "C"]],
+    fn options_of_every_kind(tokenizer_file: &Path) -> [Options; 6] {
+        [
+            segments_of_7(TokenizerKind::Bpe),
+            Options {
+                vocab_size: Some(VocabSize::AtMost(12)),
+                ..segments_of_7(TokenizerKind::Bpe)
+            },
+            Options {
+                kmer_length: Some(3),
+                ..segments_of_7(TokenizerKind::Kmer)
+            },
+            Options {
+                kmer_length: Some(3),
+                kmer_overlapping: true,
+                ..segments_of_7(TokenizerKind::Kmer)
+            },
+            segments_of_7(TokenizerKind::Nucleotide),
+            Options {
+                tokenizer: None,
+                tokenizer_file: Some(tokenizer_file.into()),
+                ..segments_of_7(TokenizerKind::Bpe)
+            },
+        ]
+    }
+
+    fn segments_of_7(tokenizer: TokenizerKind) -> Options {
+        Options {
+            tokenizer: Some(tokenizer),
+            segment_length: 7,
+            ..everything()
+        }
+    }
+
+    /// A tokenizer file with different ids for the special tokens.
+    const FOREIGN: &str = r#"{
+        "version": "1.0", "added_tokens": [], "normalizer": null, "pre_tokenizer": null,
+        "post_processor": null, "decoder": null, "truncation": null, "padding": null,
+        "model": {"type": "BPE", "unk_token": "<unk>", "merges": [["A", "C"]],
         "vocab": {"A": 0, "C": 1, "G": 2, "T": 3, "<unk>": 4, "<pad>": 5, "AC": 6, "N": 7}}}"#;
 
     #[test]
@@ -1284,15 +1404,15 @@ mod tests {
             },
         )
         .unwrap();
-        let people = [
+        let splits = [
             (Split::Train, vec![0]),
             (Split::Validation, vec![1, 2]),
             (Split::Test, vec![]),
         ];
-        let report = Report::new(&made, &people, 1.5);
+        let report = Report::new(&made, &splits, 1.5);
         assert_eq!(report.value("unseen_share_train"), Some(0.0));
-        // Haplotypes 2, 0 and 3 at three places each: the deletion is new at two places (one base
-        // of it stands in the last), the insertion at one.
+        // Haplotypes 2, 0 and 3 have three windows each. The deletion is new in two of them, the
+        // insertion in one.
         assert_eq!(report.value("unseen_share_validation"), Some(3.0 / 9.0));
         assert_eq!(
             report.value("unseen_distinct_share_validation"),
@@ -1325,67 +1445,59 @@ mod tests {
 
     #[test]
     fn a_folder_with_files_of_two_runs_is_refused() {
-        use gf_haplotypes::{Policies, Provenance};
-        let dictionary = dictionary(Strand::Forward);
-        let save = |training: &[usize], name: &str| {
-            let Tokenized {
-                tokenizer,
-                grid,
-                tokens,
-                ..
-            } = run(&dictionary, training, &everything()).unwrap();
-            let folder = tempfile::tempdir().unwrap();
-            let genome = Provenance::from_dictionary(
-                &dictionary,
-                Policies {
-                    strict: name == "other",
-                    ..Policies::default()
-                },
-            );
-            Folder {
-                tokenizer,
-                grid,
-                tokens,
-                fitted_on: training.to_vec(),
-                genome,
-            }
-            .save(folder.path())
-            .unwrap();
-            folder
+        let lenient = Policies {
+            strict: false,
+            ..Policies::default()
         };
-        let one = save(&[0], "one");
-        let other = save(&[0, 1], "other");
+        let strict = Policies {
+            strict: true,
+            ..Policies::default()
+        };
+        let first = saved_folder(&[0], lenient);
+        let second = saved_folder(&[0, 1], strict);
         for name in ["tokenizer.json", "grid.json", "genome.json"] {
-            let before = std::fs::read(one.path().join(name)).unwrap();
-            std::fs::copy(other.path().join(name), one.path().join(name)).unwrap();
-            let error = Folder::load(one.path()).unwrap_err().to_string();
+            let before = std::fs::read(first.path().join(name)).unwrap();
+            std::fs::copy(second.path().join(name), first.path().join(name)).unwrap();
+            let error = Folder::load(first.path()).unwrap_err().to_string();
             assert!(
                 error.contains(
-                    "tokens.safetensors: does not belong to the other files of this folder"
+                    "tokens.safetensors: is from a different run than the other files of this \
+                     folder"
                 ),
                 "{name}: {error}"
             );
-            std::fs::write(one.path().join(name), before).unwrap();
+            std::fs::write(first.path().join(name), before).unwrap();
         }
-        assert_eq!(Folder::load(one.path()).unwrap().fitted_on, [0]);
+        assert_eq!(Folder::load(first.path()).unwrap().fitted_on, [0]);
+    }
+
+    fn saved_folder(training: &[usize], policies: Policies) -> tempfile::TempDir {
+        let dictionary = dictionary(Strand::Forward);
+        let made = run(&dictionary, training, &everything()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        Folder {
+            tokenizer: made.tokenizer,
+            grid: made.grid,
+            tokens: made.tokens,
+            fitted_on: training.to_vec(),
+            genome: Provenance::from_dictionary(&dictionary, policies),
+        }
+        .save(folder.path())
+        .unwrap();
+        folder
     }
 
     #[test]
-    fn what_too_few_people_have_is_in_neither_tokenizer_nor_grid() {
+    fn segments_of_too_few_samples_are_in_neither_tokenizer_nor_grid() {
         let dictionary = dictionary(Strand::Forward);
-        let of = |min_token_count| Options {
-            min_token_count,
-            segment_length: 10,
-            ..everything()
-        };
-        // `a` and `b` have the reference, `a` the G of haplotype 1 on one, `c` it with an
-        // insertion.
-        let made = run(&dictionary, &[0, 1, 2], &of(2)).unwrap();
+        // `a` and `b` have the reference. `a` has the G of haplotype 1 on one haplotype, `c` has
+        // it together with an insertion.
+        let made = run(&dictionary, &[0, 1, 2], &carriers_at_least(2)).unwrap();
         let known = &made.grid.loci[0].known_segments;
         assert_eq!(
             known.concat(),
             ["ACGTACGTAC", "ACGTAGGTAC", "GTTGCATGCA", "ACGTNACGTA"],
-            "the G is of two people"
+            "two samples carry the G"
         );
         assert_eq!(
             (
@@ -1394,19 +1506,18 @@ mod tests {
             ),
             (3, 3)
         );
-        assert!(
-            made.summary.to_string().contains(
-                "3 segments of fewer than 2 training people kept from tokenizer and grid"
-            )
-        );
+        assert!(made.summary.to_string().contains(
+            "3 segments withheld from tokenizer and grid, because fewer than 2 training \
+                 samples carry them"
+        ));
         let row = made.tokens.loci[0].row(3);
         assert_eq!(
             text_of(row, &made.tokenizer),
             "ACGTAGGTACGTTGCATGCAACGTNACGTA",
-            "the insertion of one person reads as for a new one"
+            "the insertion of one sample is read like that of a new sample"
         );
         assert_eq!(
-            run(&dictionary, &[0, 1, 2], &of(3))
+            run(&dictionary, &[0, 1, 2], &carriers_at_least(3))
                 .unwrap()
                 .grid
                 .n_known_segments(),
@@ -1414,7 +1525,7 @@ mod tests {
             "the reference alone"
         );
         assert_eq!(
-            run(&dictionary, &[0, 1, 2], &of(1))
+            run(&dictionary, &[0, 1, 2], &carriers_at_least(1))
                 .unwrap()
                 .summary
                 .n_withheld_segments,
@@ -1422,56 +1533,107 @@ mod tests {
         );
     }
 
+    fn carriers_at_least(min_token_count: usize) -> Options {
+        Options {
+            min_token_count,
+            segment_length: 10,
+            ..everything()
+        }
+    }
+
     proptest::proptest! {
         #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
 
-        /// For any cohort, kind of token and least number of people.
+        /// For any cohort, tokenizer and least number of carriers.
         #[test]
         fn every_token_is_of_enough_people_or_of_the_reference(
-            edits in proptest::collection::vec((0..30usize, 0..3usize, "[ACGT]{0,3}"), 1..8),
-            carried in proptest::collection::vec(proptest::collection::vec(proptest::prelude::any::<bool>(), 8), 2..12),
+            edits in vec((0..30usize, 0..3usize, "[ACGT]{0,3}"), 1..8),
+            carried in vec(vec(any::<bool>(), 8), 2..12),
             least in 1..5usize,
             kind in 0..4usize,
-            is_anchored in proptest::prelude::any::<bool>(),
+            is_anchored in any::<bool>(),
         ) {
-            let mut dictionary = dictionary(Strand::Forward);
-            let locus = &mut dictionary.loci[0];
-            let mut edits: Vec<Edit> = edits
-                .into_iter()
-                .map(|(at, len, alt)| Edit { start0: 100 + at, end0: (100 + at + len).min(130), alt: alt.into_bytes() })
-                .collect();
-            edits.sort_by_key(|edit| edit.start0);
-            edits.dedup_by(|next, before| next.start0 <= before.end0);
-            locus.edits = edits;
-            let of = |carries: &Vec<bool>| (0..locus.edits.len() as u32).filter(|&edit| carries[edit as usize]).collect();
-            locus.haplotypes = carried.iter().map(of).collect();
-            let n = locus.haplotypes.len() as u32;
-            locus.pairs = (0..n).map(|person| [person, (person * 3 + 1) % n]).collect();
-            dictionary.samples = (0..n).map(|person| person.to_string()).collect();
+            let dictionary = dictionary_with_edits(edits, &carried);
             let options = Options {
-                tokenizer: Some([TokenizerKind::Bpe, TokenizerKind::Bpe, TokenizerKind::Kmer, TokenizerKind::Nucleotide][kind]),
-                vocab_size: (kind == 1).then_some(VocabSize::AtMost(20)),
-                kmer_length: (kind == 2).then_some(3),
-                segment_length: 8,
                 min_token_count: least,
                 anchor: if is_anchored { Anchor::Reference } else { Anchor::Haplotype },
-                slots: Some(Slots::All),
-                ..Options::default()
+                ..segments_of_8(kind)
             };
-            let training: Vec<usize> = (0..n as usize).filter(|person| person % 4 != 3).collect();
+            let training: Vec<usize> = (0..dictionary.samples.len())
+                .filter(|sample| sample % 4 != 3)
+                .collect();
             let made = run(&dictionary, &training, &options).unwrap();
             let locus = &dictionary.loci[0];
-            let bases = |haplotype: u32| String::from_utf8(locus.bases(haplotype)).unwrap();
             let reference = String::from_utf8(locus.reference.clone()).unwrap();
             let ids = gf_tokenizer::MASK + 1..made.tokenizer.vocab_len() as u32;
-            let tokens = ids.map(|id| made.tokenizer.token(id).unwrap().to_owned()).filter(|token| token.len() > 1);
+            let tokens = ids.map(|id| made.tokenizer.token(id).unwrap().to_owned());
             let known = made.grid.loci[0].known_segments.concat();
-            for text in tokens.chain(known.into_iter().filter(|segment| segment.len() > 1)) {
-                let has = |person: &&usize| locus.pairs[**person].iter().any(|&haplotype| bases(haplotype).contains(&text));
-                let n_people = training.iter().filter(has).count();
-                proptest::prop_assert!(n_people >= least || reference.contains(&text), "{text} is of {n_people} people");
+            for text in tokens.chain(known).filter(|text| text.len() > 1) {
+                let n_people = training
+                    .iter()
+                    .filter(|sample| has_text(locus, **sample, &text))
+                    .count();
+                proptest::prop_assert!(
+                    n_people >= least || reference.contains(&text),
+                    "{n_people} samples carry {text}"
+                );
             }
         }
+    }
+
+    /// One sample per haplotype; `carried` is haplotypes x edits.
+    fn dictionary_with_edits(
+        edits: Vec<(usize, usize, String)>,
+        carried: &[Vec<bool>],
+    ) -> Dictionary {
+        let mut edits: Vec<Edit> = edits
+            .into_iter()
+            .map(|(offset, len, alt)| edit(100 + offset, (100 + offset + len).min(130), &alt))
+            .collect();
+        edits.sort_by_key(|edit| edit.start0);
+        edits.dedup_by(|next, before| next.start0 <= before.end0);
+        let n_edits = edits.len();
+        let n = carried.len() as u32;
+        let mut dictionary = dictionary(Strand::Forward);
+        let locus = &mut dictionary.loci[0];
+        locus.edits = edits;
+        locus.haplotypes = carried
+            .iter()
+            .map(|carries| {
+                (0..n_edits as u32)
+                    .filter(|&edit| carries[edit as usize])
+                    .collect()
+            })
+            .collect();
+        locus.pairs = (0..n)
+            .map(|sample| [sample, (sample * 3 + 1) % n])
+            .collect();
+        dictionary.samples = (0..n).map(|sample| sample.to_string()).collect();
+        dictionary
+    }
+
+    /// Kind 0: saturated BPE; 1: BPE of 20 tokens; 2: 3-mers; 3: nucleotides.
+    fn segments_of_8(kind: usize) -> Options {
+        let tokenizer = match kind {
+            0 | 1 => TokenizerKind::Bpe,
+            2 => TokenizerKind::Kmer,
+            _ => TokenizerKind::Nucleotide,
+        };
+        Options {
+            tokenizer: Some(tokenizer),
+            vocab_size: (kind == 1).then_some(VocabSize::AtMost(20)),
+            kmer_length: (kind == 2).then_some(3),
+            segment_length: 8,
+            slots: Some(Slots::All),
+            ..Options::default()
+        }
+    }
+
+    fn has_text(locus: &LocusHaplotypes, sample: usize, text: &str) -> bool {
+        locus.pairs[sample].iter().any(|&haplotype| {
+            let bases = String::from_utf8(locus.bases(haplotype)).unwrap();
+            bases.contains(text)
+        })
     }
 
     /// Single nucleotides, so that a token is a base and the slots of both grids can be compared.
@@ -1489,45 +1651,49 @@ mod tests {
         let dictionary = dictionary(Strand::Forward);
         let all = run(&dictionary, &[0, 1, 2], &nucleotides(Slots::All)).unwrap();
         let varying = run(&dictionary, &[0, 1, 2], &nucleotides(Slots::Varying)).unwrap();
-        let all = &all.tokens.loci[0];
-        let kept = &varying.tokens.loci[0];
-        let differs =
-            |&slot: &usize| (1..4).any(|haplotype| all.row(haplotype)[slot] != all.row(0)[slot]);
-        let expected: Vec<usize> = (0..all.n_slots)
-            .filter(|slot| *slot == 0 || *slot == all.n_slots - 1 || differs(slot))
+        let all_slots = &all.tokens.loci[0];
+        let varying_slots = &varying.tokens.loci[0];
+        let expected_slots: Vec<usize> = (0..all_slots.n_slots)
+            .filter(|&slot| {
+                slot == 0
+                    || slot == all_slots.n_slots - 1
+                    || (1..4).any(|i| all_slots.row(i)[slot] != all_slots.row(0)[slot])
+            })
             .collect();
-        assert_eq!(kept.n_slots, expected.len());
+        assert_eq!(varying_slots.n_slots, expected_slots.len());
         for haplotype in 0..4 {
-            let of_all: Vec<u32> = expected
+            let expected_row: Vec<u32> = expected_slots
                 .iter()
-                .map(|&slot| all.row(haplotype)[slot])
+                .map(|&slot| all_slots.row(haplotype)[slot])
                 .collect();
-            assert_eq!(kept.row(haplotype), of_all);
+            assert_eq!(varying_slots.row(haplotype), expected_row);
         }
         let known = &varying.grid.loci[0].known_segments;
         assert!(
             known.iter().all(|segments| !segments.is_empty()),
-            "the segments of every place are known"
+            "the segments of every window are known"
         );
     }
 
     #[test]
-    fn a_place_that_does_not_vary_has_no_slot_and_is_not_in_the_vocabulary() {
+    fn a_segment_that_does_not_vary_has_no_slot_and_is_not_in_the_vocabulary() {
         let dictionary = dictionary(Strand::Forward);
         let options = Options {
             segment_length: 10,
             slots: Some(Slots::Varying),
             ..everything()
         };
-        // Haplotypes 0 and 1 differ by a G at the first of three places.
+        // Haplotypes 0 and 1 differ by a G in the first of three windows.
         let made = run(&dictionary, &[0], &options).unwrap();
         assert_eq!(made.tokens.loci[0].n_slots, 2 + 1);
         let row = made.tokens.loci[0].row(1);
         assert_eq!(text_of(row, &made.tokenizer), "ACGTAGGTAC");
-        let in_vocabulary = |bases: &str| {
-            (0..made.tokenizer.vocab_len() as u32).any(|id| made.tokenizer.token(id) == Some(bases))
-        };
-        assert!(in_vocabulary("ACGTAGGTAC") && !in_vocabulary("GTTGCATGCA"));
+        assert!(is_in_vocabulary("ACGTAGGTAC", &made.tokenizer));
+        assert!(!is_in_vocabulary("GTTGCATGCA", &made.tokenizer));
+    }
+
+    fn is_in_vocabulary(bases: &str, tokenizer: &Tokenizer) -> bool {
+        (0..tokenizer.vocab_len() as u32).any(|id| tokenizer.token(id) == Some(bases))
     }
 
     #[test]
@@ -1539,8 +1705,8 @@ mod tests {
             ..everything()
         };
         let made = run(&dictionary, &[0], &options).unwrap();
-        // Sample b has the deletion (one allele, in two places), sample c the insertion; both are
-        // new, at places without slots.
+        // Sample b has the deletion (one allele, in two windows), sample c the insertion; both are
+        // new, in windows without slots.
         let summary = &made.summary;
         assert_eq!(
             (
@@ -1551,7 +1717,8 @@ mod tests {
             (3, 2, 2)
         );
         assert!(summary.to_string().contains(
-            "3 alleles are at places without variation in training and not read: in 2 samples"
+            "3 alleles are not read, because their segments do not vary in training; 2 samples \
+             affected"
         ));
         let locus = &dictionary.loci[0];
         let encoded = encode_haplotypes(locus, 0, &made.tokenizer, &made.grid).unwrap();
@@ -1575,7 +1742,7 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(
-            message.contains("no place of the loci varies") && message.contains("--slots all"),
+            message.contains("no segment of the loci varies") && message.contains("--slots all"),
             "{message}"
         );
         let message = Options {
@@ -1592,7 +1759,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_people_outside_training_is_in_the_vocabulary() {
+    fn nothing_of_samples_outside_training_is_in_the_vocabulary() {
         let dictionary = dictionary(Strand::Forward);
         let options = Options {
             segment_length: 10,

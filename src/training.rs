@@ -1,13 +1,17 @@
-//! One training loop for every model.
+//! One training loop for all models.
 //!
-//! Input -> output: a token folder and a cohort -> a model bundle: `config.json`,
+//! Input: a token folder and a cohort. Output: a model bundle with `config.json`,
 //! `model.safetensors` (and `member-N.safetensors`), `tokenizer.json`, `grid.json`,
-//! `training_log.csv`, `predictions.csv`. AdamW with warm-up and cosine decay; the weights of the
-//! epoch with the best validation AUC are kept. After each epoch (and every five minutes of a
-//! longer one) a checkpoint is written from which the same command goes on to the same bytes. With
-//! folds or an ensemble several models are trained, the members of one bundle; they can also be
-//! trained one by one ([`run_member`]), and people predicted block by block ([`run_predict`]):
-//! [`run_bundle`] then writes the same bytes.
+//! `training_log.csv` and `predictions.csv`.
+//!
+//! The optimizer is AdamW with warm-up and cosine decay. The weights of the epoch with the best
+//! validation AUC are kept. A checkpoint is written after each epoch and every five minutes of a
+//! longer epoch. An interrupted run resumes from it when the same command runs again, and the
+//! result is byte-identical to an uninterrupted run.
+//!
+//! With folds or an ensemble a bundle has several models, its members. Members can be trained one
+//! by one ([`run_member`]) and samples predicted block by block ([`run_predict`]). [`run_bundle`]
+//! then writes the same bytes as [`run`].
 
 mod additive;
 mod bundle;
@@ -63,13 +67,13 @@ use self::{
     log::LOG_COLUMNS,
     member::{MemberFiles, SharedByMembers},
     members::{Member, MemberPlan, mean_logits},
-    terms::{Making, TrainedMember},
+    terms::{TermSetup, TrainedMember},
 };
 use crate::layout;
 use crate::{
     dataset::{Dataset, Standardisation, logits_within},
     evaluation::roc,
-    models::{Architecture, Config, LocusShape},
+    models::{Architecture, Config, LocusShape, RiskModel},
     tokens,
 };
 use gf_cohort_schema::counted;
@@ -78,100 +82,99 @@ use gf_files::output;
 /// Tensors of a model by name.
 pub type Weights = BTreeMap<String, Tensor>;
 
-/// What the stage needs.
+/// Options of the stage `train`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Options {
     /// Folder that `tokenize` wrote.
     pub tokens: PathBuf,
     /// Cohort table.
     pub cohort: PathBuf,
-    /// How its phenotypes are written.
+    /// Coding of its phenotypes.
     pub phenotype_coding: PhenotypeCoding,
-    /// Which of its columns are covariates of the model.
+    /// Columns of the cohort table that are covariates of the model.
     pub covariates: CovariateChoice,
-    /// What is done about missing values and about samples without tokens.
+    /// Policies for missing values and for samples without tokens.
     pub missing: MissingPolicies,
     /// Folder of the model bundle.
     pub out: PathBuf,
-    /// Name in every table; the preset's when absent.
+    /// Name of the model in every table; the preset when absent.
     pub name: Option<String>,
-    /// The model.
+    /// Architecture of the model.
     pub architecture: Architecture,
-    /// The additive term next to it.
+    /// Additive term of the model.
     pub additive: AdditiveKind,
-    /// Over which loci there are deep terms next to an additive term.
+    /// Loci of the deep terms of a model with an additive term.
     pub deep_terms: DeepTerms,
-    /// Its training.
+    /// Schedule of the training.
     pub schedule: Schedule,
-    /// A published score that enters next to the additive term, with a coefficient of its own and
+    /// Published score that is fitted together with the additive term. It has its own coefficient,
     /// without penalty.
     pub offset: Option<ScoreColumn>,
-    /// Bundle whose weights to start from instead of random ones, of the same tokens and
-    /// covariates. Covariates are scaled by the training split of this run, whatever their
-    /// scales were there.
+    /// Bundle whose weights replace random initial weights. It must have the same tokens and
+    /// covariates. The training split of this run scales the covariates.
     pub init: Option<PathBuf>,
-    /// Where to compute.
+    /// Device of the computation.
     pub device: DeviceChoice,
     /// Folder for TensorBoard's event files; none are written when absent.
     pub tensorboard: Option<PathBuf>,
-    /// What to do with a checkpoint in `out`.
+    /// Policy for a checkpoint in `out`.
     pub resume: Resume,
 }
 
-/// What to do with a checkpoint of an earlier run.
+/// Policy for a checkpoint of an earlier run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Resume {
-    /// Start again.
+    /// Ignore it and start from scratch.
     #[default]
     No,
-    /// Go on from it; refuse one of other inputs or options.
+    /// Resume from it; refuse a checkpoint of different inputs or options.
     Yes,
-    /// Go on from it; start again where it is of other inputs or options.
+    /// Resume from it; start from scratch when it belongs to different inputs or options.
     IfSame,
 }
 
-/// What the stage did.
+/// Summary of the training of a bundle.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// Name of the model.
     pub name: String,
-    /// Who is in the cohort, and what is known of them.
+    /// Counts of the samples in the cohort.
     #[serde(default)]
     pub cohort: CohortSummary,
-    /// Values over all parameters of a member.
+    /// Parameter values of a member.
     pub n_parameters: usize,
-    /// Every model that was trained; one without folds and ensemble.
+    /// The trained models; one without folds and ensemble.
     pub members: Vec<MemberSummary>,
-    /// AUC of people in folds, each predicted by models that have not seen them.
+    /// AUC of samples in folds, each predicted by models that have not seen it.
     pub out_of_fold_auroc: Option<f64>,
-    /// Covariates that are the same in all training people, which the model does not see.
+    /// Covariates with the same value in all training samples, which the model does not see.
     pub constant_covariates: Vec<String>,
 }
 
-/// How a member was trained.
+/// Summary of the training of a member.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MemberSummary {
     /// 1-based fold that it predicts.
     pub fold: Option<u32>,
-    /// Of its training.
+    /// Seed of its training.
     pub seed: u64,
-    /// People trained on.
+    /// Training samples.
     pub n_training: usize,
-    /// People who chose the epoch.
+    /// Samples that choose the epoch.
     pub n_validation: usize,
-    /// Epochs run, those before a resumption included.
+    /// Epochs run, including epochs before a resumption.
     pub epochs_run: usize,
     /// Epoch whose weights were kept.
     pub best_epoch: usize,
-    /// Its validation AUC.
+    /// Validation AUC of the kept epoch.
     pub best_validation_auroc: f64,
-    /// Epochs taken over from a checkpoint.
+    /// Epochs resumed from a checkpoint.
     pub epochs_resumed: usize,
-    /// How the additive term came about.
+    /// Fit of the additive term.
     #[serde(default)]
     pub additive: Option<additive::Summary>,
-    /// Every deep term next to the additive term, those without weight too.
+    /// All deep terms next to the additive term, including terms without weight.
     #[serde(default)]
     pub terms: Vec<TermSummary>,
 }
@@ -186,61 +189,78 @@ impl std::fmt::Display for MemberSummary {
             best_epoch,
             best_validation_auroc,
             additive,
-            terms,
             ..
         } = self;
         if let Some(fold) = fold {
             write!(f, "fold {fold}, ")?;
         }
-        if let Some(additive::Summary {
-            n_candidates,
-            n_weights,
-            ..
-        }) = additive
-        {
-            let samples = counted(*n_training, "sample", "samples");
-            let candidates = counted(*n_candidates, "version", "versions");
-            write!(
-                f,
-                "seed {seed}, {samples}; additive term: {n_weights} of {candidates} with a weight"
-            )?;
-            let counting: Vec<&TermSummary> =
-                terms.iter().filter(|term| term.weight > 0.0).collect();
-            write!(
-                f,
-                "; deep terms used: {} of {}",
-                counting.len(),
-                terms.len()
-            )?;
-            for term in counting {
-                write!(
-                    f,
-                    "; {}: weight {:.2}, gain {:.1}, epoch {}",
-                    term.loci.join("+"),
-                    term.weight,
-                    term.gain,
-                    term.best_epoch
-                )?;
-            }
-            return write!(f, " (validation AUC {best_validation_auroc:.4})");
+        if let Some(additive) = additive {
+            return self.fmt_terms(additive, f);
         }
-        let people = counted(*n_training, "person", "people");
+        let samples = counted(*n_training, "training sample", "training samples");
         write!(
             f,
-            "seed {seed}, {people}; epoch {best_epoch} of {epochs_run} kept (validation AUC \
+            "seed {seed}, {samples}; kept epoch {best_epoch} of {epochs_run} (validation AUC \
              {best_validation_auroc:.4})"
         )
     }
 }
 
+impl MemberSummary {
+    fn new(member: &Member, trained: &TrainedMember) -> Self {
+        Self {
+            fold: member.fold,
+            seed: member.seed,
+            n_training: member.training.len(),
+            n_validation: member.validation.len(),
+            epochs_run: trained.log.len(),
+            best_epoch: trained.facts.best_epoch,
+            best_validation_auroc: trained.facts.best_validation_auroc,
+            epochs_resumed: trained.epochs_resumed,
+            additive: trained.facts.additive.clone(),
+            terms: trained.facts.terms.clone(),
+        }
+    }
+
+    /// Describes a member with an additive term.
+    fn fmt_terms(
+        &self,
+        additive: &additive::Summary,
+        f: &mut std::fmt::Formatter<'_>,
+    ) -> std::fmt::Result {
+        let seed = self.seed;
+        let n_weights = additive.n_weights;
+        let samples = counted(self.n_training, "training sample", "training samples");
+        let candidates = counted(additive.n_candidates, "version", "versions");
+        write!(
+            f,
+            "seed {seed}, {samples}. The additive term has weights for {n_weights} of {candidates}."
+        )?;
+        let n_terms = self.terms.len();
+        let used: Vec<&TermSummary> = self.terms.iter().filter(|term| term.weight > 0.0).collect();
+        write!(f, " Deep terms used: {} of {n_terms}", used.len())?;
+        for term in used {
+            write!(
+                f,
+                " ({}, weight {:.2}, gain {:.1}, epoch {})",
+                term.loci.join("+"),
+                term.weight,
+                term.gain,
+                term.best_epoch
+            )?;
+        }
+        write!(f, ". Validation AUC {:.4}", self.best_validation_auroc)
+    }
+}
+
 impl Summary {
-    /// Epochs run over all members, those before a resumption included.
+    /// Epochs run over all members, including epochs before a resumption.
     #[must_use]
     pub fn epochs_run(&self) -> usize {
         self.members.iter().map(|member| member.epochs_run).sum()
     }
 
-    /// Epochs taken over from checkpoints, over all members.
+    /// Epochs resumed from checkpoints, over all members.
     #[must_use]
     pub fn epochs_resumed(&self) -> usize {
         self.members
@@ -256,7 +276,7 @@ impl std::fmt::Display for Summary {
         for name in &self.constant_covariates {
             writeln!(
                 f,
-                "covariate `{name}` is the same in all training people and left out"
+                "covariate `{name}` is left out, because it is the same in all training samples"
             )?;
         }
         for member in &self.members {
@@ -270,8 +290,8 @@ impl std::fmt::Display for Summary {
         match self.out_of_fold_auroc {
             Some(auroc) => writeln!(
                 f,
-                "{}: AUC {auroc:.4} out of fold; tokens and covariate scales are those of the \
-                 training split, which saw no phenotype but the genomes of all its folds",
+                "{}: out-of-fold AUC {auroc:.4}. Tokens and covariate scales come from the \
+                 training split. They depend on the genomes of all its folds, but on no phenotype",
                 self.name
             ),
             None => Ok(()),
@@ -279,11 +299,10 @@ impl std::fmt::Display for Summary {
     }
 }
 
-/// Refuses what [`run`] would refuse without tokens: a schedule that makes no sense, a cohort
-/// (where there is one already) that lacks a class.
+/// Checks the inputs of [`run`] that need no tokens: options, and the cohort where there is one.
 ///
 /// # Errors
-/// As [`run`].
+/// The errors of [`run`].
 pub fn check(options: &Options, cohort: Option<&Cohort>) -> Result<(), Error> {
     options.schedule.check()?;
     require_additive_term(options)?;
@@ -299,21 +318,21 @@ pub fn check(options: &Options, cohort: Option<&Cohort>) -> Result<(), Error> {
         return Ok(());
     };
     members::require_both_classes(cohort, &options.cohort, &options.schedule)?;
-    let mut with_offset = cohort.clone();
+    let mut cohort_with_offset = cohort.clone();
     if let Some(offset) = &options.offset {
-        offset.join(&mut with_offset)?;
+        offset.join(&mut cohort_with_offset)?;
     }
-    options
-        .init
-        .as_ref()
-        .map_or(Ok(()), |bundle| init::check(bundle, &with_offset))
+    match &options.init {
+        Some(bundle) => init::check(bundle, &cohort_with_offset),
+        None => Ok(()),
+    }
 }
 
-/// A published score has no place in a pure sequence model.
+/// Refuses a published score for a pure sequence model, which has no additive term to add it to.
 fn require_additive_term(options: &Options) -> Result<(), Error> {
     match &options.offset {
         Some(offset) if options.additive == AdditiveKind::None => Err(Error::Options(format!(
-            "--offset {offset} needs an additive term: leave out --additive none, or --offset"
+            "--offset {offset} needs an additive term; remove --additive none or --offset"
         ))),
         _ => Ok(()),
     }
@@ -322,8 +341,11 @@ fn require_additive_term(options: &Options) -> Result<(), Error> {
 /// Trains the members of one bundle and writes it.
 ///
 /// # Errors
-/// Inputs that are wrong or do not fit, options that make no sense, too little memory, a loss that
-/// is not finite; being told to stop.
+/// - inputs that are malformed or do not fit each other;
+/// - options that contradict each other;
+/// - too little memory;
+/// - a loss that is not finite;
+/// - a request to stop.
 pub fn run(options: &Options, on_progress: &mut dyn FnMut(Progress<'_>)) -> Result<Summary, Error> {
     match run_on(&Ranks::alone(), options, on_progress)? {
         Some(summary) => Ok(summary),
@@ -331,11 +353,12 @@ pub fn run(options: &Options, on_progress: &mut dyn FnMut(Progress<'_>)) -> Resu
     }
 }
 
-/// As [`run`], by several processes together; `None` in all of them but the first, which writes the
-/// bundle.
+/// Trains the members of one bundle in several processes.
+///
+/// The first process writes the bundle. All others return `None`.
 ///
 /// # Errors
-/// As [`run`].
+/// The errors of [`run`].
 pub fn run_on(
     ranks: &Ranks,
     options: &Options,
@@ -345,29 +368,30 @@ pub fn run_on(
     let data = prepared.data()?;
     let setting = prepared.setting(&data);
     let mut trained = Vec::new();
-    for (member, place) in prepared.plan.members.iter().zip(&prepared.places) {
+    for (member, files) in prepared.plan.members.iter().zip(&prepared.member_files) {
         trained.push(terms::train(
             &setting,
-            prepared.making(),
+            prepared.term_setup(),
             member,
-            place,
+            files,
             on_progress,
         )?);
     }
     if !ranks.is_first() {
         return Ok(None);
     }
-    let everyone: Vec<usize> = (0..prepared.cohort.people.len()).collect();
-    let rows = predictions(&setting, &prepared, &trained, &everyone)?;
+    let all_samples: Vec<usize> = (0..prepared.cohort.people.len()).collect();
+    let rows = predictions(&setting, &prepared, &trained, &all_samples)?;
     drop(data);
     prepared.bundle(trained, &rows).map(Some)
 }
 
-/// Trains one member (1-based) of the bundle and leaves it in `out`, where [`run`] with [`Resume`]
-/// finds it; several can be trained at once, on several machines.
+/// Trains one member (1-based) of the bundle and writes it to `out`.
+///
+/// [`run`] with [`Resume`] finds it there. Members can be trained on several machines at once.
 ///
 /// # Errors
-/// As [`run`]; a number beyond the members.
+/// The errors of [`run`], and a number larger than the number of members.
 pub fn run_member(
     options: &Options,
     number: usize,
@@ -375,27 +399,29 @@ pub fn run_member(
 ) -> Result<MemberSummary, Error> {
     let alone = Ranks::alone();
     let prepared = Prepared::new(options, &alone)?;
-    let (member, place) = prepared.member(number)?;
+    let (member, files) = prepared.member(number)?;
+    let kept_files = MemberFiles {
+        keep: true,
+        ..files.clone()
+    };
     let data = prepared.data()?;
     let trained = terms::train(
         &prepared.setting(&data),
-        prepared.making(),
+        prepared.term_setup(),
         member,
-        &MemberFiles {
-            keep: true,
-            ..place.clone()
-        },
+        &kept_files,
         on_progress,
     )?;
-    Ok(summary_of(member, &trained))
+    Ok(MemberSummary::new(member, &trained))
 }
 
-/// Trains the deep terms of some loci of a member (1-based) and leaves them in `out`, where
-/// [`run_member`] takes them over. Loci are places in the token folder. Returns the names of the
-/// loci that have a deep term.
+/// Trains the deep terms of some loci of a member (1-based) and writes them to `out`.
+///
+/// [`run_member`] resumes from them. `loci` are numbers in the token folder. Returns the names of
+/// the loci that have a deep term.
 ///
 /// # Errors
-/// As [`run_member`].
+/// The errors of [`run_member`].
 pub fn run_terms(
     options: &Options,
     number: usize,
@@ -404,13 +430,13 @@ pub fn run_terms(
 ) -> Result<Vec<String>, Error> {
     let alone = Ranks::alone();
     let prepared = Prepared::new(options, &alone)?;
-    let (member, place) = prepared.member(number)?;
+    let (member, files) = prepared.member(number)?;
     let data = prepared.data()?;
     let names = terms::train_of_loci(
         &prepared.setting(&data),
-        prepared.making(),
+        prepared.term_setup(),
         member,
-        place,
+        files,
         loci,
         on_progress,
     )?;
@@ -418,44 +444,43 @@ pub fn run_terms(
     Ok(names)
 }
 
-/// What the members that [`run_member`] left in `out` say of some people (places in the cohort
-/// table): rows of `predictions.csv`.
+/// Predicts some samples with the members that [`run_member`] left in `out`.
+///
+/// `people` are numbers in the cohort table. Returns rows of `predictions.csv`.
 ///
 /// # Errors
-/// As [`run`]; a member that is not trained yet.
+/// The errors of [`run`], and a member that is not trained yet.
 pub fn run_predict(options: &Options, people: Range<usize>) -> Result<Vec<Prediction>, Error> {
     let alone = Ranks::alone();
     let prepared = Prepared::new(options, &alone)?;
     let data = prepared.data()?;
     let setting = prepared.setting(&data);
     let trained = prepared.trained(&setting)?;
-    // The cohort has fewer people than the tokens where some were dropped.
-    let n_people = prepared.cohort.people.len();
-    let people: Vec<usize> = (people.start..people.end.min(n_people)).collect();
-    if people.is_empty() {
+    // The cohort has fewer samples than the tokens where some were dropped.
+    let n_samples = prepared.cohort.people.len();
+    let samples: Vec<usize> = (people.start..people.end.min(n_samples)).collect();
+    if samples.is_empty() {
         return Ok(Vec::new());
     }
-    predictions(&setting, &prepared, &trained, &people)
+    predictions(&setting, &prepared, &trained, &samples)
 }
 
-/// Writes the bundle of the members that [`run_member`] left in `out`, with `rows` as their
-/// predictions (those of [`run_predict`] for everyone).
+/// Writes the bundle of the members that [`run_member`] left in `out`.
+///
+/// `rows` are the predictions of [`run_predict`] for all samples.
 ///
 /// # Errors
-/// As [`run_predict`]; rows that are not those of the cohort.
+/// The errors of [`run_predict`], and rows of other samples than the cohort's.
 pub fn run_bundle(options: &Options, rows: &[Prediction]) -> Result<Summary, Error> {
     let alone = Ranks::alone();
     let prepared = Prepared::new(options, &alone)?;
     let trained = prepared.trained(&prepared.setting(&prepared.data()?))?;
-    let rows = require_everyone(&prepared, rows)?;
-    prepared.bundle(trained, &rows)
+    let sorted_rows = rows_by_model(&prepared, rows)?;
+    prepared.bundle(trained, &sorted_rows)
 }
 
-/// The rows model by model, each with everyone of the cohort in its order.
-fn require_everyone(
-    prepared: &Prepared<'_>,
-    rows: &[Prediction],
-) -> Result<Vec<Prediction>, Error> {
+/// Sorts the rows by model, and requires all samples of the cohort in its order for each model.
+fn rows_by_model(prepared: &Prepared<'_>, rows: &[Prediction]) -> Result<Vec<Prediction>, Error> {
     let names = match prepared.options.additive {
         AdditiveKind::None => vec![prepared.name.clone()],
         AdditiveKind::Dosages | AdditiveKind::Segments => {
@@ -464,28 +489,27 @@ fn require_everyone(
     };
     let mut sorted = Vec::with_capacity(rows.len());
     for name in &names {
-        let of_model = || rows.iter().filter(|row| row.model == *name);
-        let expected = prepared
+        let model_rows: Vec<&Prediction> = rows.iter().filter(|row| row.model == *name).collect();
+        let predicted_samples = model_rows.iter().map(|row| row.sample_id.as_str());
+        let cohort_samples = prepared
             .cohort
             .people
             .iter()
             .map(|person| person.sample_id.as_str());
-        if !of_model().map(|row| row.sample_id.as_str()).eq(expected) {
-            let samples = counted(of_model().count(), "sample", "samples");
+        if !predicted_samples.eq(cohort_samples) {
+            let samples = counted(model_rows.len(), "sample", "samples");
             let reason = format!(
-                "predictions of {samples} by {name} are not those of the cohort, in its order"
+                "the predictions of {samples} by {name} do not list the samples of this cohort in \
+                 its order; predict all blocks of this cohort again"
             );
-            return Err(Error::File {
-                path: prepared.options.cohort.clone(),
-                reason,
-            });
+            return Err(Error::file(&prepared.options.cohort, reason));
         }
-        sorted.extend(of_model().cloned());
+        sorted.extend(model_rows.into_iter().cloned());
     }
     Ok(sorted)
 }
 
-/// All that members have in common, read and checked.
+/// The inputs that all members share, read and checked.
 struct Prepared<'o> {
     options: &'o Options,
     ranks: &'o Ranks,
@@ -495,73 +519,63 @@ struct Prepared<'o> {
     folder: tokens::Folder,
     config: Config,
     plan: MemberPlan,
-    places: Vec<MemberFiles>,
+    /// One per member of the plan.
+    member_files: Vec<MemberFiles>,
+    /// Numbers of all loci, from 0.
     loci: Vec<usize>,
     standardisation: Vec<Standardisation>,
     initial: Option<Initial>,
+    /// SHA-256 of all inputs and options that the weights depend on.
     digest: String,
 }
 
 impl<'o> Prepared<'o> {
     fn new(options: &'o Options, ranks: &'o Ranks) -> Result<Self, Error> {
-        let schedule = &options.schedule;
-        schedule.check()?;
+        options.schedule.check()?;
         require_additive_term(options)?;
-        // Its `predictions.csv` would be overwritten.
-        if options.out.join(layout::PRS_MODEL).exists() {
-            let reason = format!(
-                "{} holds what `prs` wrote; choose another folder for the model (--out)",
-                options.out.display()
-            );
-            return Err(Error::Options(reason));
-        }
+        require_no_prs_model(&options.out)?;
         let device = options.device.open()?;
         let (cohort, folder) = cohort_and_tokens(options)?;
         let config = config_of(options, &folder, &cohort);
         memory::require(&config, options, cohort.people.len())?;
-        let plan = MemberPlan::new(&cohort, schedule)?;
-        let of_training =
-            |(person, found): (usize, &gf_cohort_schema::Person)| found.phenotype.map(|_| person);
-        let standardisation = Standardisation::fit(
-            &cohort,
-            &cohort
-                .in_split(Split::Train)
-                .filter_map(of_training)
-                .collect::<Vec<_>>(),
-        );
+        let plan = MemberPlan::new(&cohort, &options.schedule)?;
+        let training: Vec<usize> = cohort
+            .in_split(Split::Train)
+            .filter(|(_, person)| person.phenotype.is_some())
+            .map(|(sample, _)| sample)
+            .collect();
         let initial = options
             .init
             .as_ref()
-            .map(|path| Initial::load(path, &folder.tokenizer, &folder.grid, &cohort, &plan));
+            .map(|path| Initial::load(path, &folder.tokenizer, &folder.grid, &cohort, &plan))
+            .transpose()?;
         let name = name_of(options);
-        let initial = initial.transpose()?;
-        let digest = digest_of(options, &name, ranks)?;
-        let places = places(options, &plan);
-        let loci = (0..config.loci.len()).collect();
         Ok(Self {
             options,
             ranks,
+            digest: digest_of(options, &name, ranks)?,
             name,
             device,
+            standardisation: Standardisation::fit(&cohort, &training),
             cohort,
             folder,
+            loci: (0..config.loci.len()).collect(),
             config,
+            member_files: member_files(options, &plan),
             plan,
-            places,
-            loci,
-            standardisation,
             initial,
-            digest,
         })
     }
 
     /// A member (1-based) and its files.
     fn member(&self, number: usize) -> Result<(&Member, &MemberFiles), Error> {
         let n_members = self.plan.members.len();
-        let index = number.checked_sub(1).filter(|&index| index < n_members);
-        let index = index
-            .ok_or_else(|| Error::Options(format!("there is no member {number} of {n_members}")))?;
-        Ok((&self.plan.members[index], &self.places[index]))
+        if !(1..=n_members).contains(&number) {
+            let reason = format!("there is no member {number}; choose one from 1 to {n_members}");
+            return Err(Error::Options(reason));
+        }
+        let index = number - 1;
+        Ok((&self.plan.members[index], &self.member_files[index]))
     }
 
     fn data(&self) -> Result<Dataset<'_>, Error> {
@@ -573,15 +587,10 @@ impl<'o> Prepared<'o> {
         .on(&self.device))
     }
 
-    fn making(&self) -> Making<'_> {
-        let Options {
-            additive,
-            deep_terms,
-            ..
-        } = *self.options;
-        Making {
-            additive,
-            deep_terms,
+    fn term_setup(&self) -> TermSetup<'_> {
+        TermSetup {
+            additive: self.options.additive,
+            deep_terms: self.options.deep_terms,
             tokenizer: &self.folder.tokenizer,
         }
     }
@@ -603,83 +612,99 @@ impl<'o> Prepared<'o> {
 
     /// The members that were trained one by one.
     fn trained(&self, setting: &SharedByMembers<'_>) -> Result<Vec<TrainedMember>, Error> {
-        self.places
+        self.member_files
             .iter()
-            .map(|place| terms::trained(setting, self.making(), place))
+            .map(|files| terms::trained(setting, self.term_setup(), files))
             .collect()
     }
 
     /// Writes the bundle.
     fn bundle(self, trained: Vec<TrainedMember>, rows: &[Prediction]) -> Result<Summary, Error> {
-        let Self {
-            options,
-            name,
-            cohort,
-            folder,
-            config,
-            plan,
-            places,
-            standardisation,
-            ..
-        } = self;
-        let summary = Summary {
-            name: name.clone(),
-            cohort: cohort.summary(),
+        let summary = self.summarize(&trained, rows)?;
+        let records = summary
+            .members
+            .iter()
+            .zip(&trained)
+            .map(|(member, trained)| MemberRecord {
+                fold: member.fold,
+                seed: member.seed,
+                best_epoch: member.best_epoch,
+                terms: trained.terms.clone(),
+            })
+            .collect();
+        let log = trained.iter().enumerate().flat_map(|(index, trained)| {
+            trained
+                .log
+                .iter()
+                .map(move |(term, log)| log.row(index + 1, *term))
+        });
+        // `config.json` marks a complete bundle: an older one goes first, and `save` writes it
+        // last.
+        let out = &self.options.out;
+        output::remove_if_there(&out.join(layout::CONFIG))?;
+        output::shareable::write_csv(&out.join(layout::TRAINING_LOG), &LOG_COLUMNS, log)?;
+        output::write(&out.join(layout::PREDICTIONS), |out| {
+            write_predictions(out, rows)
+        })?;
+        Bundle {
+            config: BundleConfig::new(
+                self.name,
+                self.config,
+                self.folder.genome,
+                self.standardisation,
+                records,
+            ),
+            tokenizer: self.folder.tokenizer,
+            grid: self.folder.grid,
+            members: trained.into_iter().map(|trained| trained.weights).collect(),
+        }
+        .save(out)?;
+        for files in &self.member_files {
+            terms::remove_files(files)?;
+        }
+        Ok(summary)
+    }
+
+    fn summarize(&self, trained: &[TrainedMember], rows: &[Prediction]) -> Result<Summary, Error> {
+        Ok(Summary {
+            name: self.name.clone(),
+            cohort: self.cohort.summary(),
             n_parameters: trained
                 .first()
                 .map_or(0, |trained| trained.facts.n_parameters),
-            members: plan
+            members: self
+                .plan
                 .members
                 .iter()
-                .zip(&trained)
-                .map(|(member, trained)| summary_of(member, trained))
+                .zip(trained)
+                .map(|(member, trained)| MemberSummary::new(member, trained))
                 .collect(),
-            out_of_fold_auroc: out_of_fold_auroc(&name, rows)?,
-            constant_covariates: standardisation
+            out_of_fold_auroc: out_of_fold_auroc(&self.name, rows)?,
+            constant_covariates: self
+                .standardisation
                 .iter()
                 .filter(|column| column.is_constant())
                 .map(|column| column.name.clone())
                 .collect(),
-        };
-        let record = |(member, trained): (&MemberSummary, &TrainedMember)| MemberRecord {
-            fold: member.fold,
-            seed: member.seed,
-            best_epoch: member.best_epoch,
-            terms: trained.terms.clone(),
-        };
-        let records = summary.members.iter().zip(&trained).map(record).collect();
-        let config = BundleConfig::new(name, config, folder.genome, standardisation, records);
-        let of_member = |(number, trained): (usize, &'_ TrainedMember)| -> Vec<_> {
-            trained
-                .log
-                .iter()
-                .map(|(term, log)| log.row(number + 1, *term))
-                .collect()
-        };
-        let log = trained.iter().enumerate().flat_map(of_member);
-        // Nothing new lies beside an older bundle that is still whole.
-        output::remove_if_there(&options.out.join(layout::CONFIG))?;
-        output::shareable::write_csv(&options.out.join(layout::TRAINING_LOG), &LOG_COLUMNS, log)?;
-        output::write(&options.out.join(layout::PREDICTIONS), |out| {
-            write_predictions(out, rows)
-        })?;
-        let members = trained.into_iter().map(|trained| trained.weights).collect();
-        Bundle {
-            config,
-            tokenizer: folder.tokenizer,
-            grid: folder.grid,
-            members,
-        }
-        .save(&options.out)?;
-        for place in &places {
-            terms::remove_files(place)?;
-        }
-        Ok(summary)
+        })
     }
 }
 
-/// The cohort without samples that have no tokens, with the published score as its last covariate
-/// where there is one; and the tokens.
+/// Refuses an output folder of `prs`, whose `predictions.csv` would be overwritten.
+fn require_no_prs_model(out: &Path) -> Result<(), Error> {
+    if out.join(layout::PRS_MODEL).exists() {
+        let reason = format!(
+            "{} contains the output of `prs`; choose another folder for the model (--out)",
+            out.display()
+        );
+        return Err(Error::Options(reason));
+    }
+    Ok(())
+}
+
+/// Reads the cohort and the tokens.
+///
+/// Samples without tokens are left out. A published score is the last covariate.
 fn cohort_and_tokens(options: &Options) -> Result<(Cohort, tokens::Folder), Error> {
     let Options {
         cohort: path,
@@ -725,8 +750,9 @@ fn name_of(options: &Options) -> String {
         .unwrap_or_else(|| default_name(&options.architecture, options.additive))
 }
 
-/// The networks that a model of this configuration trains: of a pure sequence model one over all
-/// loci, otherwise one for each deep term.
+/// The networks that a model of this configuration trains.
+///
+/// A pure sequence model has one network over all loci. Other models have one for each deep term.
 #[must_use]
 pub fn term_configs(config: &Config, additive: AdditiveKind, deep_terms: DeepTerms) -> Vec<Config> {
     match additive {
@@ -742,8 +768,8 @@ pub fn term_configs(config: &Config, additive: AdditiveKind, deep_terms: DeepTer
 /// Name of the additive term by itself in every table.
 pub const ADDITIVE: &str = "additive";
 
-/// Name of a model in every table when none is given: that of the preset, after `additive+` where
-/// there is an additive term.
+/// Default name of a model in every table: the preset, with the prefix `additive+` for a model with
+/// an additive term.
 #[must_use]
 pub fn default_name(architecture: &Architecture, additive: AdditiveKind) -> String {
     match additive {
@@ -754,8 +780,8 @@ pub fn default_name(architecture: &Architecture, additive: AdditiveKind) -> Stri
     }
 }
 
-/// Name of the additive term of a model by itself: `additive`, or that of the model with
-/// `-additive` where it has a name of its own.
+/// Name of the additive term of a model by itself: `additive`, or the model's own name with the
+/// suffix `-additive`.
 #[must_use]
 pub fn additive_name(model: &str) -> String {
     if model.starts_with(ADDITIVE) {
@@ -765,7 +791,7 @@ pub fn additive_name(model: &str) -> String {
     }
 }
 
-/// Nobody whom the tokens were fitted on is held out now.
+/// Refuses a cohort that holds out a sample on which the tokens were fitted.
 fn require_not_fitted_on_held_out(
     cohort: &Cohort,
     folder: &tokens::Folder,
@@ -789,140 +815,147 @@ fn require_not_fitted_on_held_out(
     }
 }
 
-/// Files of each member: those of the first have the plain names.
-fn places(options: &Options, plan: &MemberPlan) -> Vec<MemberFiles> {
+/// Files of each member. The checkpoint of the first member has no number in its name.
+fn member_files(options: &Options, plan: &MemberPlan) -> Vec<MemberFiles> {
     let n_members = plan.members.len();
-    let place = |number: usize| MemberFiles {
-        number: (number, n_members),
-        term: None,
-        checkpoint: options.out.join(if number == 1 {
-            layout::CHECKPOINT.into()
-        } else {
-            format!("checkpoint-{number}.safetensors")
-        }),
-        trained: options.out.join(trained_file(number)),
-        keep: false,
-        events: options.tensorboard.as_ref().map(|folder| {
-            if n_members == 1 {
-                folder.clone()
-            } else {
-                folder.join(format!("member-{number}"))
+    (1..=n_members)
+        .map(|number| {
+            let checkpoint = match number {
+                1 => layout::CHECKPOINT.into(),
+                _ => format!("checkpoint-{number}.safetensors"),
+            };
+            let events = options.tensorboard.as_ref().map(|folder| match n_members {
+                1 => folder.clone(),
+                _ => folder.join(format!("member-{number}")),
+            });
+            MemberFiles {
+                number: (number, n_members),
+                term: None,
+                checkpoint: options.out.join(checkpoint),
+                trained: options.out.join(trained_file(number)),
+                keep: false,
+                events,
             }
-        }),
-    };
-    (1..=n_members).map(place).collect()
+        })
+        .collect()
 }
 
-/// File in which [`run_member`] leaves a member (1-based).
+/// File to which [`run_member`] writes a member (1-based).
 #[must_use]
 pub fn trained_file(number: usize) -> String {
     format!("trained-{number}.safetensors")
 }
 
-/// File in which [`run_terms`] names the loci whose deep terms it trained, for a member (1-based).
+/// File to which [`run_terms`] writes the names of the loci with a deep term, for a member
+/// (1-based).
 #[must_use]
 pub fn terms_file(number: usize, loci: &Range<usize>) -> String {
     format!("terms-{number}-loci-{}-{}.json", loci.start + 1, loci.end)
 }
 
-/// Rows of `predictions.csv` of some people: the mean logit over the members that may predict a
-/// person.
+/// Predicts some samples: rows of `predictions.csv`.
+///
+/// The logit of a sample is the mean over the members that may predict it. Next to an additive term
+/// the rows of the additive term by itself come first.
 fn predictions(
     setting: &SharedByMembers<'_>,
     prepared: &Prepared<'_>,
     trained: &[TrainedMember],
-    people: &[usize],
+    samples: &[usize],
 ) -> Result<Vec<Prediction>, Error> {
-    let Prepared {
-        name,
-        cohort,
-        plan,
-        options,
-        ..
-    } = prepared;
-    let folds = || plan.members.iter().map(|member| member.fold);
+    let plan = &prepared.plan;
+    let name = &prepared.name;
     let bytes = setting.schedule.bytes();
-    let model = |place: usize| {
-        bundle::build(
-            setting.config,
-            trained[place].terms.as_deref(),
-            &trained[place].weights,
-            setting.device,
-        )
-    };
-    let rows_of = |name: &str, logits: Vec<f64>| -> Vec<Prediction> {
-        let row = |(&index, logit): (&usize, f64)| {
-            let person = &cohort.people[index];
+    let full_logits = mean_logits(
+        plan.held_out_folds(),
+        &plan.fold_of,
+        samples,
+        |member, samples| {
+            let model = built(setting, &trained[member])?;
+            Ok(logits_within(bytes, &model, setting.data, samples)?)
+        },
+    )?;
+    let full_rows = prediction_rows(prepared, name, samples, full_logits);
+    if prepared.options.additive == AdditiveKind::None {
+        return Ok(full_rows);
+    }
+    let additive_logits = mean_logits(
+        plan.held_out_folds(),
+        &plan.fold_of,
+        samples,
+        |member, samples| {
+            let model = built(setting, &trained[member])?
+                .additive_alone()
+                .ok_or_else(|| Error::Options("a member has no additive term".into()))?;
+            Ok(logits_within(bytes, &model, setting.data, samples)?)
+        },
+    )?;
+    let mut rows = prediction_rows(prepared, &additive_name(name), samples, additive_logits);
+    rows.extend(full_rows);
+    Ok(rows)
+}
+
+fn built(setting: &SharedByMembers<'_>, trained: &TrainedMember) -> candle_core::Result<RiskModel> {
+    bundle::build(
+        setting.config,
+        trained.terms.as_deref(),
+        &trained.weights,
+        setting.device,
+    )
+}
+
+fn prediction_rows(
+    prepared: &Prepared<'_>,
+    model: &str,
+    samples: &[usize],
+    logits: Vec<f64>,
+) -> Vec<Prediction> {
+    samples
+        .iter()
+        .zip(logits)
+        .map(|(&sample, logit)| {
+            let person = &prepared.cohort.people[sample];
             Prediction {
                 role: Role::SequenceModel,
                 sample_id: person.sample_id.clone(),
-                model: name.to_owned(),
+                model: model.to_owned(),
                 split: person.split,
-                fold: plan.fold_of[index],
+                fold: prepared.plan.fold_of[sample],
                 phenotype: person.phenotype,
                 logit,
                 probability: probability(logit),
             }
-        };
-        people.iter().zip(logits).map(row).collect()
-    };
-    let whole = mean_logits(folds(), &plan.fold_of, people, |place, people| {
-        Ok(logits_within(bytes, &model(place)?, setting.data, people)?)
-    })?;
-    if options.additive == AdditiveKind::None {
-        return Ok(rows_of(name, whole));
-    }
-    let additive = mean_logits(folds(), &plan.fold_of, people, |place, people| {
-        let model = model(place)?
-            .additive_alone()
-            .ok_or_else(|| Error::Options("a member has no additive term".into()))?;
-        Ok(logits_within(bytes, &model, setting.data, people)?)
-    })?;
-    Ok([
-        rows_of(&additive_name(name), additive),
-        rows_of(name, whole),
-    ]
-    .concat())
+        })
+        .collect()
 }
 
 fn out_of_fold_auroc(name: &str, rows: &[Prediction]) -> Result<Option<f64>, Error> {
     if rows.iter().all(|row| row.fold.is_none()) {
         return Ok(None);
     }
-    let of = |phenotype| -> Vec<f64> {
-        let in_class = rows.iter().filter(|row| {
-            row.model == name && row.fold.is_some() && row.phenotype == Some(phenotype)
-        });
-        // As they are written: the same whether they were read back or not.
-        in_class
-            .map(|row| {
-                nine_significant_digits(row.logit)
-                    .parse()
-                    .unwrap_or(row.logit)
-            })
-            .collect()
-    };
-    roc::auroc(&of(Phenotype::Case), &of(Phenotype::Control))
+    let cases = out_of_fold_logits(name, rows, Phenotype::Case);
+    let controls = out_of_fold_logits(name, rows, Phenotype::Control);
+    roc::auroc(&cases, &controls)
         .map(Some)
         .map_err(|error| Error::Options(error.to_string()))
 }
 
-fn summary_of(member: &Member, trained: &TrainedMember) -> MemberSummary {
-    MemberSummary {
-        fold: member.fold,
-        seed: member.seed,
-        n_training: member.training.len(),
-        n_validation: member.validation.len(),
-        epochs_run: trained.log.len(),
-        best_epoch: trained.facts.best_epoch,
-        best_validation_auroc: trained.facts.best_validation_auroc,
-        epochs_resumed: trained.epochs_resumed,
-        additive: trained.facts.additive.clone(),
-        terms: trained.facts.terms.clone(),
-    }
+/// Logits of the samples of one class that are in a fold.
+///
+/// They are rounded to the digits of `predictions.csv`, so that the AUC is the same for rows that
+/// were read back.
+fn out_of_fold_logits(name: &str, rows: &[Prediction], phenotype: Phenotype) -> Vec<f64> {
+    rows.iter()
+        .filter(|row| row.model == name && row.fold.is_some() && row.phenotype == Some(phenotype))
+        .map(|row| {
+            nine_significant_digits(row.logit)
+                .parse()
+                .unwrap_or(row.logit)
+        })
+        .collect()
 }
 
-/// Digest of everything that the trained weights depend on.
+/// SHA-256 of all inputs and options that the trained weights depend on.
 fn digest_of(options: &Options, name: &str, ranks: &Ranks) -> Result<String, Error> {
     let Options {
         tokens,
@@ -937,21 +970,22 @@ fn digest_of(options: &Options, name: &str, ranks: &Ranks) -> Result<String, Err
         device,
         ..
     } = options;
-    let mut inputs = vec![
+    let mut input_files = vec![
         options.cohort.clone(),
         tokens.join(layout::TOKENS),
         tokens.join(layout::TOKENIZER),
     ];
-    inputs.extend(options.offset.iter().map(|offset| offset.path.clone()));
-    inputs.extend(options.init.iter().flat_map(|bundle| {
-        std::iter::once(bundle.join(layout::CONFIG)).chain(weight_files(bundle))
-    }));
-    let inputs = inputs
+    input_files.extend(options.offset.iter().map(|offset| offset.path.clone()));
+    if let Some(bundle) = &options.init {
+        input_files.push(bundle.join(layout::CONFIG));
+        input_files.extend(weight_files(bundle));
+    }
+    let input_digests = input_files
         .iter()
         .map(|path| output::sha256_of_file(path))
         .collect::<Result<Vec<_>, _>>()?;
-    let parts = serde_json::json!([
-        inputs,
+    let json = serde_json::json!([
+        input_digests,
         name,
         phenotype_coding,
         covariates,
@@ -963,11 +997,11 @@ fn digest_of(options: &Options, name: &str, ranks: &Ranks) -> Result<String, Err
         schedule,
         device
     ]);
-    // More ranks are larger steps.
-    let of_ranks = if ranks.n() > 1 {
+    // More ranks take larger steps and so train other weights.
+    let ranks_suffix = if ranks.n() > 1 {
         format!("{} ranks", ranks.n())
     } else {
         String::new()
     };
-    Ok(output::sha256(format!("{parts}{of_ranks}").as_bytes()))
+    Ok(output::sha256(format!("{json}{ranks_suffix}").as_bytes()))
 }

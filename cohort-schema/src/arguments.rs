@@ -1,7 +1,7 @@
 //! Command-line arguments whose value is one of a few names.
 //!
-//! The names are those of the pipeline file: serde knows them, and one adapter makes a parser of
-//! clap from them. So an enum has its names once. Needs the feature `clap`.
+//! The names are the same as in the pipeline file. Serde has these names, and an adapter makes a
+//! clap parser from them, so each enum states its names once. Needs the feature `clap`.
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use serde::{

@@ -1,8 +1,8 @@
-//! What is known of people beside phenotype and genome, as text: family, sex, ancestry, APOE.
+//! Characteristics of samples as text: family, sex, ancestry, APOE.
 //!
 //! Input -> output: any CSV with a column `sample_id` (`cohort.csv`, `apoe.csv`) -> its cells by
-//! person and column. What numbers mean is [`Cohort`](crate::Cohort)'s; here people are only put
-//! into groups.
+//! sample and column. The cells only divide samples into groups; [`Cohort`](crate::Cohort) reads
+//! them as numbers.
 
 use std::{collections::HashMap, path::Path};
 
@@ -15,14 +15,14 @@ use crate::{
 
 const SAMPLE_ID: &str = "sample_id";
 
-/// The cells of a table of people.
+/// The cells of a table of samples.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Characteristics {
     names: Vec<String>,
     row_of: HashMap<String, usize>,
-    /// All cells, row by row, one behind the other; a cohort has millions.
+    /// All cells, row by row, in one string: a cohort has millions of cells.
     text: String,
-    /// Where each cell ends in `text`.
+    /// The end of each cell in `text`, in bytes.
     ends: Vec<usize>,
 }
 
@@ -31,33 +31,39 @@ impl Characteristics {
     ///
     /// # Errors
     /// A file that cannot be read or has no rows; no column `sample_id`, or an empty cell in it; a
-    /// person listed twice.
+    /// sample that is listed twice.
     pub fn read(path: &Path) -> Result<Self, Error> {
         let table = CsvTable::open(path)?;
         let sample_id = table.column(SAMPLE_ID)?;
-        let kinds: Vec<CohortColumn> = table.header().map(CohortColumn::from_name).collect();
-        let sex = kinds.iter().position(|&kind| kind == CohortColumn::Sex);
+        let columns: Vec<CohortColumn> = table.header().map(CohortColumn::from_name).collect();
+        let sex = columns
+            .iter()
+            .position(|&column| column == CohortColumn::Sex);
         let zero_is_female = sex.map_or(Ok(true), |sex| zero_is_female_in(&table, sex))?;
-        let mut found = Self {
+        let mut characteristics = Self {
             names: table.header().map(str::to_owned).collect(),
             ..Self::default()
         };
         table.each(|row| {
             let id = row.identifier(sample_id)?;
-            let index = found.row_of.len();
-            if found.row_of.insert(id.to_owned(), index).is_some() {
-                return Err(row.error(sample_id, format!("person {id} is listed twice; keep one")));
+            let index = characteristics.row_of.len();
+            let earlier = characteristics.row_of.insert(id.to_owned(), index);
+            if earlier.is_some() {
+                return Err(row.error(
+                    sample_id,
+                    format!("sample {id} is listed twice; keep one row"),
+                ));
             }
-            for (column, &kind) in kinds.iter().enumerate() {
-                let cell = row.cell(column);
-                if !is_unknown(cell, kind, zero_is_female) {
-                    found.text += sex_word(cell, kind).unwrap_or(cell);
+            for (index, &column) in columns.iter().enumerate() {
+                let cell = row.cell(index);
+                if !is_unknown(cell, column, zero_is_female) {
+                    characteristics.text += sex_word(cell, column).unwrap_or(cell);
                 }
-                found.ends.push(found.text.len());
+                characteristics.ends.push(characteristics.text.len());
             }
             Ok(())
         })?;
-        Ok(found)
+        Ok(characteristics)
     }
 
     /// Names of the columns, in order.
@@ -65,21 +71,21 @@ impl Characteristics {
         self.names.iter().map(String::as_str)
     }
 
-    /// Index of a column, upper and lower case alike.
+    /// Index of a column, case-insensitive.
     #[must_use]
     pub fn column(&self, name: &str) -> Option<usize> {
         self.names
             .iter()
-            .position(|found| found.eq_ignore_ascii_case(name))
+            .position(|column| column.eq_ignore_ascii_case(name))
     }
 
-    /// Index of a person's row.
+    /// Index of a sample's row.
     #[must_use]
     pub fn row(&self, sample_id: &str) -> Option<usize> {
         self.row_of.get(sample_id).copied()
     }
 
-    /// Sample ids with the indices of their rows, in no order.
+    /// Sample ids with the indices of their rows, in arbitrary order.
     pub fn samples(&self) -> impl Iterator<Item = (&str, usize)> {
         self.row_of.iter().map(|(id, &row)| (id.as_str(), row))
     }
@@ -97,19 +103,18 @@ impl Characteristics {
     }
 }
 
-/// `male` or `female`, however the sex is written; `None` for other columns, and for what is no sex.
-fn sex_word(cell: &str, kind: CohortColumn) -> Option<&'static str> {
-    let is_male = sex(cell, true)
-        .ok()
-        .flatten()
-        .filter(|_| kind == CohortColumn::Sex)?
-        > 0.5;
-    Some(if is_male { "male" } else { "female" })
+/// `male` or `female` for every coding of the sex; `None` for other columns and other cells.
+fn sex_word(cell: &str, column: CohortColumn) -> Option<&'static str> {
+    if column != CohortColumn::Sex {
+        return None;
+    }
+    let sex = sex(cell, true).ok().flatten()?;
+    Some(if sex > 0.5 { "male" } else { "female" })
 }
 
-/// Whether a cell of a column of this kind has no value.
-fn is_unknown(cell: &str, kind: CohortColumn, zero_is_female: bool) -> bool {
-    match kind {
+/// Whether a cell has no value, by the rules of its column.
+fn is_unknown(cell: &str, column: CohortColumn, zero_is_female: bool) -> bool {
+    match column {
         CohortColumn::SampleId => false,
         CohortColumn::Sex => is_unknown_sex(cell, zero_is_female),
         CohortColumn::FamilyId => !is_family(cell),
@@ -118,7 +123,7 @@ fn is_unknown(cell: &str, kind: CohortColumn, zero_is_female: bool) -> bool {
     }
 }
 
-/// Whether 0 is a sex in this column.
+/// Whether 0 means female in this column.
 fn zero_is_female_in(table: &CsvTable<'_>, sex: usize) -> Result<bool, Error> {
     let mut is_female = true;
     table.each(|row| {
@@ -176,14 +181,16 @@ mod tests {
         let text = "sample_id,sex,site,family_id,PC1\nA,1,Lyon,F1,-9\nB,0,NA,0,.\nC,2,-9,.,0.1\nD,\
                     9,n/a,NA,NaN\n";
         let people = read(text).unwrap();
-        let cells = |name: &str| {
-            ["A", "B", "C", "D"]
-                .map(|id| people.cell(people.row(id).unwrap(), people.column(name).unwrap()))
-        };
-        assert_eq!(cells("sex"), [Some("male"), None, Some("female"), None]);
-        assert_eq!(cells("site"), [Some("Lyon"), None, None, None]);
-        assert_eq!(cells("family_id"), [Some("F1"), None, None, None]);
-        assert_eq!(cells("PC1"), [Some("-9"), None, Some("0.1"), None]);
+        for (name, expected) in [
+            ("sex", [Some("male"), None, Some("female"), None]),
+            ("site", [Some("Lyon"), None, None, None]),
+            ("family_id", [Some("F1"), None, None, None]),
+            ("PC1", [Some("-9"), None, Some("0.1"), None]),
+        ] {
+            let column = people.column(name).unwrap();
+            let cells = ["A", "B", "C", "D"].map(|id| people.cell(people.row(id).unwrap(), column));
+            assert_eq!(cells, expected, "{name}");
+        }
         let two = read("sample_id,sex\nA,1\nB,0\n").unwrap();
         assert_eq!(
             [0, 1].map(|row| two.cell(row, 1)),
@@ -217,7 +224,7 @@ mod tests {
             read("sample_id,sex\nA,1\nA,1\n")
                 .unwrap_err()
                 .to_string()
-                .contains("line 3, column `sample_id`: person A is listed twice")
+                .contains("line 3, column `sample_id`: sample A is listed twice")
         );
         assert!(
             read("person\nA\n")

@@ -1,9 +1,10 @@
-//! `cohort.csv`: who takes part, case or control, in which split, with which covariates.
+//! The cohort table `cohort.csv`: samples with phenotype, split and covariates.
 //!
 //! Input -> output: a CSV with the columns `sample_id`, `phenotype`, `split`, optionally
-//! `family_id`, and any further columns -> a [`Cohort`] in the order of the file. Covariates are
-//! `age`, `sex` and `PC1`, `PC2`, ... where they are there, or the columns that the user names. No
-//! other column is one.
+//! `family_id`, and any further columns -> a [`Cohort`] in the order of the file.
+//!
+//! Covariates are the columns `age`, `sex` and `PC1`, `PC2`, ... as far as they are present, or the
+//! columns that the user names. Other columns are ignored with a note.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -27,51 +28,51 @@ const PHENOTYPE: &str = "phenotype";
 const SPLIT: &str = "split";
 const FAMILY_ID: &str = "family_id";
 
-/// One person of a cohort.
+/// One sample of a cohort.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Person {
     /// The sample's name in the VCF; unique in a cohort.
     pub sample_id: String,
-    /// `None` when unknown: the person is scored, but neither trained on nor evaluated.
+    /// `None` when unknown: the sample is scored, but not used for training or evaluation.
     pub phenotype: Option<Phenotype>,
-    /// What the person is used for.
+    /// The use of the sample.
     pub split: Split,
-    /// People of one family are in one split.
+    /// Family. All its members are in one split.
     pub family_id: Option<String>,
-    /// One finite value for each of [`Cohort::covariate_names`], in their order and unit.
+    /// One finite value per name of [`Cohort::covariate_names`], in the same order and unit.
     pub covariates: Vec<f64>,
 }
 
-/// The people of a study.
+/// The samples of a study.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Cohort {
-    /// In the order of the file.
+    /// The samples, in the order of the file.
     pub people: Vec<Person>,
-    /// Names of the covariates each person has.
+    /// Names of the covariates.
     pub covariate_names: Vec<String>,
-    /// What the reader left out or filled in.
+    /// Columns and samples that the reader left out, and values that it filled in.
     pub notes: CohortNotes,
 }
 
-/// What a reader of cohort tables left out or filled in.
+/// Columns and samples that a reader of cohort tables left out, and values that it filled in.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CohortNotes {
-    /// Columns that are no covariates.
+    /// Columns that are not covariates.
     pub ignored_columns: Vec<String>,
     /// Samples that were dropped, by reason.
     pub dropped: Vec<Dropped>,
-    /// Covariates in which missing values became the mean of the training samples, and in how many
-    /// samples.
+    /// Covariates whose missing values were replaced by the mean of the training samples, with the
+    /// number of samples.
     pub filled: Vec<(String, usize)>,
 }
 
 /// Samples that were dropped for one reason.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dropped {
-    /// Why, such as `without genotypes in a.vcf`.
+    /// The reason, such as `not in a.vcf`.
     pub reason: String,
-    /// How many of each split, in the order of [`Split::ALL`].
+    /// Number of samples of each split, in the order of [`Split::ALL`].
     pub by_split: [usize; 3],
 }
 
@@ -80,16 +81,16 @@ impl fmt::Display for CohortNotes {
         if !self.ignored_columns.is_empty() {
             writeln!(
                 f,
-                "columns that are no covariates: {} (choose with --covariates)",
+                "columns not used as covariates: {} (choose with --covariates)",
                 self.ignored_columns.join(", ")
             )?;
         }
         for Dropped { reason, by_split } in &self.dropped {
-            let of_split = |(split, n): (Split, &usize)| (*n > 0).then(|| format!("{split} {n}"));
             let counts: Vec<String> = Split::ALL
                 .into_iter()
                 .zip(by_split)
-                .filter_map(of_split)
+                .filter(|(_, n)| **n > 0)
+                .map(|(split, n)| format!("{split} {n}"))
                 .collect();
             let n = by_split.iter().sum::<usize>();
             writeln!(
@@ -100,22 +101,17 @@ impl fmt::Display for CohortNotes {
             )?;
         }
         for (column, n) in &self.filled {
-            let samples = if *n == 1 {
-                "sample has"
-            } else {
-                "samples have"
-            };
+            let values = counted(*n, "missing value was", "missing values were");
             writeln!(
                 f,
-                "covariate `{column}`: {n} {samples} the mean of the training samples for a \
-                 missing value"
+                "covariate `{column}`: {values} replaced by the mean of the training samples"
             )?;
         }
         Ok(())
     }
 }
 
-/// What a column of a cohort table is, by its name.
+/// The meaning of a column of a cohort table, by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CohortColumn {
     /// `sample_id`.
@@ -134,14 +130,14 @@ pub enum CohortColumn {
     Sex,
     /// A principal component: `PC1`, `PC2`, ..., in any case.
     Component,
-    /// A column without a name, as pandas and R write row numbers.
+    /// A column without a name, such as the row numbers of pandas and R.
     Unnamed,
     /// Any other.
     Other,
 }
 
 impl CohortColumn {
-    /// By the name in the header.
+    /// The meaning of a name in the header.
     #[must_use]
     pub fn from_name(name: &str) -> Self {
         let lower = name.to_ascii_lowercase();
@@ -168,13 +164,13 @@ impl CohortColumn {
         }
     }
 
-    /// A covariate when the user names none.
+    /// Whether the column is a covariate by default.
     #[must_use]
     pub fn is_usual_covariate(self) -> bool {
         matches!(self, Self::Age | Self::Sex | Self::Component)
     }
 
-    /// A column that is never a covariate.
+    /// Whether the column is never a covariate.
     fn is_reserved(self) -> bool {
         matches!(
             self,
@@ -183,22 +179,23 @@ impl CohortColumn {
     }
 }
 
-/// Cases and controls each from which on a covariate that separates them is no accident.
-const MANY: usize = 10;
+/// Minimum number of cases and of controls for the check of [`Cohort::copy_of_phenotype`]. With
+/// fewer, a covariate may separate them by chance.
+const MIN_PER_CLASS: usize = 10;
 
-/// Who is in a cohort, and what is known of them.
+/// Sizes and covariates of a cohort.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CohortSummary {
-    /// People by split.
+    /// Samples by split.
     pub splits: Vec<SplitCounts>,
     /// Names of the covariates.
     pub covariates: Vec<String>,
-    /// What was left out or filled in.
+    /// Columns and samples that were left out, and values that were filled in.
     #[serde(default)]
     pub notes: CohortNotes,
 }
 
-/// People of one split.
+/// Samples of one split.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SplitCounts {
     /// The split.
@@ -207,27 +204,23 @@ pub struct SplitCounts {
     pub cases: usize,
     /// Controls.
     pub controls: usize,
-    /// People of unknown phenotype, who are predicted, but neither learned from nor evaluated.
+    /// Samples of unknown phenotype. They get predictions, but are not used for training or
+    /// evaluation.
     pub unknown: usize,
 }
 
 impl fmt::Display for CohortSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (
-            index,
-            SplitCounts {
+        for (index, counts) in self.splits.iter().enumerate() {
+            let SplitCounts {
                 split,
                 cases,
                 controls,
                 unknown,
-            },
-        ) in self.splits.iter().enumerate()
-        {
+            } = counts;
             let comma = if index > 0 { "; " } else { "" };
-            let [cases, controls] = [
-                counted(*cases, "case", "cases"),
-                counted(*controls, "control", "controls"),
-            ];
+            let cases = counted(*cases, "case", "cases");
+            let controls = counted(*controls, "control", "controls");
             write!(f, "{comma}{split} {cases}, {controls}")?;
             if *unknown > 0 {
                 write!(f, ", {unknown} of unknown phenotype")?;
@@ -247,7 +240,7 @@ impl fmt::Display for CohortSummary {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CovariateChoice {
-    /// `age`, `sex` and `PC1`, `PC2`, ..., in the order of the file, as far as they are there.
+    /// `age`, `sex` and `PC1`, `PC2`, ..., in the order of the file, as far as they are present.
     #[default]
     Usual,
     /// These columns, in this order; none for an empty list.
@@ -255,10 +248,10 @@ pub enum CovariateChoice {
 }
 
 impl Cohort {
-    /// As [`Self::read_as`], with the default policies for missing values.
+    /// Reads and checks a `cohort.csv` with the default policies for missing values.
     ///
     /// # Errors
-    /// As [`Self::read_as`].
+    /// See [`Self::read_as`].
     pub fn read(
         path: &Path,
         coding: PhenotypeCoding,
@@ -270,10 +263,13 @@ impl Cohort {
     /// Reads and checks a `cohort.csv`.
     ///
     /// # Errors
-    /// A file that cannot be read or has no rows; a missing column; a cell that is no phenotype,
-    /// split or covariate (all named with line and column); a person listed twice; a family in
-    /// two splits, because its members share haplotypes; more missing covariates than `missing`
-    /// lets pass.
+    /// - A file that cannot be read or has no rows.
+    /// - A missing column.
+    /// - A cell that is not a phenotype, split or covariate, with line and column.
+    /// - A sample that is listed twice.
+    /// - A family in two splits, because its members share haplotypes.
+    /// - More missing covariates than the policy `missing` accepts.
+    /// - A covariate that separates all cases from all controls.
     pub fn read_as(
         path: &Path,
         coding: PhenotypeCoding,
@@ -290,11 +286,12 @@ impl Cohort {
                 .map_err(|reason| row.error(phenotype, reason))?;
         }
         let covariate_names = covariate_names(&table, covariates, path)?;
-        let is_ignored = |name: &&str| {
-            !CohortColumn::from_name(name).is_reserved()
-                && !covariate_names.iter().any(|chosen| chosen == name)
-        };
-        let ignored_columns = table.header().filter(is_ignored).map(shown_name).collect();
+        let ignored_columns = table
+            .header()
+            .filter(|name| !CohortColumn::from_name(name).is_reserved())
+            .filter(|name| !covariate_names.iter().any(|covariate| covariate == name))
+            .map(shown_name)
+            .collect();
         let mut cohort = Self {
             people,
             covariate_names,
@@ -307,20 +304,21 @@ impl Cohort {
         cohort.take_covariates(cells, &table, missing.covariates)?;
         if let Some(name) = cohort.copy_of_phenotype() {
             let reason = format!(
-                "column `{name}` alone tells every case from every control: is it a copy of the \
-                 phenotype, or known only after it? Name the covariates that are meant \
-                 (--covariates)"
+                "column `{name}` alone separates all cases from all controls. It may be a copy of \
+                 the phenotype, or known only after the diagnosis. Choose the covariates with \
+                 --covariates"
             );
             return Err(Error::file(path, reason));
         }
         Ok(cohort)
     }
 
-    /// Reads only `sample_id`, `split` and `family_id`: all that sequences and tokens depend on.
-    /// Everyone is in it, without phenotype and covariates.
+    /// Reads only `sample_id`, `split` and `family_id`, on which sequences and tokens depend.
+    ///
+    /// All samples of the table are returned, without phenotype and covariates.
     ///
     /// # Errors
-    /// As [`Self::read_as`], for these columns.
+    /// See [`Self::read_as`], for these columns.
     pub fn read_splits(path: &Path) -> Result<Self, Error> {
         let table = CsvTable::read(path)?;
         Ok(Self {
@@ -329,50 +327,23 @@ impl Cohort {
         })
     }
 
-    /// Gives everyone their covariates, by policy where some are missing.
+    /// Sets the covariates of all samples, and applies the policy for missing values.
+    ///
+    /// `cells` has one row per sample and one column per covariate.
     fn take_covariates(
         &mut self,
         cells: Vec<Vec<Option<f64>>>,
         table: &CsvTable<'_>,
         policy: MissingCovariates,
     ) -> Result<(), Error> {
-        let is_incomplete: Vec<bool> = cells.iter().map(|values| values.contains(&None)).collect();
-        if is_incomplete.contains(&true) && policy != MissingCovariates::Mean {
-            let dropped = self.by_split(&is_incomplete);
-            if policy == MissingCovariates::Error
-                || (policy == MissingCovariates::DropFew && self.are_many(dropped))
-            {
-                return Err(self.missing_covariate(&cells, table, dropped, policy));
-            }
-            let incomplete_columns =
-                |column: &usize| cells.iter().any(|values| values[*column].is_none());
-            let columns: Vec<&str> = (0..self.covariate_names.len())
-                .filter(incomplete_columns)
-                .map(|column| self.covariate_names[column].as_str())
-                .collect();
-            let reason = format!("without a value of {}", columns.join(" or "));
-            self.notes.dropped.push(Dropped {
-                reason,
-                by_split: dropped,
-            });
+        if policy != MissingCovariates::Mean {
+            self.note_dropped_covariates(&cells, table, policy)?;
         }
         let means = self.training_means(&cells);
-        for (column, name) in self.covariate_names.iter().enumerate() {
-            let n = cells
-                .iter()
-                .filter(|values| values[column].is_none())
-                .count();
-            if n > 0 && policy == MissingCovariates::Mean {
-                if means[column].is_none() {
-                    let reason = format!(
-                        "covariate `{name}` has no value in any training sample, and so no mean"
-                    );
-                    return Err(Error::file(table.path(), reason));
-                }
-                self.notes.filled.push((name.clone(), n));
-            }
+        if policy == MissingCovariates::Mean {
+            self.note_filled_covariates(&cells, table, &means)?;
         }
-        let mut kept = Vec::with_capacity(self.people.len());
+        let mut complete = Vec::with_capacity(self.people.len());
         for (mut person, values) in std::mem::take(&mut self.people).into_iter().zip(cells) {
             let filled = values.iter().zip(&means).map(|(value, mean)| match policy {
                 MissingCovariates::Mean => value.or(*mean),
@@ -380,48 +351,107 @@ impl Cohort {
             });
             if let Some(covariates) = filled.collect::<Option<Vec<f64>>>() {
                 person.covariates = covariates;
-                kept.push(person);
+                complete.push(person);
             }
         }
-        self.people = kept;
+        self.people = complete;
+        Ok(())
+    }
+
+    /// Notes the samples with a missing covariate, which are dropped, or refuses them by policy.
+    fn note_dropped_covariates(
+        &mut self,
+        cells: &[Vec<Option<f64>>],
+        table: &CsvTable<'_>,
+        policy: MissingCovariates,
+    ) -> Result<(), Error> {
+        let is_incomplete: Vec<bool> = cells.iter().map(|values| values.contains(&None)).collect();
+        if !is_incomplete.contains(&true) {
+            return Ok(());
+        }
+        let dropped = self.by_split(&is_incomplete);
+        if policy == MissingCovariates::Error
+            || (policy == MissingCovariates::DropFew && self.are_many(dropped))
+        {
+            return Err(self.missing_covariate(cells, table, dropped, policy));
+        }
+        let incomplete_columns: Vec<&str> = self
+            .covariate_names
+            .iter()
+            .enumerate()
+            .filter(|(column, _)| cells.iter().any(|values| values[*column].is_none()))
+            .map(|(_, name)| name.as_str())
+            .collect();
+        let reason = format!("without a value of {}", incomplete_columns.join(" or "));
+        self.notes.dropped.push(Dropped {
+            reason,
+            by_split: dropped,
+        });
+        Ok(())
+    }
+
+    /// Notes the covariates whose missing values become the mean of the training samples.
+    fn note_filled_covariates(
+        &mut self,
+        cells: &[Vec<Option<f64>>],
+        table: &CsvTable<'_>,
+        means: &[Option<f64>],
+    ) -> Result<(), Error> {
+        for (column, name) in self.covariate_names.iter().enumerate() {
+            let n = cells
+                .iter()
+                .filter(|values| values[column].is_none())
+                .count();
+            if n > 0 {
+                if means[column].is_none() {
+                    let reason = format!(
+                        "covariate `{name}` has no value in any training sample, so it has no \
+                         mean; choose other covariates with --covariates"
+                    );
+                    return Err(Error::file(table.path(), reason));
+                }
+                self.notes.filled.push((name.clone(), n));
+            }
+        }
         Ok(())
     }
 
     /// Mean of each covariate over the training samples that have a value.
     fn training_means(&self, cells: &[Vec<Option<f64>>]) -> Vec<Option<f64>> {
-        let mean = |column: usize| {
-            let of_training = self
-                .people
-                .iter()
-                .zip(cells)
-                .filter(|(person, _)| person.split == Split::Train);
-            let values: Vec<f64> = of_training
-                .filter_map(|(_, values)| values[column])
-                .collect();
-            (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
-        };
-        (0..self.covariate_names.len()).map(mean).collect()
+        (0..self.covariate_names.len())
+            .map(|column| {
+                let values: Vec<f64> = self
+                    .people
+                    .iter()
+                    .zip(cells)
+                    .filter(|(person, _)| person.split == Split::Train)
+                    .filter_map(|(_, values)| values[column])
+                    .collect();
+                (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+            })
+            .collect()
     }
 
-    /// Samples of each split for which `is_counted`.
-    fn by_split(&self, is_counted: &[bool]) -> [usize; 3] {
-        let count = |split: Split| {
+    /// Counts the flagged samples of each split; `flags` has one entry per sample.
+    fn by_split(&self, flags: &[bool]) -> [usize; 3] {
+        Split::ALL.map(|split| {
             self.people
                 .iter()
-                .zip(is_counted)
-                .filter(|(person, counted)| **counted && person.split == split)
+                .zip(flags)
+                .filter(|(person, is_flagged)| **is_flagged && person.split == split)
                 .count()
-        };
-        Split::ALL.map(count)
+        })
     }
 
-    /// More than 5 % of a split.
+    /// Whether these samples are more than 5 % of any split.
     fn are_many(&self, by_split: [usize; 3]) -> bool {
-        let is_many =
-            |(split, n): (Split, usize)| n as f64 > FEW * self.in_split(split).count() as f64;
-        Split::ALL.into_iter().zip(by_split).any(is_many)
+        Split::ALL
+            .into_iter()
+            .zip(by_split)
+            .any(|(split, n)| n as f64 > FEW * self.in_split(split).count() as f64)
     }
 
+    /// The error at the first missing covariate.
     fn missing_covariate(
         &self,
         cells: &[Vec<Option<f64>>],
@@ -447,30 +477,28 @@ impl Cohort {
         row.error(
             column,
             format!(
-                "no value; a covariate is missing in {counts}{too_many}. Fill it in, drop these \
-                 samples (--missing-covariates drop), give them the mean of the training samples \
-                 (--missing-covariates mean), or name other covariates (--covariates)"
+                "no value; a covariate is missing in {counts}{too_many}. Fill in the values or \
+                 choose other covariates (--covariates). --missing-covariates drop drops these \
+                 samples, and --missing-covariates mean uses the mean of the training samples"
             ),
         )
     }
 
-    /// `12 of 200 train and 1 of 50 test samples`.
+    /// Counts for a message, such as `12 of 200 train and 1 of 50 test samples`.
     fn shares(&self, by_split: [usize; 3]) -> String {
-        let share = |(split, n): (Split, usize)| {
-            (n > 0).then(|| format!("{n} of {} {split}", self.in_split(split).count()))
-        };
         let shares: Vec<String> = Split::ALL
             .into_iter()
             .zip(by_split)
-            .filter_map(share)
+            .filter(|(_, n)| *n > 0)
+            .map(|(split, n)| format!("{n} of {} {split}", self.in_split(split).count()))
             .collect();
         format!("{} samples", shares.join(" and "))
     }
 
-    /// [`Self::keep_present`] for each of several files of genotypes with their samples.
+    /// Calls [`Self::keep_present`] for each genotype file and its samples.
     ///
     /// # Errors
-    /// As [`Self::keep_present`].
+    /// See [`Self::keep_present`].
     pub fn keep_present_in(
         &mut self,
         files: &[(&Path, Vec<String>)],
@@ -481,11 +509,12 @@ impl Cohort {
             .try_for_each(|(path, present)| self.keep_present(present, path, policy))
     }
 
-    /// Keeps the samples that a file of genotypes has; `policy` decides about the others. `path` is
-    /// the file that `present` is of.
+    /// Drops samples without genotypes, as far as the policy accepts it.
+    ///
+    /// `present` are the samples of the genotype file `path`.
     ///
     /// # Errors
-    /// More absent samples than the policy lets pass, or no sample that is there.
+    /// More absent samples than the policy accepts, or no sample that is present.
     pub fn keep_present(
         &mut self,
         present: &[String],
@@ -514,9 +543,9 @@ impl Cohort {
                 .first()
                 .map_or_else(String::new, |sample| format!(", such as `{sample}`"));
             let reason = format!(
-                "no sample `{}`; {n_absent} of the {n_people} samples of the cohort are not in it \
-                 ({}), which has {} samples{example}. Are the ids those of the genotypes? Drop a \
-                 few absent samples with --missing-samples drop",
+                "no sample `{}`; {n_absent} of the {n_people} samples of the cohort are not in \
+                 this file ({}). The file has {} samples{example}. Check that both use the same \
+                 sample IDs. Drop a few absent samples with --missing-samples drop",
                 self.people[first].sample_id,
                 self.shares(by_split),
                 present.len(),
@@ -530,69 +559,67 @@ impl Cohort {
         Ok(())
     }
 
-    /// The first covariate by which all cases lie above all controls, or below, where there are
-    /// enough of both that it is no accident.
+    /// The first covariate whose values are all higher, or all lower, in cases than in controls.
+    ///
+    /// Such a covariate is probably a copy of the phenotype. `None` with fewer than
+    /// [`MIN_PER_CLASS`] cases or controls.
     fn copy_of_phenotype(&self) -> Option<&str> {
-        let separates = |index: &usize| {
-            let values = |class| {
-                let of_class = self
-                    .people
-                    .iter()
-                    .filter(move |person| person.phenotype == Some(class));
-                of_class
-                    .map(|person| person.covariates[*index])
-                    .collect::<Vec<f64>>()
-            };
-            let cases = values(Phenotype::Case);
-            let controls = values(Phenotype::Control);
-            let range = |values: &[f64]| {
-                values
-                    .iter()
-                    .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &value| {
-                        (low.min(value), high.max(value))
-                    })
-            };
-            let (case_low, case_high) = range(&cases);
-            let (control_low, control_high) = range(&controls);
-            cases.len().min(controls.len()) >= MANY
-                && (case_low > control_high || case_high < control_low)
-        };
         (0..self.covariate_names.len())
-            .find(separates)
-            .map(|index| self.covariate_names[index].as_str())
+            .find(|&column| self.separates_classes(column))
+            .map(|column| self.covariate_names[column].as_str())
     }
 
-    /// Who and what is in it.
+    fn separates_classes(&self, column: usize) -> bool {
+        let cases = self.covariate_of(Phenotype::Case, column);
+        let controls = self.covariate_of(Phenotype::Control, column);
+        let (case_low, case_high) = min_max(&cases);
+        let (control_low, control_high) = min_max(&controls);
+        cases.len().min(controls.len()) >= MIN_PER_CLASS
+            && (case_low > control_high || case_high < control_low)
+    }
+
+    /// The values of a covariate in all cases or all controls.
+    fn covariate_of(&self, class: Phenotype, column: usize) -> Vec<f64> {
+        self.people
+            .iter()
+            .filter(|person| person.phenotype == Some(class))
+            .map(|person| person.covariates[column])
+            .collect()
+    }
+
+    /// Sizes and covariates of the cohort.
     #[must_use]
     pub fn summary(&self) -> CohortSummary {
-        let of_split = |split| {
-            let count = |phenotype| {
-                self.in_split(split)
-                    .filter(|(_, person)| person.phenotype == phenotype)
-                    .count()
-            };
-            SplitCounts {
-                split,
-                cases: count(Some(Phenotype::Case)),
-                controls: count(Some(Phenotype::Control)),
-                unknown: count(None),
-            }
-        };
-        let splits = Split::ALL.map(of_split).to_vec();
         CohortSummary {
-            splits,
+            splits: Split::ALL.map(|split| self.split_counts(split)).to_vec(),
             covariates: self.covariate_names.clone(),
             notes: self.notes.clone(),
         }
     }
 
-    /// Reads only `sample_id` and the covariates of a model, of samples to score. Phenotypes are
-    /// not read, and all samples are in the test split. `covariates` are their names with the
-    /// means over the training samples, for samples without a value.
+    fn split_counts(&self, split: Split) -> SplitCounts {
+        SplitCounts {
+            split,
+            cases: self.count_in_split(split, Some(Phenotype::Case)),
+            controls: self.count_in_split(split, Some(Phenotype::Control)),
+            unknown: self.count_in_split(split, None),
+        }
+    }
+
+    fn count_in_split(&self, split: Split, phenotype: Option<Phenotype>) -> usize {
+        self.in_split(split)
+            .filter(|(_, person)| person.phenotype == phenotype)
+            .count()
+    }
+
+    /// Reads only `sample_id` and the covariates of a model, for samples to score.
+    ///
+    /// Phenotypes are not read, and all samples are in the test split. `covariates` are the names
+    /// and their means over the training samples, which replace missing values.
     ///
     /// # Errors
-    /// As [`Self::read`], for these columns; a missing value where `missing` does not say what to do
-    /// with it.
+    /// See [`Self::read`], for these columns; a missing value that the policy `missing` does not
+    /// accept.
     pub fn read_covariates(
         path: &Path,
         covariates: &[(String, f64)],
@@ -603,38 +630,9 @@ impl Cohort {
         let sample_id = table.column(SAMPLE_ID)?;
         let policy = missing.covariates;
         let mut cells = covariate_cells(&table, &names, missing, "")?;
-        let mut people = Vec::new();
-        let mut lines: HashMap<&str, u64> = HashMap::new();
-        for row in table.rows() {
-            let id = row.identifier(sample_id)?;
-            if let Some(first) = lines.insert(id, row.line()) {
-                return Err(row.error(
-                    sample_id,
-                    format!(
-                        "person {id} is listed twice (line {first} and line {})",
-                        row.line()
-                    ),
-                ));
-            }
-            people.push(Person {
-                sample_id: id.to_owned(),
-                phenotype: None,
-                split: Split::Test,
-                family_id: None,
-                covariates: Vec::new(),
-            });
-        }
-        for (values, row) in cells
-            .iter()
-            .zip(table.rows())
-            .filter(|_| policy == MissingCovariates::Error)
-        {
-            if let Some(column) = values.iter().position(Option::is_none) {
-                let reason = "no value; the model needs one for every sample it scores: fill it \
-                              in, use the mean of the training samples (--missing-covariates \
-                              mean), or leave such samples out (--missing-covariates drop)";
-                return Err(row.error(table.column(&names[column])?, reason));
-            }
+        let people = samples_to_score(&table, sample_id)?;
+        if policy == MissingCovariates::Error {
+            require_all_covariates(&table, &names, &cells)?;
         }
         let mut cohort = Self {
             people,
@@ -648,17 +646,15 @@ impl Cohort {
         Ok(cohort)
     }
 
-    /// Gives the means to those without a value.
+    /// Replaces missing values by the means of the model, and notes how many.
     fn fill(&mut self, cells: &mut [Vec<Option<f64>>], covariates: &[(String, f64)]) {
         for (column, (name, mean)) in covariates.iter().enumerate() {
             let mut n_filled = 0;
-            for value in cells
-                .iter_mut()
-                .map(|values| &mut values[column])
-                .filter(|value| value.is_none())
-            {
-                *value = Some(*mean);
-                n_filled += 1;
+            for values in cells.iter_mut() {
+                if values[column].is_none() {
+                    values[column] = Some(*mean);
+                    n_filled += 1;
+                }
             }
             if n_filled > 0 {
                 self.notes.filled.push((name.clone(), n_filled));
@@ -666,7 +662,7 @@ impl Cohort {
         }
     }
 
-    /// Index of a person in [`Self::people`]; looks through them one by one. For many look-ups use
+    /// Index of a sample in [`Self::people`], by linear search. For many look-ups use
     /// [`Self::indices`].
     #[must_use]
     pub fn index_of(&self, sample_id: &str) -> Option<usize> {
@@ -675,7 +671,7 @@ impl Cohort {
             .position(|person| person.sample_id == sample_id)
     }
 
-    /// Index in [`Self::people`] of each sample id.
+    /// The index in [`Self::people`] of each sample id.
     #[must_use]
     pub fn indices(&self) -> HashMap<&str, usize> {
         self.people
@@ -685,7 +681,7 @@ impl Cohort {
             .collect()
     }
 
-    /// The people of one split with their indices in [`Self::people`], in order.
+    /// The samples of one split with their indices in [`Self::people`], in order.
     pub fn in_split(&self, split: Split) -> impl Iterator<Item = (usize, &Person)> {
         self.people
             .iter()
@@ -693,28 +689,18 @@ impl Cohort {
             .filter(move |(_, person)| person.split == split)
     }
 
-    /// Checks that a split has at least one case and one control; `path` is only named in the
-    /// error.
+    /// Checks that a split has at least one case and one control.
     ///
     /// # Errors
-    /// When it has not, with the counts.
+    /// A split without cases or without controls. The message has the counts and `path`.
     pub fn require_both_classes(&self, split: Split, path: &Path) -> Result<(), Error> {
-        let count = |phenotype| {
-            self.in_split(split)
-                .filter(|(_, person)| person.phenotype == phenotype)
-                .count()
-        };
-        let cases = count(Some(Phenotype::Case));
-        let controls = count(Some(Phenotype::Control));
-        let unknown = count(None);
-        if cases > 0 && controls > 0 {
+        let counts = self.split_counts(split);
+        if counts.cases > 0 && counts.controls > 0 {
             return Ok(());
         }
-        let [cases, controls] = [
-            counted(cases, "case", "cases"),
-            counted(controls, "control", "controls"),
-        ];
-        let unknown = counted(unknown, "person", "people");
+        let cases = counted(counts.cases, "case", "cases");
+        let controls = counted(counts.controls, "control", "controls");
+        let unknown = counted(counts.unknown, "sample", "samples");
         let found = format!("{cases}, {controls} and {unknown} of unknown phenotype");
         Err(Error::file(
             path,
@@ -722,25 +708,27 @@ impl Cohort {
         ))
     }
 
-    /// Writes the cohort as `cohort.csv`: phenotypes as `case`/`control`, covariates so that they
-    /// read back exactly, `family_id` only when someone has one.
+    /// Writes the cohort as `cohort.csv`.
+    ///
+    /// Phenotypes are `case` or `control`, and covariates read back exactly. The column `family_id`
+    /// is written only if a sample has one.
     ///
     /// # Errors
     /// When `out` cannot be written.
     pub fn write(&self, out: impl Write) -> io::Result<()> {
         let with_family = self.people.iter().any(|person| person.family_id.is_some());
         let mut table = csv::Writer::from_writer(out);
-        let fixed = [SAMPLE_ID, PHENOTYPE, SPLIT]
+        let header = [SAMPLE_ID, PHENOTYPE, SPLIT]
             .into_iter()
-            .chain(with_family.then_some(FAMILY_ID));
-        table.write_record(fixed.chain(self.covariate_names.iter().map(String::as_str)))?;
+            .chain(with_family.then_some(FAMILY_ID))
+            .chain(self.covariate_names.iter().map(String::as_str));
+        table.write_record(header)?;
         for person in &self.people {
+            let phenotype = person
+                .phenotype
+                .map_or(String::new(), |phenotype| phenotype.to_string());
             table.write_field(&person.sample_id)?;
-            table.write_field(
-                person
-                    .phenotype
-                    .map_or(String::new(), |phenotype| phenotype.to_string()),
-            )?;
+            table.write_field(phenotype)?;
             table.write_field(person.split.to_string())?;
             if with_family {
                 table.write_field(person.family_id.as_deref().unwrap_or_default())?;
@@ -754,7 +742,59 @@ impl Cohort {
     }
 }
 
-/// A covariate as a cell: sex as a word, so that a reader need not know which number is which.
+/// The smallest and the largest value.
+fn min_max(values: &[f64]) -> (f64, f64) {
+    values
+        .iter()
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &value| {
+            (low.min(value), high.max(value))
+        })
+}
+
+/// The samples of a table without splits and phenotypes, all in the test split.
+fn samples_to_score(table: &CsvTable<'_>, sample_id: usize) -> Result<Vec<Person>, Error> {
+    let mut people = Vec::new();
+    let mut lines: HashMap<&str, u64> = HashMap::new();
+    for row in table.rows() {
+        let id = row.identifier(sample_id)?;
+        if let Some(first) = lines.insert(id, row.line()) {
+            return Err(row.error(
+                sample_id,
+                format!(
+                    "sample {id} is listed twice (lines {first} and {}); keep one row",
+                    row.line()
+                ),
+            ));
+        }
+        people.push(Person {
+            sample_id: id.to_owned(),
+            phenotype: None,
+            split: Split::Test,
+            family_id: None,
+            covariates: Vec::new(),
+        });
+    }
+    Ok(people)
+}
+
+/// Refuses a missing value in a sample to score.
+fn require_all_covariates(
+    table: &CsvTable<'_>,
+    names: &[String],
+    cells: &[Vec<Option<f64>>],
+) -> Result<(), Error> {
+    for (values, row) in cells.iter().zip(table.rows()) {
+        if let Some(column) = values.iter().position(Option::is_none) {
+            let reason = "no value, but the model needs one for every sample. Fill it in, use the \
+                          mean of the training samples (--missing-covariates mean), or drop such \
+                          samples (--missing-covariates drop)";
+            return Err(row.error(table.column(&names[column])?, reason));
+        }
+    }
+    Ok(())
+}
+
+/// A covariate as a cell. Sex is a word, because codings of sex as a number differ.
 fn covariate_cell(name: &str, value: f64) -> String {
     match (CohortColumn::from_name(name), value) {
         (CohortColumn::Sex, 1.0) => "male".to_owned(),
@@ -763,39 +803,35 @@ fn covariate_cell(name: &str, value: f64) -> String {
     }
 }
 
+/// The covariates by choice of the user, checked, or by default.
 fn covariate_names(
     table: &CsvTable<'_>,
     choice: &CovariateChoice,
     path: &Path,
 ) -> Result<Vec<String>, Error> {
     let CovariateChoice::Named(names) = choice else {
-        let is_usual = |name: &&str| CohortColumn::from_name(name).is_usual_covariate();
-        return Ok(table.header().filter(is_usual).map(str::to_owned).collect());
+        return Ok(table
+            .header()
+            .filter(|name| CohortColumn::from_name(name).is_usual_covariate())
+            .map(str::to_owned)
+            .collect());
     };
     for (index, name) in names.iter().enumerate() {
-        if CohortColumn::from_name(name).is_reserved() {
-            return Err(Error::file(
-                path,
-                format!("column `{name}` cannot be a covariate"),
-            ));
-        }
-        if name.is_empty() {
-            return Err(Error::file(
-                path,
-                "a column without a name cannot be a covariate: name the column in the header",
-            ));
-        }
-        if names[..index].contains(name) {
-            return Err(Error::file(
-                path,
-                format!("covariate `{name}` is named twice"),
-            ));
-        }
+        let reason = if CohortColumn::from_name(name).is_reserved() {
+            format!("column `{name}` cannot be a covariate")
+        } else if name.is_empty() {
+            "a column without a name cannot be a covariate; name the column in the header".into()
+        } else if names[..index].contains(name) {
+            format!("covariate `{name}` is listed twice; keep one")
+        } else {
+            continue;
+        };
+        return Err(Error::file(path, reason));
     }
     Ok(names.clone())
 }
 
-/// The covariates of each row, `None` where one is missing.
+/// The covariates of each row, one per name; `None` for a missing value.
 fn covariate_cells(
     table: &CsvTable<'_>,
     names: &[String],
@@ -824,19 +860,19 @@ fn covariate_cells(
     Ok(cells)
 }
 
-/// What to do about a covariate that is no number.
+/// The advice in the error of a covariate that is not a number.
 fn advice(choice: &CovariateChoice) -> &'static str {
     match choice {
         CovariateChoice::Usual => {
-            ". If this column is not meant as a covariate, name the covariates with --covariates"
+            ". If this column is not a covariate, name the covariates with --covariates"
         }
         CovariateChoice::Named(_) => {
-            ". A covariate is a column of numbers: write a category as columns of 0 and 1"
+            ". A covariate is a column of numbers, so write a category as columns of 0 and 1"
         }
     }
 }
 
-/// A column as a message names it.
+/// The name of a column in a message.
 fn shown_name(name: &str) -> String {
     if name.is_empty() {
         "(a column without a name)".into()
@@ -845,65 +881,81 @@ fn shown_name(name: &str) -> String {
     }
 }
 
-/// Who is in which split and family; everyone without phenotype and covariates.
+/// A row of the table with its split.
+///
+/// The line is only computed for an error, because [`Row::line`] counts all lines before the row.
+#[derive(Clone, Copy)]
+struct SplitRow<'a> {
+    split: Split,
+    row: Row<'a>,
+}
+
+/// The samples of a table with split and family, without phenotype and covariates.
 fn memberships(table: &CsvTable<'_>) -> Result<Vec<Person>, Error> {
     let sample_id = table.column(SAMPLE_ID)?;
-    let split = table.column(SPLIT)?;
+    let split_column = table.column(SPLIT)?;
     let family_id = table.optional_column(FAMILY_ID);
     let mut people = Vec::new();
-    let mut first_of_sample: HashMap<&str, (Split, Row<'_>)> = HashMap::new();
-    let mut first_of_family: HashMap<&str, (Split, Row<'_>)> = HashMap::new();
+    let mut first_of_sample: HashMap<&str, SplitRow<'_>> = HashMap::new();
+    let mut first_of_family: HashMap<&str, SplitRow<'_>> = HashMap::new();
     for row in table.rows() {
         let id = row.identifier(sample_id)?;
-        let part: Split = row
-            .cell(split)
+        let split: Split = row
+            .cell(split_column)
             .parse()
-            .map_err(|error: crate::UnknownSplit| row.error(split, error.to_string()))?;
-        if let Some((first_part, first)) = first_of_sample.insert(id, (part, row)) {
-            return Err(row.error(sample_id, listed_twice(id, part, row, first_part, first)));
+            .map_err(|error: crate::UnknownSplit| row.error(split_column, error.to_string()))?;
+        let here = SplitRow { split, row };
+        if let Some(first) = first_of_sample.insert(id, here) {
+            return Err(row.error(sample_id, listed_twice(id, here, first)));
         }
         let family = family_id
             .map(|column| (column, row.cell(column)))
             .filter(|(_, family)| is_family(family));
         if let Some((column, family)) = family {
-            let (first_part, first) = *first_of_family.entry(family).or_insert((part, row));
-            if first_part != part {
-                let line = row.line();
-                let first_line = first.line();
-                let places = format!("{first_part} at line {first_line}, {part} at line {line}");
-                let advice = "relatives share haplotypes, so put a family into one split";
-                return Err(row.error(
-                    column,
-                    format!("family {family} is in two splits ({places}); {advice}"),
-                ));
+            let first = *first_of_family.entry(family).or_insert(here);
+            if first.split != split {
+                return Err(row.error(column, in_two_splits(family, here, first)));
             }
         }
-        let family_id = family.map(|(_, family)| family.to_owned());
         people.push(Person {
             sample_id: id.to_owned(),
             phenotype: None,
-            split: part,
-            family_id,
+            split,
+            family_id: family.map(|(_, family)| family.to_owned()),
             covariates: Vec::new(),
         });
     }
     Ok(people)
 }
 
-/// Whether a cell names a family; PLINK's family 0 is none.
+/// Whether a cell names a family. PLINK's family 0 means no family.
 pub(crate) fn is_family(cell: &str) -> bool {
     !is_missing(cell) && cell != "0" && !is_minus_nine(cell)
 }
 
-fn listed_twice(id: &str, part: Split, row: Row<'_>, first_part: Split, first: Row<'_>) -> String {
-    let line = row.line();
-    let first_line = first.line();
-    if part == first_part {
-        format!("person {id} is there twice (lines {first_line} and {line}); keep one")
+/// The reason against a family with members in two splits.
+fn in_two_splits(family: &str, here: SplitRow<'_>, first: SplitRow<'_>) -> String {
+    let split = here.split;
+    let line = here.row.line();
+    let first_split = first.split;
+    let first_line = first.row.line();
+    let lines = format!("{first_split} at line {first_line}, {split} at line {line}");
+    let advice = "Relatives share haplotypes, so put each family into one split";
+    format!("family {family} is in two splits ({lines}). {advice}")
+}
+
+/// The reason against a sample that is listed twice.
+fn listed_twice(id: &str, here: SplitRow<'_>, first: SplitRow<'_>) -> String {
+    let split = here.split;
+    let line = here.row.line();
+    let first_split = first.split;
+    let first_line = first.row.line();
+    if split == first_split {
+        format!("sample {id} is listed twice (lines {first_line} and {line}); keep one row")
     } else {
         format!(
-            "person {id} is in two splits ({first_part} at line {first_line}, {part} at line \
-             {line})"
+            "sample {id} is in two splits ({first_split} at line {first_line}, {split} at line \
+             {line}); keep one row"
         )
     }
 }
@@ -943,21 +995,6 @@ mod tests {
 
     #[test]
     fn sex_means_the_same_however_it_is_written() {
-        let sexes = |cells: [&str; 3]| {
-            let rows: Vec<String> = cells
-                .iter()
-                .enumerate()
-                .map(|(n, cell)| format!("P{n},case,test,{cell}\n"))
-                .collect();
-            let rows = rows.concat();
-            read(&format!("sample_id,phenotype,split,sex\n{rows}")).map(|cohort| {
-                cohort
-                    .people
-                    .iter()
-                    .map(|person| person.covariates[0])
-                    .collect::<Vec<f64>>()
-            })
-        };
         for cells in [["male", "F", "m"], ["1", "0", "1"], ["1", "2", "1"]] {
             assert_eq!(sexes(cells).unwrap(), vec![1.0, 0.0, 1.0], "{cells:?}");
         }
@@ -968,6 +1005,21 @@ mod tests {
             ),
             "{message}"
         );
+    }
+
+    fn sexes(cells: [&str; 3]) -> Result<Vec<f64>, Error> {
+        let rows: Vec<String> = cells
+            .iter()
+            .enumerate()
+            .map(|(n, cell)| format!("P{n},case,test,{cell}\n"))
+            .collect();
+        let rows = rows.concat();
+        let cohort = read(&format!("sample_id,phenotype,split,sex\n{rows}"))?;
+        Ok(cohort
+            .people
+            .iter()
+            .map(|person| person.covariates[0])
+            .collect())
     }
 
     #[test]
@@ -987,44 +1039,45 @@ mod tests {
 
     #[test]
     fn a_copy_of_the_phenotype_is_no_covariate_and_ids_are_none() {
-        let rows = |n: usize, flip: usize| -> String {
-            let row = |person: usize| {
-                let is_case = person.is_multiple_of(2);
-                let copy = if is_case == (person != flip) { 2 } else { 1 };
-                format!(
-                    "P{person},{},train,{person},{copy},{}\n",
-                    if is_case { "case" } else { "control" },
-                    50 + person % 7
-                )
-            };
-            format!(
-                "sample_id,phenotype,split,IID,dx,age\n{}",
-                (0..n).map(row).collect::<String>()
-            )
-        };
-        let dx_and_age = CovariateChoice::Named(vec!["dx".into(), "age".into()]);
-        let read = |text: &str| read_with(text, PhenotypeCoding::Auto, &dx_and_age);
-        let message = read(&rows(20, 99)).unwrap_err().to_string();
+        let message = read_dx_and_age(20, 99).unwrap_err().to_string();
         assert!(
-            message.contains("column `dx` alone tells every case from every control"),
+            message.contains("column `dx` alone separates all cases from all controls"),
             "{message}"
         );
-        let cohort = read(&rows(20, 3)).unwrap();
+        let cohort = read_dx_and_age(20, 3).unwrap();
         assert_eq!(
             cohort.covariate_names,
             ["dx", "age"],
-            "one person who differs is enough"
+            "one sample that differs is enough"
         );
         assert_eq!(
             cohort.summary().to_string(),
             "train 10 cases, 10 controls; validation 0 cases, 0 controls; test 0 cases, 0 \
-             controls; covariates: dx, age\ncolumns that are no covariates: IID (choose with \
+             controls; covariates: dx, age\ncolumns not used as covariates: IID (choose with \
              --covariates)\n"
         );
         assert!(
-            read(&rows(18, 99)).is_ok(),
-            "nine of each may be an accident"
+            read_dx_and_age(18, 99).is_ok(),
+            "nine of each may be chance"
         );
+    }
+
+    /// Reads `n` samples whose covariate `dx` is a copy of the phenotype, except in sample `flip`.
+    fn read_dx_and_age(n: usize, flip: usize) -> Result<Cohort, Error> {
+        let rows: Vec<String> = (0..n)
+            .map(|person| {
+                let is_case = person.is_multiple_of(2);
+                let phenotype = if is_case { "case" } else { "control" };
+                let dx = if is_case == (person != flip) { 2 } else { 1 };
+                let age = 50 + person % 7;
+                format!("P{person},{phenotype},train,{person},{dx},{age}\n")
+            })
+            .collect();
+        read_with(
+            &format!("sample_id,phenotype,split,IID,dx,age\n{}", rows.concat()),
+            PhenotypeCoding::Auto,
+            &CovariateChoice::Named(vec!["dx".into(), "age".into()]),
+        )
     }
 
     #[test]
@@ -1067,12 +1120,12 @@ mod tests {
     fn a_missing_column_lists_those_found_and_suggests_the_nearest() {
         assert_eq!(
             message("sample,phenotype,split\nA,case,train\n"),
-            "cohort.csv: no column `sample_id`: the first line has sample, phenotype, split \
-             (expected names separated by commas); is `sample` meant?"
+            "cohort.csv: no column `sample_id`. The first line has sample, phenotype, split \
+             (expected names separated by commas). Did you mean `sample`?"
         );
         let tabs = message("sample\tphenotype\tsplit\nA\tcase\ttrain\n");
         assert!(
-            tabs.contains("the first line has sample, phenotype, split"),
+            tabs.contains("The first line has sample, phenotype, split"),
             "{tabs}"
         );
     }
@@ -1082,7 +1135,7 @@ mod tests {
         for (text, expected) in [
             (
                 "sample_id,phenotype,split\n,case,train\n",
-                "line 2, column `sample_id`: is empty",
+                "line 2, column `sample_id`: the cell is empty",
             ),
             (
                 "sample_id,phenotype,split\nA,case,val\n",
@@ -1114,15 +1167,15 @@ mod tests {
             ),
             (
                 "sample_id,phenotype,split\nA,1,test\nB,1\n",
-                "line 3: 2 cells where the header has 3",
+                "line 3: 2 cells, but the header has 3",
             ),
             (
                 "sample_id,phenotype,split,split\nA,1,test,test\n",
-                "line 1: column `split` is there twice (columns 3 and 4)",
+                "line 1: column `split` occurs twice (columns 3 and 4)",
             ),
             (
                 "sample_id,phenotype,split,Age,age\nA,1,test,1,1\n",
-                "line 1: column `age` is there twice",
+                "line 1: column `age` occurs twice",
             ),
             ("sample_id,phenotype,split\n", "no rows"),
         ] {
@@ -1136,14 +1189,16 @@ mod tests {
 
     #[test]
     fn a_person_listed_twice_is_refused_and_told_whether_the_split_differs() {
-        let text = "sample_id,phenotype,split\nA,1,train\nB,1,train\nA,1,test\n";
+        let in_two_splits = "sample_id,phenotype,split\nA,1,train\nB,1,train\nA,1,test\n";
         assert!(
-            message(text).ends_with("person A is in two splits (train at line 2, test at line 4)"),
+            message(in_two_splits).ends_with(
+                "sample A is in two splits (train at line 2, test at line 4); keep one row"
+            ),
             "{}",
-            message(text)
+            message(in_two_splits)
         );
-        let text = text.replace("test", "train");
-        assert!(message(&text).contains("person A is there twice (lines 2 and 4)"));
+        let in_one_split = in_two_splits.replace("test", "train");
+        assert!(message(&in_one_split).contains("sample A is listed twice (lines 2 and 4)"));
     }
 
     #[test]
@@ -1160,9 +1215,6 @@ mod tests {
     fn covariates_can_be_named_and_sex_may_be_a_word() {
         let text = "sample_id,phenotype,split,site,sex,age\nA,1,train,Lyon,Female,70\nB,0,test,\
                     Oslo,M,65.5\n";
-        let named = |names: &[&str]| {
-            CovariateChoice::Named(names.iter().map(|&name| name.to_owned()).collect())
-        };
         let cohort = read_with(text, PhenotypeCoding::Auto, &named(&["age", "sex"])).unwrap();
         assert_eq!(
             (
@@ -1172,8 +1224,8 @@ mod tests {
             (&[70.0, 0.0][..], &[65.5, 1.0][..])
         );
         for (names, expected) in [
-            (&["agee"][..], "is `age` meant?"),
-            (&["age", "age"], "named twice"),
+            (&["agee"][..], "Did you mean `age`?"),
+            (&["age", "age"], "listed twice"),
             (&["split"], "cannot be a covariate"),
         ] {
             let error = read_with(text, PhenotypeCoding::Auto, &named(names))
@@ -1181,6 +1233,10 @@ mod tests {
                 .to_string();
             assert!(error.contains(expected), "{error}");
         }
+    }
+
+    fn named(names: &[&str]) -> CovariateChoice {
+        CovariateChoice::Named(names.iter().map(|&name| name.to_owned()).collect())
     }
 
     fn cohort_of(
@@ -1215,14 +1271,12 @@ mod tests {
             ["(a column without a name)", "PCA", "bmi", "ancestry"]
         );
         assert_eq!(usual.people[1].family_id, None, "PLINK's family 0 is none");
-        let named = CovariateChoice::Named(vec!["bmi".into()]);
-        let named = cohort_of(&rows, header, &named, &MissingPolicies::default()).unwrap();
+        let bmi = cohort_of(&rows, header, &named(&["bmi"]), &MissingPolicies::default()).unwrap();
         assert_eq!(
-            (named.covariate_names, named.people[0].covariates[0]),
+            (bmi.covariate_names, bmi.people[0].covariates[0]),
             (vec!["bmi".to_owned()], 27.0)
         );
-        let unnamed = CovariateChoice::Named(vec![String::new()]);
-        let message = cohort_of(&rows, header, &unnamed, &MissingPolicies::default())
+        let message = cohort_of(&rows, header, &named(&[""]), &MissingPolicies::default())
             .unwrap_err()
             .to_string();
         assert!(
@@ -1233,20 +1287,19 @@ mod tests {
 
     /// 40 training and 20 test samples; the first `n` of each have no age.
     fn without_age(n: usize) -> Vec<String> {
-        let row = |index: usize| {
-            let (split, place) = if index < 40 {
-                ("train", index)
-            } else {
-                ("test", index - 40)
-            };
-            let age = if place < n {
-                "NA".to_owned()
-            } else {
-                (60 + index % 7).to_string()
-            };
-            format!("P{index},{},{split},{age}", index % 2)
-        };
-        (0..60).map(row).collect()
+        let train = (0..40).map(|index| (index, "train", index < n));
+        let test = (40..60).map(|index| (index, "test", index < 40 + n));
+        train
+            .chain(test)
+            .map(|(index, split, is_missing)| {
+                let age = if is_missing {
+                    "NA".to_owned()
+                } else {
+                    (60 + index % 7).to_string()
+                };
+                format!("P{index},{},{split},{age}", index % 2)
+            })
+            .collect()
     }
 
     fn read_without_age(n: usize, policy: MissingCovariates) -> Result<Cohort, Error> {
@@ -1268,10 +1321,10 @@ mod tests {
     fn a_few_samples_without_a_covariate_are_dropped_with_a_count_and_more_are_an_error() {
         let cohort = read_without_age(1, MissingCovariates::DropFew).unwrap();
         assert_eq!(cohort.people.len(), 58);
-        let told = cohort.summary().to_string();
+        let summary = cohort.summary().to_string();
         assert!(
-            told.contains("2 samples dropped: without a value of age (train 1, test 1)"),
-            "{told}"
+            summary.contains("2 samples dropped: without a value of age (train 1, test 1)"),
+            "{summary}"
         );
         let message = read_without_age(2, MissingCovariates::DropFew)
             .unwrap_err()
@@ -1318,21 +1371,7 @@ mod tests {
 
     #[test]
     fn samples_to_score_get_the_mean_of_the_training_samples_or_are_left_out_by_policy() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("new.csv");
-        fs::write(&path, "sample_id,age,sex\nA,NA,male\nB,70,female\nC,60,\n").unwrap();
-        let read = |covariates| {
-            let missing = MissingPolicies {
-                covariates,
-                ..MissingPolicies::default()
-            };
-            Cohort::read_covariates(
-                &path,
-                &[("age".into(), 65.5), ("sex".into(), 0.5)],
-                &missing,
-            )
-        };
-        let filled = read(MissingCovariates::Mean).unwrap();
+        let filled = read_samples_to_score(MissingCovariates::Mean).unwrap();
         let covariates: Vec<&[f64]> = filled
             .people
             .iter()
@@ -1343,13 +1382,15 @@ mod tests {
             filled.notes.filled,
             [("age".to_owned(), 1), ("sex".to_owned(), 1)]
         );
-        let dropped = read(MissingCovariates::Drop).unwrap();
+        let dropped = read_samples_to_score(MissingCovariates::Drop).unwrap();
         assert_eq!(
             (dropped.people.len(), dropped.people[0].sample_id.as_str()),
             (1, "B")
         );
         assert_eq!(dropped.notes.dropped[0].by_split, [0, 0, 2]);
-        let message = read(MissingCovariates::Error).unwrap_err().to_string();
+        let message = read_samples_to_score(MissingCovariates::Error)
+            .unwrap_err()
+            .to_string();
         assert!(
             message.contains("line 2, column `age`: no value")
                 && message.contains("--missing-covariates mean"),
@@ -1357,19 +1398,30 @@ mod tests {
         );
     }
 
+    fn read_samples_to_score(covariates: MissingCovariates) -> Result<Cohort, Error> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new.csv");
+        fs::write(&path, "sample_id,age,sex\nA,NA,male\nB,70,female\nC,60,\n").unwrap();
+        let means = [("age".into(), 65.5), ("sex".into(), 0.5)];
+        let missing = MissingPolicies {
+            covariates,
+            ..MissingPolicies::default()
+        };
+        Cohort::read_covariates(&path, &means, &missing)
+    }
+
+    /// A cohort of 60 samples, after a genotype file without the first `n` of them.
+    fn keep(n: usize, policy: MissingSamples) -> Result<Cohort, String> {
+        let mut cohort = read_without_age(0, MissingCovariates::DropFew).unwrap();
+        let present: Vec<String> = (n..60).map(|index| format!("P{index}")).collect();
+        cohort
+            .keep_present(&present, Path::new("a.vcf"), policy)
+            .map_err(|error| error.to_string())?;
+        Ok(cohort)
+    }
+
     #[test]
     fn samples_without_genotypes_are_dropped_or_refused_by_policy() {
-        let cohort = read_without_age(0, MissingCovariates::DropFew).unwrap();
-        let present = |from: usize| {
-            (from..60)
-                .map(|index| format!("P{index}"))
-                .collect::<Vec<_>>()
-        };
-        let keep = |from: usize, policy| {
-            let mut cohort = cohort.clone();
-            let kept = cohort.keep_present(&present(from), Path::new("a.vcf"), policy);
-            kept.map(|()| cohort).map_err(|error| error.to_string())
-        };
         let few = keep(2, MissingSamples::DropFew).unwrap();
         assert_eq!(
             (few.people.len(), few.notes.dropped[0].by_split),
@@ -1383,14 +1435,14 @@ mod tests {
         let message = keep(3, MissingSamples::DropFew).unwrap_err();
         assert!(
             message.contains(
-                "a.vcf: no sample `P0`; 3 of the 60 samples of the cohort are not in it (3 of 40 \
-                 train"
+                "a.vcf: no sample `P0`; 3 of the 60 samples of the cohort are not in this file (3 \
+                 of 40 train"
             ),
             "{message}"
         );
         assert!(keep(1, MissingSamples::Error).is_err());
         assert_eq!(keep(30, MissingSamples::Drop).unwrap().people.len(), 30);
-        assert!(keep(60, MissingSamples::Drop).is_err(), "nobody is left");
+        assert!(keep(60, MissingSamples::Drop).is_err(), "no sample is left");
         assert_eq!(keep(0, MissingSamples::Error).unwrap().notes.dropped, []);
     }
 
@@ -1407,8 +1459,8 @@ mod tests {
                 .require_both_classes(Split::Test, Path::new("c.csv"))
                 .unwrap_err()
                 .to_string(),
-            "c.csv: split test has 2 cases, 0 controls and 1 person of unknown phenotype; it \
-             needs at least one case and one control"
+            "c.csv: split test has 2 cases, 0 controls and 1 sample of unknown phenotype; it needs \
+             at least one case and one control"
         );
         assert!(
             cohort

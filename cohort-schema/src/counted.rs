@@ -2,8 +2,8 @@
 
 use std::fmt::Display;
 
-/// `1 locus`, `2 loci`, `0 loci`: the number, and the form of the words that goes with it. The
-/// words may be a noun and its verb (`variant is`, `variants are`).
+/// The number with the singular or plural words: `1 locus`, `2 loci`, `0 loci`. The words may be a
+/// noun and its verb (`variant is`, `variants are`).
 ///
 /// ```
 /// use gf_cohort_schema::counted;

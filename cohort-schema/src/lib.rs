@@ -1,31 +1,31 @@
-//! The tables that the stages of gf-genomics hand to each other: their rows, their keys, and the
-//! checks on reading them.
+//! The tables that the stages of gf-genomics exchange: their rows, keys, and checks.
 //!
 //! | table | row | written by | read by |
 //! |---|---|---|---|
-//! | `cohort.csv` | [`Person`] in a [`Cohort`] | the user, `simulate` | `tokenize`, `train`, `prs` |
+//! | `cohort.csv` | [`Person`] in a [`Cohort`] | user, `simulate` | `tokenize`, `train`, `prs` |
 //! | `predictions.csv` | [`Prediction`] | `train`, `prs` | `evaluate` |
 //! | `cost.csv` | [`CostRow`] | `train`, `compress` | `evaluate` |
 //! | `scores.csv` | [`ScoreRow`] | `prs` | `evaluate` |
-//! | `auc.csv` | [`AucRow`] | `evaluate` | people and papers |
+//! | `auc.csv` | [`AucRow`] | `evaluate` | users |
 //! | `roc.csv` | [`RocPoint`] | `evaluate` | plots |
-//! | `strata.csv` | [`StratumRow`] | `evaluate` | people and papers |
+//! | `strata.csv` | [`StratumRow`] | `evaluate` | users |
 //! | `calibration.csv` | [`CalibrationRow`] | `evaluate` | plots |
 //! | `deciles.csv` | [`DecileRow`] | `evaluate` | plots |
 //! | `distribution.csv` | [`DistributionRow`] | `evaluate` | plots |
-//! | `folds.csv` | [`FoldRow`] | `evaluate` | people and papers |
-//! | `guards.csv` | [`GuardRow`] | `prs`, `evaluate` | `evaluate`, people |
+//! | `folds.csv` | [`FoldRow`] | `evaluate` | users |
+//! | `guards.csv` | [`GuardRow`] | `prs`, `evaluate` | `evaluate`, users |
 //! | `apoe.csv` | [`ApoeRow`] | `prs` | `evaluate` |
-//! | `explain.csv` | [`EffectRow`] | `explain` | people and papers |
-//! | `pairs.csv` | [`PairRow`] | `explain` | people and papers |
+//! | `explain.csv` | [`EffectRow`] | `explain` | users |
+//! | `pairs.csv` | [`PairRow`] | `explain` | users |
 //!
-//! The key of a person is `sample_id`, which is the sample's name in the VCF; the key of a
-//! prediction is (`sample_id`, `model`, `fold`). Every table that is written is CSV with a header,
-//! UTF-8, a point as decimal mark; what is read may also be as a spreadsheet saves it (see
-//! [`text`]). An empty cell is "unknown" or "undefined", never zero. [`json_schema`] describes each
-//! table; the checked-in copies are in `schemas/`.
+//! The key of a sample is `sample_id`, its name in the VCF. The key of a prediction is
+//! (`sample_id`, `model`, `fold`).
 //!
-//! A leaf: it knows no genomes, no tensors, no command line.
+//! Every table is written as CSV with a header, in UTF-8, with decimal points. Tables are also read
+//! in the formats that a spreadsheet saves (see [`text`]). An empty cell is "unknown" or
+//! "undefined", never zero. [`json_schema`] describes each table; the schemas are in `schemas/`.
+//!
+//! This crate does not depend on genomes, tensors or the command line.
 
 /// The example of the README is a test.
 #[cfg(doctest)]
@@ -92,8 +92,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What can be wrong with a table. Each message names the file, the place, what was found, and what
-/// to do.
+/// An error in a table. Each message has the file, the location, the finding and the next action.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The operating system could not read the file.
@@ -101,10 +100,10 @@ pub enum Error {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// The table as a whole is not what it should be.
+    /// The table as a whole is wrong.
     #[error("{}: {reason}", path.display())]
     File {
         /// The file.

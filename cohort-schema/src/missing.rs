@@ -1,6 +1,6 @@
-//! Missing values of a cohort table: which cells have none, and what is done with their samples.
+//! Missing values of a cohort table: cells without a value, and the policies for their samples.
 //!
-//! | cell | where it is missing |
+//! | cell | columns where it is a missing value |
 //! |---|---|
 //! | empty, `.`, `NA`, `NaN`, `N/A`, `NULL`, ... ([`is_missing`]) | everywhere |
 //! | `0`, `9`, `-9` | in sex; `0` is female where the column has 0 and 1 only |
@@ -13,36 +13,38 @@ use serde::{Deserialize, Serialize};
 
 use crate::{CohortColumn, Error, counted, text};
 
-/// Ways to write that there is no value, in lower case.
+/// Spellings of a missing value, in lower case.
 const MISSING: [&str; 21] = [
     "", ".", "na", "nan", "-nan", "+nan", "n/a", "#n/a", "#na", "#n/a n/a", "n.a.", "<na>", "null",
     "#null!", "none", "nil", "missing", "unknown", "?", "-", "--",
 ];
-/// Numbers that tables write for a missing value; -9 is PLINK's.
+/// Numbers that tables use for a missing value; -9 is PLINK's.
 pub(crate) const CODES: [f64; 4] = [-9.0, -99.0, -999.0, -9999.0];
-/// Further ones that are no age.
+/// Further codes for a missing age.
 const CODES_OF_AGE: [f64; 4] = [-1.0, 999.0, 9999.0, -99999.0];
-/// Levels of a column of categories: whole numbers up to this one.
+/// The largest level of a column of categories, whose levels are whole numbers from 0.
 const LARGEST_LEVEL: f64 = 20.0;
 
-/// The largest share of a split whose samples are dropped without being asked.
+/// The largest fraction of a split whose samples are dropped by default.
 pub const FEW: f64 = 0.05;
 
-/// Whether a cell states no value in any column.
+/// Whether a cell is a missing value in every column.
 #[must_use]
 pub fn is_missing(cell: &str) -> bool {
     MISSING.contains(&cell.trim().to_ascii_lowercase().as_str())
 }
 
-/// PLINK's missing value, as a whole or a decimal number.
+/// Whether a cell is -9, PLINK's missing value, as a whole or a decimal number.
 pub(crate) fn is_minus_nine(cell: &str) -> bool {
     number(cell) == Some(-9.0)
 }
 
-/// Notes pairs of samples without a kinship, as programs write pairs that share no genotypes.
+/// Prints a note about pairs of samples without a kinship coefficient.
+///
+/// Programs leave out the coefficient of pairs without common genotypes.
 ///
 /// # Errors
-/// No pair has a kinship.
+/// No pair has a kinship coefficient.
 pub fn note_pairs_without_kinship(
     path: &Path,
     n_without: usize,
@@ -50,60 +52,61 @@ pub fn note_pairs_without_kinship(
 ) -> Result<(), Error> {
     if n_without > 0 && n_known == 0 {
         let reason = format!(
-            "none of {n_without} pairs of these samples has a kinship; were they worked out from \
-             enough variants?"
+            "none of {n_without} pairs of these samples has a kinship coefficient; compute the \
+             kinships from more variants"
         );
         return Err(Error::file(path, reason));
     }
     if n_without > 0 {
         text::note(format!(
-            "{}: {} of these samples without a kinship, not looked at",
+            "{}: {} no kinship coefficient and {} not checked",
             path.display(),
-            counted(n_without, "pair", "pairs")
+            counted(n_without, "pair of samples has", "pairs of samples have"),
+            if n_without == 1 { "was" } else { "were" }
         ));
     }
     Ok(())
 }
 
-/// A finite number; `None` for any other text.
+/// The value of a cell that is a finite number.
 pub(crate) fn number(cell: &str) -> Option<f64> {
     cell.parse().ok().filter(|number: &f64| number.is_finite())
 }
 
-/// What happens to samples of the cohort without genotypes.
+/// Policy for samples of the cohort without genotypes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MissingSamples {
-    /// They are dropped where they are at most 5 % of their split, and refused where they are more.
+    /// Drop these samples if they are at most 5 % of their split; otherwise stop with an error.
     #[default]
     DropFew,
-    /// They are refused.
+    /// Stop with an error.
     Error,
-    /// They are dropped.
+    /// Drop these samples.
     Drop,
 }
 
-/// What happens to samples without a value of a covariate.
+/// Policy for samples without a value of a covariate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MissingCovariates {
-    /// They are dropped where they are at most 5 % of their split, and refused where they are more.
+    /// Drop these samples if they are at most 5 % of their split; otherwise stop with an error.
     #[default]
     DropFew,
-    /// They are refused.
+    /// Stop with an error.
     Error,
-    /// They are dropped.
+    /// Drop these samples.
     Drop,
-    /// They get the mean of the training samples.
+    /// Use the mean of the training samples.
     Mean,
 }
 
-/// Numbers that stand for a missing value in covariates, as the user states them.
+/// Numbers that the user states as codes for a missing value in covariates.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Stated", into = "Vec<String>")]
 pub struct MissingValues(Vec<String>);
 
-/// One cell or several, as numbers or as texts.
+/// The serialized form of [`MissingValues`]: one cell or several, as numbers or texts.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Stated {
@@ -126,16 +129,17 @@ impl TryFrom<Stated> for MissingValues {
             Stated::One(cell) => vec![cell],
             Stated::Several(cells) => cells,
         };
-        let text = |cell: Cell| match cell {
-            Cell::Number(number) => number.to_string(),
-            Cell::Text(text) => text,
-        };
-        cells
-            .into_iter()
-            .map(text)
-            .collect::<Vec<_>>()
-            .join(",")
-            .parse()
+        let texts: Vec<String> = cells.into_iter().map(Cell::into_text).collect();
+        texts.join(",").parse()
+    }
+}
+
+impl Cell {
+    fn into_text(self) -> String {
+        match self {
+            Self::Number(number) => number.to_string(),
+            Self::Text(text) => text,
+        }
     }
 }
 
@@ -154,11 +158,11 @@ impl FromStr for MissingValues {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let mut texts: Vec<String> = text.split(',').map(|text| text.trim().to_owned()).collect();
-        let is_none = |text: &String| text.eq_ignore_ascii_case("none");
-        if texts.iter().any(is_none) && texts.len() > 1 {
-            return Err("`none` states that no number is a missing value: give it alone".into());
+        let has_none = texts.iter().any(|text| text.eq_ignore_ascii_case("none"));
+        if has_none && texts.len() > 1 {
+            return Err("`none` means that no number is a missing value, so give it alone".into());
         }
-        texts.retain(|text| !is_none(text) && !text.is_empty());
+        texts.retain(|text| !text.eq_ignore_ascii_case("none") && !text.is_empty());
         Ok(Self(texts))
     }
 }
@@ -173,19 +177,20 @@ impl MissingValues {
     /// Whether a cell is one of them, as a number or as a text.
     #[must_use]
     pub fn has(&self, cell: &str) -> bool {
-        let is_same = |text: &String| match (number(text), number(cell)) {
-            (Some(stated), Some(found)) => (stated - found).abs() < f64::EPSILON,
-            _ => text.eq_ignore_ascii_case(cell),
-        };
-        self.0.iter().any(is_same)
+        self.0
+            .iter()
+            .any(|text| match (number(text), number(cell)) {
+                (Some(code), Some(value)) => (code - value).abs() < f64::EPSILON,
+                _ => text.eq_ignore_ascii_case(cell),
+            })
     }
 }
 
-/// How missing values are read, and what is done about them.
+/// How missing values are read, and the policies for them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MissingPolicies {
-    /// Cells of phenotype and covariates that are missing too; undecided when `None`.
+    /// Further cells of phenotype and covariates that are missing values; `None` if not stated.
     pub value: Option<MissingValues>,
     /// Samples without a value of a covariate.
     pub covariates: MissingCovariates,
@@ -194,7 +199,7 @@ pub struct MissingPolicies {
 }
 
 impl MissingPolicies {
-    /// Samples without a value of a covariate are refused.
+    /// The policies that refuse samples with a missing covariate.
     #[must_use]
     pub fn strict() -> Self {
         Self {
@@ -224,7 +229,7 @@ pub struct CovariateReader<'m> {
 }
 
 impl<'m> CovariateReader<'m> {
-    /// A reader for a column, by its name and all its cells.
+    /// A reader for a column, chosen by its name and all its cells.
     pub fn new<'c>(
         name: &str,
         cells: impl Iterator<Item = &'c str> + Clone,
@@ -241,7 +246,7 @@ impl<'m> CovariateReader<'m> {
         Self { role, stated }
     }
 
-    /// A reader for the column SEX of PLINK's `.fam` and `.psam`: 1 is male, 2 is female, 0 is
+    /// A reader for the column SEX of PLINK's `.fam` and `.psam`: 1 is male, 2 is female and 0 is
     /// always unknown.
     #[must_use]
     pub fn sex_of_plink(stated: Option<&'m MissingValues>) -> Self {
@@ -253,7 +258,7 @@ impl<'m> CovariateReader<'m> {
         }
     }
 
-    /// Whether 0 is read as female in this column, as it has 0 and 1 only.
+    /// Whether 0 is read as female in this column, because the column has only 0 and 1.
     #[must_use]
     pub fn zero_is_female(&self) -> bool {
         self.role
@@ -262,7 +267,7 @@ impl<'m> CovariateReader<'m> {
             }
     }
 
-    /// Notes for the user that 0 is read as female, where the column has a 0 that is.
+    /// Prints a note where a 0 is read as female.
     pub fn note_zero_is_female<'c>(
         &self,
         path: &Path,
@@ -271,18 +276,19 @@ impl<'m> CovariateReader<'m> {
     ) {
         if self.zero_is_female() && cells.any(|cell| cell == "0") {
             text::note(format!(
-                "{}: `{name}` has 0 and 1 only, so 0 is read as female; if it is unknown, leave \
+                "{}: `{name}` has only 0 and 1, so 0 is read as female. If 0 means unknown, leave \
                  these cells empty",
                 path.display()
             ));
         }
     }
 
-    /// The value of a cell; `None` where it is missing. For sex 1 is male and 0 is female, however
-    /// they are written.
+    /// The value of a cell; `None` where it is missing.
+    ///
+    /// For the sex, 1 is male and 0 is female, for every coding of the column.
     ///
     /// # Errors
-    /// A text that is no number, or a number that may stand for a missing value.
+    /// A text that is not a number, or a number that may be a code for a missing value.
     pub fn read(&self, cell: &str) -> Result<Option<f64>, String> {
         if is_missing(cell) || self.stated.is_some_and(|stated| stated.has(cell)) {
             return Ok(None);
@@ -307,25 +313,28 @@ impl<'m> CovariateReader<'m> {
     }
 }
 
-/// Asks what a number is that tables write for a missing value.
+/// The reason against a number that may be a code for a missing value.
 pub(crate) fn may_be_missing(cell: &str) -> String {
     format!(
-        "`{cell}` may be a number or a code for a missing value: state the codes of missing values \
-         (--missing-value {cell}), or that there are none (--missing-value none)"
+        "`{cell}` may be a number or a code for a missing value. Give --missing-value {cell} if it \
+         is a code, or --missing-value none if it is a number"
     )
 }
 
-/// Whether a cell of a column of sexes states none.
+/// Whether a cell of a column of sexes has no value.
 pub(crate) fn is_unknown_sex(cell: &str, zero_is_female: bool) -> bool {
     is_missing(cell) || matches!(sex(cell, zero_is_female), Ok(None))
 }
 
-/// Words and PLINK's 1 and 2 leave 0 for unknown; without them 0 and 1 are female and male.
+/// Whether 0 means female in a column of sexes.
+///
+/// A column with words or with PLINK's code 2 has other codes for female, so that 0 is unknown. A
+/// column with only 0 and 1 has 0 for female and 1 for male.
 pub(crate) fn zero_is_female<'c>(mut cells: impl Iterator<Item = &'c str>) -> bool {
-    let decides = |cell: &str| {
-        !is_missing(cell) && number(cell).is_none_or(|value| (value - 2.0).abs() < f64::EPSILON)
-    };
-    !cells.any(decides)
+    !cells.any(|cell| {
+        let is_word_or_2 = number(cell).is_none_or(|value| (value - 2.0).abs() < f64::EPSILON);
+        !is_missing(cell) && is_word_or_2
+    })
 }
 
 /// 1 for male, 0 for female, `None` where it is missing.
@@ -341,12 +350,12 @@ pub(crate) fn sex(cell: &str, zero_is_female: bool) -> Result<Option<f64>, Strin
         Some(0.0) => Ok(zero_is_female.then_some(0.0)),
         Some(9.0 | -9.0) => Ok(None),
         _ => Err(format!(
-            "`{cell}` is not a sex; write male or female, or 1 (male) and 2 (female)"
+            "`{cell}` is not a sex; write male or female, or 1 (male) or 2 (female)"
         )),
     }
 }
 
-/// A few whole numbers, each of them in two samples or more on average.
+/// Whether a column has a few whole numbers, each in at least two samples on average.
 fn are_categories<'c>(cells: impl Iterator<Item = &'c str>) -> bool {
     let mut levels = BTreeSet::new();
     let mut n_cells = 0;
@@ -402,10 +411,11 @@ mod tests {
             ["0", "1", "2", "NA"].map(|cell| reader.read(cell).unwrap()),
             [None, Some(1.0), Some(0.0), None]
         );
-        let of_a_table = |cells: [&'static str; 2]| {
-            CovariateReader::new("sex", cells.into_iter(), None).zero_is_female()
-        };
-        assert!(of_a_table(["0", "1"]) && !of_a_table(["0", "2"]) && !reader.zero_is_female());
+        let of_zero_and_one = CovariateReader::new("sex", ["0", "1"].into_iter(), None);
+        let of_zero_and_two = CovariateReader::new("sex", ["0", "2"].into_iter(), None);
+        assert!(of_zero_and_one.zero_is_female());
+        assert!(!of_zero_and_two.zero_is_female());
+        assert!(!reader.zero_is_female());
     }
 
     #[test]

@@ -1,6 +1,10 @@
-//! `auc.csv` and `roc.csv`: how well each model tells cases from controls. An undefined value is
-//! empty, with the reason beside it. `cost.csv`: what each model costs. `scores.csv`: what each
-//! published score is. `training_log.csv`: how a model was trained.
+//! Tables about the performance and the cost of models.
+//!
+//! - `auc.csv` and `roc.csv`: discrimination of cases and controls. An undefined value is empty,
+//!   with a reason in the same row.
+//! - `cost.csv`: parameters, operations and memory of each model.
+//! - `scores.csv`: the published polygenic scores.
+//! - `training_log.csv`: loss and AUC by epoch.
 
 use std::path::Path;
 
@@ -14,110 +18,118 @@ use crate::{
     table::{CsvTable, Row},
 };
 
-/// Area under the ROC curve of one model on one split, and its difference to one other model on the
-/// same people.
+/// Performance of one model on one split, and its difference from a reference model on the same
+/// samples.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AucRow {
-    /// The model evaluated.
+    /// Name of the model.
     pub model: String,
-    /// The split it was evaluated on.
+    /// Split on which the model was evaluated.
     pub split: Split,
-    /// People with the disease.
+    /// Number of cases.
     pub n_cases: usize,
-    /// People without.
+    /// Number of controls.
     pub n_controls: usize,
-    /// Probability that a case scores above a control, ties counted half.
+    /// Area under the ROC curve: the probability that a case scores above a control. Ties count
+    /// half.
     #[schemars(range(min = 0.0, max = 1.0))]
     #[serde(serialize_with = "six_decimals")]
     pub auroc: Option<f64>,
-    /// Lower end of the 95 % interval, by DeLong's method or of families resampled.
+    /// Lower bound of the 95 % confidence interval, by DeLong's method or by resampling of
+    /// families.
     #[schemars(range(min = 0.0, max = 1.0))]
     #[serde(serialize_with = "six_decimals")]
     pub ci_low: Option<f64>,
-    /// Upper end.
+    /// Upper bound of this interval.
     #[schemars(range(min = 0.0, max = 1.0))]
     #[serde(serialize_with = "six_decimals")]
     pub ci_high: Option<f64>,
-    /// The model this one is compared to; empty for that model itself.
+    /// Name of the reference model; empty for the reference model itself.
     pub compared_to: Option<String>,
-    /// `auroc` minus that of `compared_to`.
+    /// `auroc` minus the `auroc` of the reference model.
     #[schemars(range(min = -1.0, max = 1.0))]
     #[serde(serialize_with = "six_decimals")]
     pub delta_auroc: Option<f64>,
-    /// Lower end of the difference's 95 % interval.
+    /// Lower bound of the 95 % confidence interval of `delta_auroc`.
     #[schemars(range(min = -1.0, max = 1.0))]
     #[serde(serialize_with = "six_decimals")]
     pub delta_ci_low: Option<f64>,
-    /// Upper end.
+    /// Upper bound of this interval.
     #[schemars(range(min = -1.0, max = 1.0))]
     #[serde(serialize_with = "six_decimals")]
     pub delta_ci_high: Option<f64>,
-    /// Two-sided p-value of the paired test, of the same method, that the difference is zero; 0
-    /// stands for less than 1e-300.
+    /// Two-sided p-value of the paired test that `delta_auroc` is zero, by the method of the
+    /// interval. A value of 0 means less than 1e-300.
     #[schemars(range(min = 0.0, max = 1.0))]
     #[serde(serialize_with = "p_value")]
     pub p_value: Option<f64>,
-    /// Why a value is empty or needs care; empty otherwise.
+    /// Reason why a value is empty or needs care; empty if there is none.
     pub reason: Option<String>,
-    /// Values over all parameters of the model; empty, as all that follow, where no `cost.csv`
-    /// lies beside its predictions.
+    /// Number of values in all parameters of the model. The columns from `parameters` to `bytes`
+    /// are empty if there is no `cost.csv` next to the predictions.
     pub parameters: Option<u64>,
-    /// Scalar multiplications of a forward pass of one sequence.
+    /// Number of scalar multiplications in a forward pass of one sequence.
     pub multiplications: Option<u64>,
-    /// Scalar additions.
+    /// Number of scalar additions in a forward pass of one sequence.
     pub additions: Option<u64>,
-    /// Energy of both in pJ.
+    /// Energy of these multiplications and additions in pJ.
     #[schemars(range(min = 0.0))]
     #[serde(serialize_with = "one_decimal")]
     pub energy_pj: Option<f64>,
-    /// Memory of parameters and activations.
+    /// Memory for parameters and activations in bytes.
     pub bytes: Option<u64>,
-    /// Place of the model among those a reviewer expects, 0 to 5: see [`rung`](crate::rung).
+    /// Rank of the model in the comparison, from 0 (covariates) to 5 (stacked models): see
+    /// [`rung`](crate::rung).
     #[schemars(range(max = 5))]
     pub row: Option<u8>,
-    /// Area under the precision-recall curve (average precision, as scikit-learn has it).
+    /// Area under the precision-recall curve: average precision, as in scikit-learn.
     #[schemars(range(min = 0.0, max = 1.0))]
     #[serde(serialize_with = "six_decimals")]
     pub auprc: Option<f64>,
-    /// Odds ratio for one standard deviation of the logit, of a logistic regression on it alone.
+    /// Odds ratio per standard deviation of the logit, from a logistic regression on the logit
+    /// alone.
     #[schemars(range(min = 0.0))]
     #[serde(serialize_with = "six_decimals")]
     pub or_per_sd: Option<f64>,
-    /// Lower end of Wald's 95 % interval.
+    /// Lower bound of the 95 % Wald confidence interval of `or_per_sd`.
     #[schemars(range(min = 0.0))]
     #[serde(serialize_with = "six_decimals")]
     pub or_ci_low: Option<f64>,
-    /// Upper end.
+    /// Upper bound of this interval.
     #[schemars(range(min = 0.0))]
     #[serde(serialize_with = "six_decimals")]
     pub or_ci_high: Option<f64>,
-    /// Nagelkerke's R2 of the same regression.
+    /// Nagelkerke's R2 of this logistic regression.
     #[serde(serialize_with = "six_decimals")]
     pub nagelkerke_r2: Option<f64>,
-    /// R2 on the liability scale at the stated prevalence (Lee et al. 2012); empty without one.
+    /// R2 on the liability scale at the stated prevalence (Lee et al. 2012); empty without a
+    /// prevalence.
     #[serde(serialize_with = "six_decimals")]
     pub liability_r2: Option<f64>,
-    /// Mean squared difference of probability and outcome.
+    /// Brier score: mean squared difference between probability and outcome.
     #[schemars(range(min = 0.0, max = 1.0))]
     #[serde(serialize_with = "six_decimals")]
     pub brier: Option<f64>,
-    /// Slope of the outcome on the logit; 1 is right, below 1 is too sure.
+    /// Calibration slope: slope of a logistic regression of the outcome on the logit. The ideal
+    /// value is 1; below 1, the probabilities are too extreme.
     #[serde(serialize_with = "six_decimals")]
     pub calibration_slope: Option<f64>,
-    /// Intercept of the outcome with the logit as offset; 0 is right.
+    /// Calibration intercept: intercept of a logistic regression with the logit as offset. The
+    /// ideal value is 0.
     #[serde(serialize_with = "six_decimals")]
     pub calibration_intercept: Option<f64>,
-    /// Share of a published score's variants that were found.
+    /// Fraction of the variants of a published score that were found in the genotypes.
     #[schemars(range(min = 0.0, max = 1.0))]
     #[serde(serialize_with = "six_decimals")]
     pub match_rate: Option<f64>,
-    /// `nagelkerke_r2` minus that of `prs-covariates` on the same people: what the genomes add.
+    /// `nagelkerke_r2` minus the `nagelkerke_r2` of `prs-covariates` on the same samples: the gain
+    /// from genotypes.
     #[serde(serialize_with = "six_decimals")]
     pub incremental_r2: Option<f64>,
 }
 
 impl AucRow {
-    /// A row of counts, all else undefined.
+    /// A row with counts and without any defined value.
     #[must_use]
     pub fn undefined(model: &str, split: Split, n_cases: usize, n_controls: usize) -> Self {
         Self {
@@ -155,77 +167,77 @@ impl AucRow {
     }
 }
 
-/// One corner of a ROC curve: the rates when everyone with a logit of at least `threshold` is
+/// One point of a ROC curve: the rates if every sample with a logit of at least `threshold` is
 /// called a case.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RocPoint {
-    /// The model.
+    /// Name of the model.
     pub model: String,
-    /// The split it was evaluated on.
+    /// Split on which the model was evaluated.
     pub split: Split,
-    /// A logit; empty for the first point, where no one is called a case.
+    /// Threshold of the logit; empty for the first point, where no sample is called a case.
     #[serde(serialize_with = "nine_digits")]
     pub threshold: Option<f64>,
-    /// Share of the controls called cases (1 - specificity).
+    /// Fraction of the controls that are called cases (1 - specificity).
     #[schemars(range(min = 0.0, max = 1.0))]
     #[serde(serialize_with = "six_decimals")]
     pub false_positive_rate: f64,
-    /// Share of the cases called cases (sensitivity).
+    /// Fraction of the cases that are called cases (sensitivity).
     #[schemars(range(min = 0.0, max = 1.0))]
     #[serde(serialize_with = "six_decimals")]
     pub true_positive_rate: f64,
 }
 
-/// What a forward pass of one sequence costs a model: one haplotype at each locus, and the
+/// Cost of a forward pass of a model on one sequence: one haplotype at each locus, and the
 /// classifier once.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CostRow {
-    /// The model, as in `predictions.csv`.
+    /// Name of the model, as in `predictions.csv`.
     pub model: String,
-    /// Values over all its parameters.
+    /// Number of values in all parameters of the model.
     pub parameters: u64,
-    /// Scalar multiplications.
+    /// Number of scalar multiplications in a forward pass of one sequence.
     pub multiplications: u64,
-    /// Scalar additions.
+    /// Number of scalar additions in a forward pass of one sequence.
     pub additions: u64,
-    /// Energy of both in pJ.
+    /// Energy of these multiplications and additions in pJ.
     #[schemars(range(min = 0.0))]
     pub energy_pj: f64,
-    /// Memory of parameters and activations.
+    /// Memory for parameters and activations in bytes.
     pub bytes: u64,
 }
 
-/// A published polygenic score, and how much of it is in the genomes of a cohort.
+/// A published polygenic score, and how many of its variants are in the genotypes of a cohort.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ScoreRow {
-    /// The baseline made of it, as in `predictions.csv`.
+    /// Name of the baseline made from the score, as in `predictions.csv`.
     pub model: String,
-    /// Its accession in the PGS Catalog, or the name of its file.
+    /// Accession in the PGS Catalog, or the name of the scoring file.
     pub accession: String,
-    /// The name its authors gave it.
+    /// Name of the score, as given by its authors.
     pub name: Option<String>,
-    /// The trait it was made for.
+    /// Trait for which the score was developed.
     pub trait_reported: Option<String>,
-    /// Build of the positions used; empty where the file does not say.
+    /// Genome build of the positions used; empty if the file does not state it.
     pub genome_build: Option<String>,
-    /// The positions used are the harmonised ones.
+    /// Whether the harmonised positions were used.
     pub harmonised: bool,
-    /// Rows of the file.
+    /// Number of rows of the scoring file.
     pub n_variants: u64,
-    /// Rows whose genotypes are in the score.
+    /// Number of rows whose genotypes are used in the score.
     pub n_matched: u64,
-    /// Their share.
+    /// `n_matched` divided by `n_variants`.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub match_rate: f64,
-    /// The study that made it, as the file cites it.
+    /// Study that developed the score, as cited in the scoring file.
     pub study: Option<String>,
 }
 
 /// Reads and checks a `cost.csv`. Further columns are allowed.
 ///
 /// # Errors
-/// A file that cannot be read or has no rows; a missing column; a cell that is not what its column
-/// holds.
+/// A file that cannot be read or has no rows; a missing column; a cell that does not fit its
+/// column.
 pub fn read_costs(path: &Path) -> Result<Vec<CostRow>, Error> {
     let table = CsvTable::read(path)?;
     let model = table.column("model")?;
@@ -234,29 +246,58 @@ pub fn read_costs(path: &Path) -> Result<Vec<CostRow>, Error> {
     let additions = table.column("additions")?;
     let energy_pj = table.column("energy_pj")?;
     let bytes = table.column("bytes")?;
-    let read = |row: Row<'_>| {
-        let count = |column: usize| {
-            let cell = row.required(column)?;
-            cell.parse::<u64>()
-                .map_err(|_| row.error(column, format!("`{cell}` is not a whole number")))
-        };
-        Ok(CostRow {
-            model: row.required(model)?.to_owned(),
-            parameters: count(parameters)?,
-            multiplications: count(multiplications)?,
-            additions: count(additions)?,
-            energy_pj: row.finite(energy_pj)?,
-            bytes: count(bytes)?,
+    table
+        .rows()
+        .map(|row| {
+            Ok(CostRow {
+                model: row.required(model)?.to_owned(),
+                parameters: whole_number(row, parameters)?,
+                multiplications: whole_number(row, multiplications)?,
+                additions: whole_number(row, additions)?,
+                energy_pj: row.finite(energy_pj)?,
+                bytes: whole_number(row, bytes)?,
+            })
         })
-    };
-    table.rows().map(read).collect()
+        .collect()
+}
+
+/// A cell that must be a whole number of at least 0.
+fn whole_number(row: Row<'_>, column: usize) -> Result<u64, Error> {
+    let cell = row.required(column)?;
+    cell.parse()
+        .map_err(|_| row.error(column, format!("`{cell}` is not a whole number")))
+}
+
+/// The text of a cell; `None` where it is empty.
+fn optional_text(row: Row<'_>, column: usize) -> Option<String> {
+    let cell = row.cell(column);
+    (!cell.is_empty()).then(|| cell.to_owned())
+}
+
+/// A cell that must be `true` or `false`.
+fn boolean(row: Row<'_>, column: usize) -> Result<bool, Error> {
+    match row.required(column)? {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        cell => Err(row.error(column, format!("`{cell}` is neither `true` nor `false`"))),
+    }
+}
+
+/// A cell that must be between 0 and 1.
+fn fraction(row: Row<'_>, column: usize) -> Result<f64, Error> {
+    let value = row.finite(column)?;
+    if (0.0..=1.0).contains(&value) {
+        Ok(value)
+    } else {
+        Err(row.error(column, format!("{value} is not between 0 and 1")))
+    }
 }
 
 /// Reads and checks a `scores.csv`. Further columns are allowed.
 ///
 /// # Errors
-/// A file that cannot be read or has no rows; a missing column; a cell that is not what its column
-/// holds.
+/// A file that cannot be read or has no rows; a missing column; a cell that does not fit its
+/// column.
 pub fn read_scores(path: &Path) -> Result<Vec<ScoreRow>, Error> {
     let table = CsvTable::read(path)?;
     let model = table.column("model")?;
@@ -269,92 +310,67 @@ pub fn read_scores(path: &Path) -> Result<Vec<ScoreRow>, Error> {
     let n_matched = table.column("n_matched")?;
     let match_rate = table.column("match_rate")?;
     let study = table.column("study")?;
-    let read = |row: Row<'_>| {
-        let text =
-            |column: usize| Some(row.cell(column).to_owned()).filter(|text| !text.is_empty());
-        let count = |column: usize| {
-            let cell = row.required(column)?;
-            cell.parse::<u64>()
-                .map_err(|_| row.error(column, format!("`{cell}` is not a whole number")))
-        };
-        let is_harmonised = match row.required(harmonised)? {
-            "true" => true,
-            "false" => false,
-            cell => {
-                return Err(row.error(
-                    harmonised,
-                    format!("`{cell}` is neither `true` nor `false`"),
-                ));
-            }
-        };
-        let rate = row.finite(match_rate)?;
-        if !(0.0..=1.0).contains(&rate) {
-            return Err(row.error(match_rate, format!("{rate} is not between 0 and 1")));
-        }
-        Ok(ScoreRow {
-            model: row.required(model)?.to_owned(),
-            accession: row.required(accession)?.to_owned(),
-            name: text(name),
-            trait_reported: text(trait_reported),
-            genome_build: text(genome_build),
-            harmonised: is_harmonised,
-            n_variants: count(n_variants)?,
-            n_matched: count(n_matched)?,
-            match_rate: rate,
-            study: text(study),
+    table
+        .rows()
+        .map(|row| {
+            // These two are checked first, so that their errors come first.
+            let harmonised = boolean(row, harmonised)?;
+            let match_rate = fraction(row, match_rate)?;
+            Ok(ScoreRow {
+                model: row.required(model)?.to_owned(),
+                accession: row.required(accession)?.to_owned(),
+                name: optional_text(row, name),
+                trait_reported: optional_text(row, trait_reported),
+                genome_build: optional_text(row, genome_build),
+                harmonised,
+                n_variants: whole_number(row, n_variants)?,
+                n_matched: whole_number(row, n_matched)?,
+                match_rate,
+                study: optional_text(row, study),
+            })
         })
-    };
-    table.rows().map(read).collect()
+        .collect()
 }
 
-/// What is shown of an epoch in `training_log.csv`.
+/// The columns of `training_log.csv` that the report shows, for one epoch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrainingRow {
     /// 1-based member of the bundle: a fold, or a seed of an ensemble.
     pub member: u64,
-    /// 1-based.
+    /// 1-based epoch.
     pub epoch: u64,
-    /// Mean loss over the people trained on.
+    /// Mean loss over the training samples.
     pub train_loss: f64,
-    /// AUROC on the people who choose the epoch.
+    /// AUROC on the validation samples, which choose the epoch.
     pub validation_auroc: f64,
-    /// Their mean loss.
+    /// Mean loss over the validation samples.
     pub validation_loss: f64,
 }
 
 /// Reads and checks a `training_log.csv`. Further columns are allowed.
 ///
 /// # Errors
-/// A file that cannot be read or has no rows; a missing column; a cell that is not what its column
-/// holds.
+/// A file that cannot be read or has no rows; a missing column; a cell that does not fit its
+/// column.
 pub fn read_training_log(path: &Path) -> Result<Vec<TrainingRow>, Error> {
     let table = CsvTable::read(path)?;
-    let mut columns = [0; 5];
-    for (column, name) in columns.iter_mut().zip([
-        "member",
-        "epoch",
-        "train_loss",
-        "validation_auroc",
-        "validation_loss",
-    ]) {
-        *column = table.column(name)?;
-    }
-    let [member, epoch, train_loss, validation_auroc, validation_loss] = columns;
-    let read = |row: Row<'_>| {
-        let count = |column: usize| {
-            let cell = row.required(column)?;
-            cell.parse::<u64>()
-                .map_err(|_| row.error(column, format!("`{cell}` is not a whole number")))
-        };
-        Ok(TrainingRow {
-            member: count(member)?,
-            epoch: count(epoch)?,
-            train_loss: row.finite(train_loss)?,
-            validation_auroc: row.finite(validation_auroc)?,
-            validation_loss: row.finite(validation_loss)?,
+    let member = table.column("member")?;
+    let epoch = table.column("epoch")?;
+    let train_loss = table.column("train_loss")?;
+    let validation_auroc = table.column("validation_auroc")?;
+    let validation_loss = table.column("validation_loss")?;
+    table
+        .rows()
+        .map(|row| {
+            Ok(TrainingRow {
+                member: whole_number(row, member)?,
+                epoch: whole_number(row, epoch)?,
+                train_loss: row.finite(train_loss)?,
+                validation_auroc: row.finite(validation_auroc)?,
+                validation_loss: row.finite(validation_loss)?,
+            })
         })
-    };
-    table.rows().map(read).collect()
+        .collect()
 }
 
 #[cfg(test)]

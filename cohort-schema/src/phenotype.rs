@@ -1,4 +1,4 @@
-//! Case or control, and the ways a phenotype column writes them.
+//! Case or control, and the notations of a phenotype column.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use crate::{
     missing::{is_minus_nine, is_missing, number},
 };
 
-/// Whether a person has the disease. Unknown is an empty cell.
+/// Phenotype of a sample: case or control. An unknown phenotype is an empty cell.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
@@ -36,17 +36,16 @@ impl fmt::Display for Phenotype {
     }
 }
 
-/// How the phenotype column is written. Words for a case ([`CASE_WORDS`]) or a control
+/// Notation of the phenotype column. Words for a case ([`CASE_WORDS`]) or a control
 /// ([`CONTROL_WORDS`]) are read in both codings. A missing value and `-9` are an unknown phenotype
 /// in both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PhenotypeCoding {
-    /// Words or `0`/`1`, but one of the two throughout a file.
+    /// Words or `0`/`1`, but only one of these in a file.
     #[default]
     Auto,
-    /// Words or PLINK's `1` = control, `2` = case, `0` = unknown, but one of the two throughout a
-    /// file.
+    /// Words or PLINK's `1` = control, `2` = case, `0` = unknown, but only one of these in a file.
     Plink12,
 }
 
@@ -64,7 +63,7 @@ pub const CONTROL_WORDS: [&str; 8] = [
     "ctrl",
 ];
 
-/// The two ways of writing, one of which a column keeps to.
+/// The two notations; a column uses only one of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Notation {
     Words,
@@ -88,7 +87,7 @@ impl<'m> PhenotypeReader<'m> {
         }
     }
 
-    /// The phenotype of one cell, or why it cannot be told.
+    /// The phenotype of one cell, or the reason why the cell cannot be read.
     pub(crate) fn read(&mut self, cell: &str) -> Result<Option<Phenotype>, String> {
         let is_stated = self.stated.is_some_and(|stated| stated.has(cell));
         if is_missing(cell) || is_minus_nine(cell) || is_stated {
@@ -109,29 +108,31 @@ impl<'m> PhenotypeReader<'m> {
             Ok(phenotype)
         } else {
             Err(format!(
-                "`{cell}` mixes words with numbers in one column; write one of the two throughout"
+                "`{cell}` mixes words with numbers in one column; use only one of them"
             ))
         }
     }
 }
 
 impl PhenotypeCoding {
-    /// The phenotype of a cell that is no word.
+    /// The phenotype of a cell that is not a word.
     fn of_digit(self, cell: &str) -> Result<Option<Phenotype>, String> {
         match (self, cell) {
             (Self::Plink12, "1") | (Self::Auto, "0") => Ok(Some(Phenotype::Control)),
             (Self::Plink12, "2") | (Self::Auto, "1") => Ok(Some(Phenotype::Case)),
             (Self::Plink12, "0") => Ok(None),
             (Self::Plink12, _) => Err(format!(
-                "`{cell}` is not in PLINK's coding; write 1 (control), 2 (case), or 0, -9 or \
-                 nothing (unknown)"
+                "`{cell}` is not in PLINK's coding; write 1 (control), 2 (case), or 0, -9 or an \
+                 empty cell (unknown)"
             )),
-            (Self::Auto, "2") => Err("`2` looks like PLINK's coding (1 = control, 2 = case); if \
-                                      it is, say so with the phenotype coding plink12, otherwise \
-                                      write case or control"
-                .to_owned()),
+            (Self::Auto, "2") => Err(
+                "`2` looks like PLINK's coding (1 = control, 2 = case). If it is, choose the \
+                 phenotype coding plink12. Otherwise, write case or control"
+                    .to_owned(),
+            ),
             (Self::Auto, _) => Err(format!(
-                "`{cell}` is not a phenotype; write case or control, 1 or 0, or nothing (unknown)"
+                "`{cell}` is not a phenotype; write case or control, 1 or 0, or leave the cell \
+                 empty (unknown)"
             )),
         }
     }

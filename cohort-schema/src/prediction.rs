@@ -1,5 +1,5 @@
-//! `predictions.csv`: what a model said about a person. The one row type that sequence models and
-//! baselines share, and all that `evaluate` reads, so that the comparison is fair by construction.
+//! `predictions.csv`: predictions of a model for samples. Sequence models and baselines write the
+//! same row type, and `evaluate` reads nothing else, so all models are compared in the same way.
 
 use std::{
     io::{self, Write},
@@ -16,28 +16,29 @@ use crate::{
     table::{CsvTable, Row},
 };
 
-/// One model's prediction for one person.
+/// Prediction of one model for one sample.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Prediction {
     /// The sample's name in the VCF and in `cohort.csv`.
     pub sample_id: String,
-    /// A preset (`linformer`, ...) or a baseline (`prs-...`, see [`is_baseline`]).
+    /// Name of the model: a preset (`linformer`, ...) or a baseline (`prs-...`, see
+    /// [`is_baseline`]).
     pub model: String,
-    /// The person's split in `cohort.csv`.
+    /// Split of the sample in `cohort.csv`.
     pub split: Split,
-    /// Cross-validation fold whose held-out part the person is in; empty without folds.
+    /// Cross-validation fold in which the sample was held out; empty without cross-validation.
     pub fold: Option<u32>,
-    /// Empty when unknown.
+    /// Phenotype of the sample; empty if unknown.
     pub phenotype: Option<Phenotype>,
-    /// Log-odds of being a case, finite; models are ranked by it.
+    /// Log odds of being a case, a finite number. The AUC ranks samples by it.
     #[serde(serialize_with = "nine_digits")]
     pub logit: f64,
     /// Probability of being a case.
     #[schemars(range(min = 0.0, max = 1.0))]
     #[serde(serialize_with = "nine_digits")]
     pub probability: f64,
-    /// What the model is in a comparison. Tables of earlier versions lack this column: there
-    /// `prs-` begins the names of baselines.
+    /// Role of the model in a comparison. Tables of earlier versions do not have this column; in
+    /// them, only the names of baselines begin with `prs-`.
     pub role: Role,
 }
 
@@ -52,7 +53,7 @@ const FIRST_COLUMNS: [&str; 7] = [
     "probability",
 ];
 
-/// The names of this program's baselines start so: `prs-covariates`, `prs-apoe`, `prs-dosages`,
+/// Prefix of the names of this program's baselines: `prs-covariates`, `prs-apoe`, `prs-dosages`,
 /// `prs-<scoring file id>`.
 pub const BASELINE_PREFIX: &str = "prs-";
 
@@ -62,15 +63,15 @@ pub fn probability(logit: f64) -> f64 {
     1.0 / (1.0 + (-logit).exp())
 }
 
-/// Logit of a probability, the inverse of [`probability`]. A probability of 0 or 1 has the logit of
-/// the nearest one that a number can hold next to 1.
+/// Logit of a probability, the inverse of [`probability`]. Probabilities of 0 and 1 are moved by
+/// the machine epsilon, so the logit is finite.
 #[must_use]
 pub fn logit(probability: f64) -> f64 {
     let inside = probability.clamp(f64::EPSILON, 1.0 - f64::EPSILON);
     (inside / (1.0 - inside)).ln()
 }
 
-/// Whether a name is one that this program keeps for its baselines.
+/// Whether a name is reserved for the baselines of this program.
 #[must_use]
 pub fn is_baseline(model: &str) -> bool {
     model.starts_with(BASELINE_PREFIX)
@@ -79,30 +80,32 @@ pub fn is_baseline(model: &str) -> bool {
 /// One row of a `predictions.csv` while it is read: a [`Prediction`] that owns no text.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PredictionRef<'a> {
-    /// As in [`Prediction`], like all that follow.
+    /// The sample's name, as in [`Prediction`].
     pub sample_id: &'a str,
     /// The model.
     pub model: &'a str,
-    /// The person's split.
+    /// Split of the sample.
     pub split: Split,
-    /// Fold that the person is in.
+    /// Cross-validation fold of the sample.
     pub fold: Option<u32>,
     /// `None` when unknown.
     pub phenotype: Option<Phenotype>,
-    /// Log-odds of being a case.
+    /// Log odds of being a case.
     pub logit: f64,
     /// Probability of being a case.
     pub probability: f64,
-    /// What the model is in a comparison.
+    /// Role of the model in a comparison.
     pub role: Role,
 }
 
 /// Reads and checks a `predictions.csv`, row by row. Further columns are allowed.
 ///
 /// # Errors
-/// A file that cannot be read or has no rows; a missing column; a cell that is not what its column
-/// holds (named with line and column), among them a logit that is not finite and a probability
-/// outside 0..1; what `visit` says.
+/// - A file that cannot be read or has no rows.
+/// - A missing column.
+/// - A cell that does not fit its column, such as a logit that is not finite or a probability
+///   outside 0 to 1.
+/// - An error of `visit`.
 pub fn each_prediction<E: From<Error>>(
     path: &Path,
     mut visit: impl FnMut(PredictionRef<'_>) -> Result<(), E>,
@@ -137,7 +140,7 @@ pub fn each_prediction<E: From<Error>>(
 /// All rows of a `predictions.csv`.
 ///
 /// # Errors
-/// As [`each_prediction`].
+/// See [`each_prediction`].
 pub fn read_predictions(path: &Path) -> Result<Vec<Prediction>, Error> {
     let mut predictions = Vec::new();
     each_prediction(path, |row| {
@@ -169,7 +172,7 @@ pub fn read_predictions(path: &Path) -> Result<Vec<Prediction>, Error> {
 }
 
 /// Writes `predictions.csv`: header always, `logit` and `probability` with nine significant digits
-/// (enough to tell any two `f32` apart).
+/// (enough to distinguish any two `f32`).
 ///
 /// # Errors
 /// When `out` cannot be written.
@@ -180,7 +183,7 @@ pub fn write_predictions<'a>(
     write_rows(out, rows)
 }
 
-/// The stated role, or that of the name in a table of an earlier version.
+/// The role in the table, or the role by name in a table of an earlier version.
 fn role_of(row: Row<'_>, model: usize, role: Option<usize>) -> Result<Role, Error> {
     match role {
         Some(column) => row
@@ -197,7 +200,7 @@ pub(crate) fn optional_fold(row: Row<'_>, column: usize) -> Result<Option<u32>, 
         cell => cell.parse().map(Some).map_err(|_| {
             row.error(
                 column,
-                format!("`{cell}` is not a fold number (0, 1, ... or nothing)"),
+                format!("`{cell}` is not a fold number; write 0, 1, ... or leave the cell empty"),
             )
         }),
     }
@@ -218,8 +221,8 @@ pub(crate) fn in_unit_interval(row: Row<'_>, column: usize) -> Result<f64, Error
     }
 }
 
-/// A logit as tables write it: plain decimals from 0.00001 to below a thousand million, scientific
-/// notation outside; `-0` as `0`.
+/// A logit as tables write it: plain decimals from 0.00001 to below 10^9, scientific notation
+/// outside this range, and `-0` as `0`.
 #[must_use]
 pub fn nine_significant_digits(number: f64) -> String {
     let number = number + 0.0;
@@ -326,7 +329,10 @@ mod tests {
                 "A,m,test,,case,inf,1",
                 "line 2, column `logit`: `inf` is not a finite number",
             ),
-            ("A,m,test,,case,,1", "line 2, column `logit`: is empty"),
+            (
+                "A,m,test,,case,,1",
+                "line 2, column `logit`: the cell is empty",
+            ),
             (
                 "A,m,test,,case,2,1.2",
                 "line 2, column `probability`: `1.2` is not a probability",
@@ -335,7 +341,10 @@ mod tests {
                 "A,m,test,x,case,2,0.9",
                 "line 2, column `fold`: `x` is not a fold number",
             ),
-            ("A,,test,,case,2,0.9", "line 2, column `model`: is empty"),
+            (
+                "A,,test,,case,2,0.9",
+                "line 2, column `model`: the cell is empty",
+            ),
             (
                 "A,m,tset,,case,2,0.9",
                 "line 2, column `split`: `tset` is not a split",

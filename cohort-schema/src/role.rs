@@ -1,4 +1,4 @@
-//! What a model is in a comparison: covariates alone, a score, a sequence model, or all of them
+//! The role of a model in a comparison: covariates alone, a score, a sequence model, or all of them
 //! stacked.
 
 use std::{fmt, str::FromStr};
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{BASELINE_PREFIX, STACKED, WITHOUT_APOE};
 
-/// The part of a model in a comparison. Tables state it in the column `role`.
+/// The role of a model in a comparison. Tables have it in the column `role`.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
@@ -22,11 +22,11 @@ pub enum Role {
     ScoreWithoutApoe,
     /// A polygenic score.
     Score,
-    /// A sequence model, and the additive model it is compared with.
+    /// A sequence model, or the additive model that it is compared with.
     SequenceModel,
     /// A score and a sequence model together.
     Stacked,
-    /// Principal components alone: a probe for stratification, never compared to.
+    /// Principal components alone: a probe for stratification. No model is compared with it.
     Probe,
 }
 
@@ -42,7 +42,7 @@ impl Role {
         Self::Probe,
     ];
 
-    /// Row of the comparison, 0 to 5, in the order that a reviewer expects; `None` for a probe.
+    /// Row of the comparison, 0 to 5, in the usual order of such tables; `None` for a probe.
     #[must_use]
     pub fn rung(self) -> Option<u8> {
         match self {
@@ -56,7 +56,7 @@ impl Role {
         }
     }
 
-    /// A baseline, which sequence models are compared to.
+    /// Whether sequence models are compared with this model.
     #[must_use]
     pub fn is_baseline(self) -> bool {
         matches!(
@@ -65,14 +65,14 @@ impl Role {
         )
     }
 
-    /// A model of genomes.
+    /// Whether the model uses genotypes.
     #[must_use]
     pub fn reads_genomes(self) -> bool {
         self.rung().is_some_and(|row| row >= 1)
     }
 
-    /// Role of a model that this program named: `prs-` begins the names of its baselines and of no
-    /// other model. Tables of other programs state the role, or it is given.
+    /// Role of a model of this program, by its name. Only its baselines have names that begin with
+    /// `prs-`. For other programs, the table or an option states the role.
     #[must_use]
     pub fn of_own(model: &str) -> Self {
         match model.strip_prefix(BASELINE_PREFIX) {

@@ -1,5 +1,5 @@
-//! A row type is its table: the fields are the columns, in their order, and serde attributes say
-//! how numbers are written. JSON Schema and the book describe the same fields.
+//! Tables from row types: the fields of a row are the columns, in their order, and serde attributes
+//! define how numbers are written. JSON Schema and the book describe the same fields.
 
 use std::io::{self, Write};
 
@@ -17,17 +17,17 @@ pub fn columns<R: DeserializeOwned>() -> &'static [&'static str] {
     serde_names::<R>()
 }
 
-/// Names of the fields of a struct, or of the variants of an enum (each alias behind its name), as
-/// serde has them.
+/// Serialized names of the fields of a struct, or of the variants of an enum (each alias after its
+/// name).
 #[must_use]
 pub fn serde_names<T: DeserializeOwned>() -> &'static [&'static str] {
     let mut names: &'static [&'static str] = &[];
-    // serde tells a deserializer the names that it wants before it takes any value.
+    // serde passes the names to the deserializer before it requests a value.
     let _ = T::deserialize(NamesOnly(&mut names));
     names
 }
 
-/// Writes a table: the header always, then a line per row.
+/// Writes a table: the header, then one line per row. The header is written for no rows too.
 ///
 /// # Errors
 /// When `out` cannot be written.
@@ -45,7 +45,7 @@ pub fn write_rows<'r, R: Serialize + DeserializeOwned + 'r>(
     table.flush()
 }
 
-/// Takes down the names of a struct or an enum, and gives no values.
+/// A deserializer that records the names of a struct or an enum and then fails.
 struct NamesOnly<'n>(&'n mut &'static [&'static str]);
 
 impl<'de> Deserializer<'de> for NamesOnly<'_> {
@@ -81,7 +81,7 @@ impl<'de> Deserializer<'de> for NamesOnly<'_> {
     }
 }
 
-/// A number, or none.
+/// A number that may be absent.
 pub(crate) trait Number {
     fn value(&self) -> Option<f64>;
 }
@@ -98,6 +98,7 @@ impl Number for Option<f64> {
     }
 }
 
+/// Serializes a number as the text of `write`, or an absent one as an empty cell.
 fn text<S: Serializer>(
     number: &impl Number,
     serializer: S,
@@ -135,7 +136,7 @@ pub(crate) fn p_value<S: Serializer>(
     text(number, serializer, |value| format!("{value:.2e}"))
 }
 
-/// Nine significant digits, enough to tell any two `f32` apart.
+/// Nine significant digits, enough to distinguish any two `f32`.
 pub(crate) fn nine_digits<S: Serializer>(
     number: &impl Number,
     serializer: S,
@@ -151,10 +152,10 @@ mod tests {
         GuardRow, PairRow, Prediction, RocPoint, ScoreRow, StratumRow,
     };
 
-    /// Scripts of users depend on names and order: new columns come last.
-    #[test]
-    fn names_and_order_of_columns_are_a_contract() {
-        let tables = [
+    type Contract = (&'static [&'static str], &'static str);
+
+    fn models() -> Vec<Contract> {
+        vec![
             (
                 columns::<Prediction>(),
                 "sample_id,model,split,fold,phenotype,logit,probability,role",
@@ -180,6 +181,11 @@ mod tests {
                 columns::<RocPoint>(),
                 "model,split,threshold,false_positive_rate,true_positive_rate",
             ),
+        ]
+    }
+
+    fn evaluations_and_explanations() -> Vec<Contract> {
+        vec![
             (
                 columns::<StratumRow>(),
                 "stratum,level,model,split,n_cases,n_controls,auroc,ci_low,ci_high,compared_to,\
@@ -214,7 +220,13 @@ mod tests {
                  second_ref_allele,second_alt_allele,r2,n_haplotypes,n_approximated,joint_effect,\
                  interaction,ci_low,ci_high,logit_sd,rank",
             ),
-        ];
+        ]
+    }
+
+    /// Scripts of users depend on names and order, so new columns come last.
+    #[test]
+    fn names_and_order_of_columns_are_a_contract() {
+        let tables = [models(), evaluations_and_explanations()].concat();
         for (found, expected) in tables {
             assert_eq!(found.join(","), expected);
         }

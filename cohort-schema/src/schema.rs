@@ -1,6 +1,6 @@
 //! JSON Schema of one row of each table, made from the Rust types. The checked-in copies in
 //! `schemas/` are rewritten by `cargo run -p gf-cohort-schema --example write_schemas`; a test
-//! checks that they have not drifted.
+//! checks that they match the types.
 
 use std::collections::BTreeMap;
 
@@ -91,7 +91,7 @@ impl Table {
 }
 
 impl Table {
-    /// Names of the columns, in their order; of the cohort table those that it must have.
+    /// Names of the columns, in their order. For the cohort table, these are the required columns.
     #[must_use]
     pub fn columns(self) -> &'static [&'static str] {
         match self {
@@ -137,7 +137,7 @@ pub fn json_schema(table: Table) -> Value {
     .to_value()
 }
 
-/// One person of a cohort: the fixed columns, then any further ones.
+/// One sample of a cohort: the fixed columns, then any other columns.
 #[derive(JsonSchema)]
 #[allow(
     dead_code,
@@ -147,14 +147,14 @@ struct CohortRow {
     /// The sample's name in the VCF; unique.
     #[schemars(length(min = 1))]
     sample_id: String,
-    /// Empty when unknown. 0/1 is read as control/case, and PLINK's 1/2 on request.
+    /// Phenotype; empty if unknown. 0/1 is read as control/case, and PLINK's 1/2 on request.
     phenotype: Option<Phenotype>,
-    /// What the person is used for.
+    /// The use of the sample.
     split: Split,
-    /// People of one family are in one split.
+    /// Family of the sample. All members of a family are in one split.
     family_id: Option<String>,
-    /// Covariates (`age`, `sex`, `PC1`, ... and columns that are named) are numbers; `sex` may be
-    /// male/female. Others are any text.
+    /// Covariates (`age`, `sex`, `PC1`, ... and the columns that the user names) are numbers; `sex`
+    /// may be male or female. Other columns may have any text.
     #[schemars(flatten)]
     further: BTreeMap<String, Value>,
 }

@@ -1,8 +1,9 @@
-//! Scores of samples from a table, as an offset of a model: `FILE:COLUMN`.
+//! One score per sample from a table, as an offset of a model: `FILE:COLUMN`.
 //!
-//! A wide table has `sample_id` and a column of that name. A long one has `sample_id` and names
-//! each score in `model` (with its `logit`, as `predictions.csv`) or in `accession` (with its
-//! `sum`, as `raw_scores.csv`).
+//! - A wide table has the column `sample_id` and one column per score.
+//! - A long table has the column `sample_id` and one row per score. The score is named by `model`
+//!   with the value in `logit`, like `predictions.csv`, or by `accession` with the value in `sum`,
+//!   like `raw_scores.csv`.
 
 use std::{
     collections::HashMap,
@@ -35,7 +36,7 @@ impl FromStr for ScoreColumn {
                 column: column.into(),
             }),
             _ => Err(format!(
-                "`{text}` is not FILE:COLUMN, such as scores.csv:PGS004146"
+                "`{text}` is not of the form FILE:COLUMN, such as scores.csv:PGS004146"
             )),
         }
     }
@@ -61,8 +62,8 @@ impl From<ScoreColumn> for String {
     }
 }
 
-/// Columns that name the score of a row, and the columns of its value.
-const LONG: [(&str, &str); 2] = [("model", "logit"), ("accession", "sum")];
+/// Columns of long tables: the name of a score, and its value.
+const LONG_COLUMNS: [(&str, &str); 2] = [("model", "logit"), ("accession", "sum")];
 
 impl ScoreColumn {
     /// The score of each sample in the table.
@@ -74,28 +75,19 @@ impl ScoreColumn {
         let Self { path, column } = self;
         let table = CsvTable::open(path)?;
         let sample = table.column("sample_id")?;
-        let (name, value) = if let Some(value) = table.optional_column(column) {
-            (None, value)
-        } else {
-            let long = LONG.iter().find_map(|(name, value)| {
-                Some((table.optional_column(name)?, table.optional_column(value)?))
-            });
-            let (name, value) = long.ok_or_else(|| no_score(path, column, &table))?;
-            (Some(name), value)
-        };
+        let ValueColumn { name, value } =
+            ValueColumn::find(&table, column).ok_or_else(|| no_score(path, column, &table))?;
         let mut scores = HashMap::new();
         table.each(|row| {
             if name.is_some_and(|name| row.cell(name) != column) {
                 return Ok(());
             }
             let sample_id = row.identifier(sample)?;
-            if scores
-                .insert(sample_id.to_owned(), row.finite(value)?)
-                .is_some()
-            {
+            let earlier = scores.insert(sample_id.to_owned(), row.finite(value)?);
+            if earlier.is_some() {
                 return Err(row.error(
                     sample,
-                    format!("sample `{sample_id}` has two values of {column}: keep one"),
+                    format!("sample `{sample_id}` has two values of {column}; keep one of them"),
                 ));
             }
             Ok(())
@@ -107,8 +99,9 @@ impl ScoreColumn {
         }
     }
 
-    /// The study that made the weights, as the `scores.csv` next to the table cites it; `None` where
-    /// there is no such table, or it does not say.
+    /// The study that made the weights, as cited in the `scores.csv` next to the table.
+    ///
+    /// `None` without such a table, or without a citation in it.
     ///
     /// # Errors
     /// A `scores.csv` that cannot be read.
@@ -117,29 +110,30 @@ impl ScoreColumn {
         if table == self.path || !table.exists() {
             return Ok(None);
         }
-        let is_this = |row: &ScoreRow| row.accession == self.column || row.model == self.column;
-        let of_this = read_scores(&table)?.into_iter().find(is_this);
-        Ok(of_this.and_then(|row| row.study))
+        let score: Option<ScoreRow> = read_scores(&table)?
+            .into_iter()
+            .find(|row| row.accession == self.column || row.model == self.column);
+        Ok(score.and_then(|row| row.study))
     }
 
-    /// Adds the score to a cohort as its last covariate, under the name of the column.
+    /// Adds the score to a cohort as its last covariate, with the name of the column.
     ///
     /// # Errors
-    /// As [`Self::read`]; a sample of the cohort without a score; a covariate of that name.
+    /// See [`Self::read`]; a sample of the cohort without a score; a covariate with the same name.
     pub fn join(&self, cohort: &mut Cohort) -> Result<(), Error> {
         let Self { path, column } = self;
         if cohort.covariate_names.contains(column) {
             return Err(Error::file(
                 path,
-                format!("`{column}` is a covariate of the cohort already: rename one of them"),
+                format!("`{column}` is already a covariate of the cohort; rename one of them"),
             ));
         }
         let scores = self.read()?;
         for person in &mut cohort.people {
             let score = scores.get(&person.sample_id).ok_or_else(|| {
                 let reason = format!(
-                    "sample `{}` of the cohort has no value of {column}: add it, or leave the \
-                     sample out",
+                    "sample `{}` of the cohort has no value of {column}; add the value, or leave \
+                     the sample out",
                     person.sample_id
                 );
                 Error::file(path, reason)
@@ -151,13 +145,35 @@ impl ScoreColumn {
     }
 }
 
+/// The columns of a score.
+struct ValueColumn {
+    /// Names the score of a row in a long table; `None` for a wide table.
+    name: Option<usize>,
+    value: usize,
+}
+
+impl ValueColumn {
+    fn find(table: &CsvTable<'_>, column: &str) -> Option<Self> {
+        if let Some(value) = table.optional_column(column) {
+            return Some(Self { name: None, value });
+        }
+        LONG_COLUMNS.iter().find_map(|(name, value)| {
+            Some(Self {
+                name: Some(table.optional_column(name)?),
+                value: table.optional_column(value)?,
+            })
+        })
+    }
+}
+
+/// The error of a table without the score.
 fn no_score(path: &Path, column: &str, table: &CsvTable<'_>) -> Error {
     let found = table.header().collect::<Vec<_>>().join(", ");
     Error::file(
         path,
         format!(
-            "no score `{column}`: neither a column ({found}) nor a `model` or `accession` of its \
-             rows has that name"
+            "no score `{column}`. The columns are {found}, and no row has this `model` or \
+             `accession`. Check the name after the colon of FILE:COLUMN"
         ),
     )
 }
@@ -169,17 +185,20 @@ mod tests {
     use std::fs;
 
     fn cohort(samples: &[&str]) -> Cohort {
-        let person = |sample_id: &&str| Person {
-            sample_id: (*sample_id).to_owned(),
+        Cohort {
+            people: samples.iter().map(|sample_id| person(sample_id)).collect(),
+            covariate_names: vec!["age".into()],
+            ..Cohort::default()
+        }
+    }
+
+    fn person(sample_id: &str) -> Person {
+        Person {
+            sample_id: sample_id.to_owned(),
             phenotype: None,
             split: Split::Train,
             family_id: None,
             covariates: vec![60.0],
-        };
-        Cohort {
-            people: samples.iter().map(person).collect(),
-            covariate_names: vec!["age".into()],
-            ..Cohort::default()
         }
     }
 
@@ -218,21 +237,31 @@ mod tests {
 
     #[test]
     fn what_is_missing_or_double_is_named() {
-        let message = |table: &str, samples: &[&str]| joined(table, "PGS1", samples).unwrap_err();
-        assert!(
-            message("sample_id,PGS1\na,1\n", &["a", "b"])
-                .contains("sample `b` of the cohort has no value of PGS1")
-        );
-        assert!(message("sample_id,PGS1\na,1\na,2\n", &["a"]).contains("line 3"));
-        assert!(
-            message("sample_id,PGS2\na,1\n", &["a"])
-                .contains("no score `PGS1`: neither a column (sample_id, PGS2)")
-        );
-        assert!(message("sample_id,PGS1\na,x\n", &["a"]).contains("`x` is not a finite number"));
+        for (table, samples, expected) in [
+            (
+                "sample_id,PGS1\na,1\n",
+                &["a", "b"][..],
+                "sample `b` of the cohort has no value of PGS1",
+            ),
+            ("sample_id,PGS1\na,1\na,2\n", &["a"], "line 3"),
+            (
+                "sample_id,PGS2\na,1\n",
+                &["a"],
+                "no score `PGS1`. The columns are sample_id, PGS2,",
+            ),
+            (
+                "sample_id,PGS1\na,x\n",
+                &["a"],
+                "`x` is not a finite number",
+            ),
+        ] {
+            let message = joined(table, "PGS1", samples).unwrap_err();
+            assert!(message.contains(expected), "{message}");
+        }
         assert!(
             joined("sample_id,age\na,1\n", "age", &["a"])
                 .unwrap_err()
-                .contains("is a covariate of the cohort already")
+                .contains("is already a covariate of the cohort")
         );
         assert!(
             "scores.csv"

@@ -1,26 +1,27 @@
-//! The part of a cohort a person belongs to, fixed before any model sees anyone.
+//! The split of a cohort into training, validation and test samples, fixed before any model is
+//! trained.
 
 use std::{fmt, str::FromStr};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What a person is used for. Every model and every baseline uses the same split.
+/// The use of a sample. Every model and every baseline uses the same split.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Split {
-    /// Weights are fitted on these people.
+    /// Weights are fitted on these samples.
     Train,
-    /// Strengths, thresholds and early stopping are chosen on these people.
+    /// Penalties, thresholds and the epoch (early stopping) are chosen on these samples.
     Validation,
-    /// Only looked at in the end.
+    /// Only the final evaluation uses these samples.
     Test,
 }
 
 impl Split {
-    /// All splits, in the order tables list them.
+    /// All splits, in the order of tables.
     pub const ALL: [Self; 3] = [Self::Train, Self::Validation, Self::Test];
 }
 
@@ -34,7 +35,7 @@ impl fmt::Display for Split {
     }
 }
 
-/// A text that names no [`Split`].
+/// A text that is not the name of a [`Split`].
 #[derive(Debug, thiserror::Error)]
 #[error("`{0}` is not a split; write train, validation or test")]
 pub struct UnknownSplit(String);

@@ -1,4 +1,4 @@
-//! A CSV file in memory whose rows know their line and whose cells are asked for by column name.
+//! A CSV file in memory, with the line of each row for messages.
 
 use std::{collections::HashMap, path::Path};
 
@@ -10,13 +10,14 @@ use crate::{
     text::{self, DecimalCommas, Separator},
 };
 
-/// A table: header and rows, cells trimmed, every row as long as the header. Opened by
-/// [`text::read`]; commas, tabs, semicolons or blanks between the cells, decimal points or commas.
-/// Rows without anything in them are passed over.
+/// A table with a header, trimmed cells, and rows as long as the header.
+///
+/// The file is opened by [`text::read`]. Cells are separated by commas, tabs, semicolons or blanks;
+/// numbers have decimal points or commas. Empty rows are skipped.
 pub(crate) struct CsvTable<'a> {
     path: &'a Path,
     text: String,
-    /// Between cells.
+    /// The byte between cells.
     delimiter: u8,
     /// Columns whose numbers have a decimal comma.
     with_commas: Vec<usize>,
@@ -49,7 +50,7 @@ impl<'a> CsvTable<'a> {
         }
     }
 
-    /// Only the header; [`Self::each`] then goes through the rows without keeping them.
+    /// Opens a table and reads only its header. [`Self::each`] then reads the rows one by one.
     pub(crate) fn open(path: &'a Path) -> Result<Self, Error> {
         let (text, delimiter) = separated(path, text::read(path)?);
         let header = csv_reader(&text, delimiter)
@@ -73,7 +74,7 @@ impl<'a> CsvTable<'a> {
         })
     }
 
-    /// Shows `visit` one row after the other.
+    /// Calls `visit` for each row.
     pub(crate) fn each<E: From<Error>>(
         &self,
         mut visit: impl FnMut(Row<'_>) -> Result<(), E>,
@@ -109,7 +110,10 @@ impl<'a> CsvTable<'a> {
     }
 
     fn without_rows(&self) -> Error {
-        Error::file(self.path, "no rows below the header; is the file complete?")
+        Error::file(
+            self.path,
+            "no rows below the header; check that the file is complete",
+        )
     }
 
     pub(crate) fn header(&self) -> impl Iterator<Item = &str> {
@@ -123,32 +127,44 @@ impl<'a> CsvTable<'a> {
         })
     }
 
-    /// Index of a column that need not be there.
+    /// Index of an optional column.
     pub(crate) fn optional_column(&self, name: &str) -> Option<usize> {
-        self.header.iter().position(|found| found == name)
+        self.header.iter().position(|column| column == name)
     }
 
-    /// Index of a column that must be there.
+    /// Index of a required column.
     pub(crate) fn column(&self, name: &str) -> Result<usize, Error> {
-        self.optional_column(name).ok_or_else(|| {
-            let found = self.header.iter().collect::<Vec<_>>().join(", ");
-            let likeness =
-                |other: &&str| strsim::jaro_winkler(&name.to_lowercase(), &other.to_lowercase());
-            let nearest = self
-                .header
-                .iter()
-                .max_by(|a, b| likeness(a).total_cmp(&likeness(b)))
-                .filter(|other| likeness(other) > 0.7);
-            let hint = nearest.map_or(String::new(), |nearest| format!("; is `{nearest}` meant?"));
-            Error::file(
-                self.path,
-                format!(
-                    "no column `{name}`: the first line has {found} (expected names separated by \
-                     commas){hint}"
-                ),
-            )
-        })
+        self.optional_column(name)
+            .ok_or_else(|| self.without_column(name))
     }
+
+    /// The error of a table without a required column, with the most similar name as a hint.
+    fn without_column(&self, name: &str) -> Error {
+        let found = self.header.iter().collect::<Vec<_>>().join(", ");
+        let nearest = self
+            .header
+            .iter()
+            .max_by(|a, b| similarity(name, a).total_cmp(&similarity(name, b)))
+            .filter(|column| similarity(name, column) > MIN_SIMILARITY);
+        let hint = nearest.map_or(String::new(), |nearest| {
+            format!(". Did you mean `{nearest}`?")
+        });
+        Error::file(
+            self.path,
+            format!(
+                "no column `{name}`. The first line has {found} (expected names separated by \
+                 commas){hint}"
+            ),
+        )
+    }
+}
+
+/// Smallest similarity at which a column is suggested for a missing one.
+const MIN_SIMILARITY: f64 = 0.7;
+
+/// Jaro-Winkler similarity of two names, from 0 to 1, case-insensitive.
+fn similarity(a: &str, b: &str) -> f64 {
+    strsim::jaro_winkler(&a.to_lowercase(), &b.to_lowercase())
 }
 
 impl<'a> Row<'a> {
@@ -157,12 +173,13 @@ impl<'a> Row<'a> {
         self.record.get(column).unwrap_or_default()
     }
 
-    /// The text of a cell that must not be empty. It may be a name that is shown in a terminal,
-    /// which it must not steer.
+    /// The text of a cell that must not be empty.
+    ///
+    /// Control characters are refused: the text may be a name that is printed to a terminal.
     pub(crate) fn required(self, column: usize) -> Result<&'a str, Error> {
         let cell = self.cell(column);
         if cell.is_empty() {
-            return Err(self.error(column, "is empty"));
+            return Err(self.error(column, "the cell is empty"));
         }
         match cell.chars().find(|sign| sign.is_control()) {
             Some(sign) => Err(self.error(
@@ -177,12 +194,12 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// The name of a sample: [`Self::required`], and no missing value.
+    /// The name of a sample: see [`Self::required`]. A missing value is an error.
     pub(crate) fn identifier(self, column: usize) -> Result<&'a str, Error> {
         match self.required(column)? {
             cell if is_missing(cell) => Err(self.error(
                 column,
-                format!("`{cell}` is a missing value; every row needs the name of a sample"),
+                format!("`{cell}` is a missing value; every row needs a sample ID"),
             )),
             cell => Ok(cell),
         }
@@ -205,7 +222,7 @@ impl<'a> Row<'a> {
         self.table.header.get(column).unwrap_or_default()
     }
 
-    /// An error about one cell.
+    /// An error at a cell, with file, line and column.
     pub(crate) fn error(self, column: usize, reason: impl Into<String>) -> Error {
         Error::Cell {
             path: self.table.path.to_path_buf(),
@@ -216,8 +233,7 @@ impl<'a> Row<'a> {
     }
 }
 
-/// Refuses two columns of one name, upper and lower case alike. Columns without a name are no
-/// one's.
+/// Refuses two columns with the same name, case-insensitive. Columns without a name are ignored.
 fn require_each_name_once(path: &Path, header: &StringRecord) -> Result<(), Error> {
     let mut columns: HashMap<String, usize> = HashMap::new();
     for (column, name) in header
@@ -227,11 +243,11 @@ fn require_each_name_once(path: &Path, header: &StringRecord) -> Result<(), Erro
     {
         if let Some(first) = columns.insert(name.to_ascii_lowercase(), column) {
             let found = format!(
-                "column `{name}` is there twice (columns {} and {})",
+                "column `{name}` occurs twice (columns {} and {})",
                 first + 1,
                 column + 1
             );
-            let reason = format!("{found}; remove or rename one");
+            let reason = format!("{found}; remove or rename one of them");
             return Err(Error::Line {
                 path: path.to_path_buf(),
                 line: 1,
@@ -249,7 +265,8 @@ fn csv_reader(text: &str, delimiter: u8) -> csv::Reader<&[u8]> {
         .from_reader(text.as_bytes())
 }
 
-/// A text whose cells have one byte between them, and that byte; as many lines as before.
+/// Converts a text to one with a single byte between cells, and returns this byte too. The number
+/// of lines does not change.
 fn separated(path: &Path, text: String) -> (String, u8) {
     let text = without_separator_line(text);
     let header = text
@@ -263,28 +280,32 @@ fn separated(path: &Path, text: String) -> (String, u8) {
     text::regular(path, text, separator)
 }
 
-/// A spreadsheet may begin a file with `sep=;`: an empty line, which is passed over, in its place.
+/// Replaces a first line such as `sep=;`, written by a spreadsheet, by an empty line.
+///
+/// The empty line is skipped later, and line numbers stay correct.
 fn without_separator_line(text: String) -> String {
-    let is_separator = |line: &str| {
-        line.trim_matches('"')
-            .to_ascii_lowercase()
-            .starts_with("sep=")
-            && line.len() <= 7
-    };
     match text.split_once('\n') {
-        Some((first, rest)) if is_separator(first) => format!("\n{rest}"),
+        Some((first, rest)) if is_separator_line(first) => format!("\n{rest}"),
         _ => text,
     }
 }
 
-/// Columns whose numbers have a decimal comma; none where no cell can have one.
+fn is_separator_line(line: &str) -> bool {
+    let begins_with_sep = line
+        .trim_matches('"')
+        .to_ascii_lowercase()
+        .starts_with("sep=");
+    begins_with_sep && line.len() <= 7
+}
+
+/// Columns whose numbers have a decimal comma.
 fn columns_with_commas(text: &str, delimiter: u8) -> Vec<usize> {
     let may_have_some = text.contains(if delimiter == b',' { '"' } else { ',' });
     if !may_have_some {
         return Vec::new();
     }
     let mut commas = DecimalCommas::default();
-    // What is malformed is refused with its line when the rows are read.
+    // A malformed row is an error later, when the rows are read.
     for row in csv_reader(text, delimiter)
         .into_records()
         .map_while(Result::ok)
@@ -299,20 +320,24 @@ fn with_points(row: StringRecord, columns: &[usize]) -> StringRecord {
     if columns.is_empty() {
         return row;
     }
-    let cell = |(column, cell): (usize, &str)| {
-        if columns.contains(&column) {
-            cell.replacen(',', ".", 1)
-        } else {
-            cell.to_owned()
-        }
-    };
-    let mut changed: StringRecord = row.iter().enumerate().map(cell).collect();
+    let mut changed: StringRecord = row
+        .iter()
+        .enumerate()
+        .map(|(column, cell)| {
+            if columns.contains(&column) {
+                cell.replacen(',', ".", 1)
+            } else {
+                cell.to_owned()
+            }
+        })
+        .collect();
     changed.set_position(row.position().cloned());
     changed
 }
 
-/// Line of a record. Counted here because the position that csv reports lies before the blank lines
-/// it skips.
+/// 1-based line of a record.
+///
+/// It is counted here because the position that csv reports is before the blank lines it skips.
 fn line_at(text: &str, position: Option<&csv::Position>) -> u64 {
     let start = position
         .map_or(0, |position| position.byte() as usize)
@@ -324,6 +349,7 @@ fn line_at(text: &str, position: Option<&csv::Position>) -> u64 {
     text[..start + blank].matches('\n').count() as u64 + 1
 }
 
+/// The error of a text that is not a CSV table.
 fn malformed(path: &Path, text: &str, error: csv::Error) -> Error {
     let path = path.to_path_buf();
     match error.kind() {
@@ -335,7 +361,7 @@ fn malformed(path: &Path, text: &str, error: csv::Error) -> Error {
             path,
             line: line_at(text, pos.as_ref()),
             reason: format!(
-                "{} where the header has {expected_len}; is a comma missing, or one too many?{}",
+                "{}, but the header has {expected_len}. Check the separators between the cells{}",
                 counted(*len, "cell", "cells"),
                 text::why_one_more(*len as usize, *expected_len as usize)
             ),

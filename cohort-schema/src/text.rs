@@ -1,9 +1,9 @@
-//! The one opener of text files: tables, BED files, lists of samples, scoring files.
+//! Opens all text files: tables, BED files, lists of samples, scoring files.
 //!
-//! Input -> output: the bytes of a file, as an editor, a spreadsheet or a download left them ->
-//! text in UTF-8 with LF line ends, or what was found instead and what to do. Whatever changes the
-//! bytes beyond a byte order mark or a CRLF leaves a note ([`take_notes`]), so that no file is read
-//! differently than its owner thinks without a message.
+//! Input -> output: the bytes of a file from an editor, a spreadsheet or a download -> text in
+//! UTF-8 with LF line ends, or an error with the format that was found and the next action. Every
+//! conversion except the removal of a byte order mark or of CRLF leaves a note ([`take_notes`]), so
+//! that no file is silently read in a way that its owner does not expect.
 //!
 //! | found | read as |
 //! |---|---|
@@ -11,8 +11,8 @@
 //! | UTF-8 byte order mark, CRLF, Ctrl-Z at the end | left out |
 //! | UTF-16 (also without a byte order mark) | decoded, with a note |
 //! | bytes that are not UTF-8 | those lines as Windows-1252, with a note |
-//! | carriage returns alone (old Mac) | line ends, with a note |
-//! | a binary format, a web page, NUL bytes, UTF-32 | refused by name |
+//! | carriage returns without LF (old Mac) | line ends, with a note |
+//! | a binary format, a web page, NUL bytes, UTF-32 | refused, with the name of the format |
 
 mod foreign;
 mod separated;
@@ -35,9 +35,9 @@ use std::{
 
 use flate2::read::MultiGzDecoder;
 
-use crate::Error;
+use crate::{Error, counted};
 
-/// The path that stands for standard input.
+/// The path that means standard input.
 const STDIN: &str = "-";
 /// The end-of-file block that every complete BGZF file ends with (SAM specification, section
 /// 4.1.2).
@@ -47,13 +47,13 @@ const BGZF_EOF: [u8; 28] = [
 ];
 /// Characters of a line that a note shows.
 const EXCERPT_CHARS: usize = 40;
-/// Bytes by which UTF-16 without a byte order mark is recognised.
+/// Bytes at the start of a file that are examined for UTF-16 without a byte order mark.
 const PROBE_BYTES: usize = 400;
 
-/// Notes that nobody has shown yet.
+/// Notes that have not been shown yet.
 static NOTES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-/// Remembers what was read differently than it is written; the same note is kept once.
+/// Stores a note for the user about a conversion. The same note is stored once.
 pub fn note(text: String) {
     let mut notes = NOTES.lock().unwrap_or_else(PoisonError::into_inner);
     if !notes.contains(&text) {
@@ -72,35 +72,39 @@ pub fn take_notes() -> Vec<String> {
 /// # Errors
 /// A file that cannot be read, is empty, cut or damaged, or is not text.
 pub fn read(path: &Path) -> Result<String, Error> {
-    let io = |source| Error::Io {
+    let bytes = read_bytes(path).map_err(|source| Error::Io {
         path: path.to_path_buf(),
         source,
-    };
-    let mut bytes = Vec::new();
-    if path == Path::new(STDIN) {
-        io::stdin().lock().read_to_end(&mut bytes).map_err(io)?;
-    } else {
-        bytes = fs::read(path).map_err(io)?;
-    }
+    })?;
     of_bytes(path, bytes)
 }
 
-/// As [`read`], of bytes that are there already; `path` is only named.
+fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
+    if path == Path::new(STDIN) {
+        let mut bytes = Vec::new();
+        io::stdin().lock().read_to_end(&mut bytes)?;
+        Ok(bytes)
+    } else {
+        fs::read(path)
+    }
+}
+
+/// Like [`read`], for bytes in memory. `path` is only used in messages.
 ///
 /// # Errors
-/// As [`read`].
+/// See [`read`].
 pub fn of_bytes(path: &Path, bytes: Vec<u8>) -> Result<String, Error> {
     let text = decode(path, decompressed(path, bytes)?)?;
     if text.trim().is_empty() {
         return Err(Error::file(
             path,
-            "there is nothing but blanks in this file; is it complete?",
+            "the file has only blanks; check that it is complete",
         ));
     }
     Ok(text)
 }
 
-/// Decompresses gzip and BGZF, and refuses what is neither text nor compressed text.
+/// Decompresses gzip and BGZF, and refuses files that are not text or compressed text.
 fn decompressed(path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
     if bytes.is_empty() {
         return Err(Error::file(
@@ -108,16 +112,15 @@ fn decompressed(path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
             "the file is empty; was it copied or downloaded completely?",
         ));
     }
-    let refuse = |found: Foreign| Error::file(path, found.to_string());
-    if let Some(found) = foreign(&bytes) {
-        return Err(refuse(found));
+    if let Some(format) = foreign(&bytes) {
+        return Err(Error::file(path, format.to_string()));
     }
     if !bytes.starts_with(&[0x1f, 0x8b]) {
         return Ok(bytes);
     }
     let is_bgzf = bytes.len() >= 18 && bytes[3] & 4 != 0 && bytes[12..14] == *b"BC";
     if is_bgzf && !bytes.ends_with(&BGZF_EOF) {
-        let reason = "no BGZF end-of-file block: the file is truncated; copy it again, or check \
+        let reason = "no BGZF end-of-file block, so the file is truncated. Copy it again, or check \
                       it with `bgzip -t`";
         return Err(Error::file(path, reason));
     }
@@ -128,30 +131,31 @@ fn decompressed(path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
     if plain.is_empty() {
         return Err(Error::file(
             path,
-            "the compressed file has nothing in it; is it complete?",
+            "the compressed file has no content; check that it is complete",
         ));
     }
     if plain.starts_with(&[0x1f, 0x8b]) {
         return Err(Error::file(
             path,
-            "the file is compressed twice: decompress it once (gunzip)",
+            "the file is compressed twice; decompress it once (gunzip)",
         ));
     }
     match foreign(&plain) {
-        Some(found) => Err(refuse(found)),
-        None if plain.starts_with(b"BCF") => Err(refuse(Foreign::BCF)),
+        Some(format) => Err(Error::file(path, format.to_string())),
+        None if plain.starts_with(b"BCF") => Err(Error::file(path, Foreign::BCF.to_string())),
         None => Ok(plain),
     }
 }
 
+/// The reason against compressed data that cannot be decompressed.
 fn damaged(error: &io::Error) -> String {
     if error.kind() == io::ErrorKind::UnexpectedEof {
-        "the compressed data end early: the file is truncated; copy it again, or check it with \
+        "the compressed data end early, so the file is truncated. Copy it again, or check it with \
          `gzip -t`"
             .to_owned()
     } else {
         format!(
-            "the compressed data are damaged ({error}): copy the file again, or check it with \
+            "the compressed data are damaged ({error}). Copy the file again, or check it with \
              `gzip -t`"
         )
     }
@@ -166,83 +170,120 @@ pub fn decode(path: &Path, bytes: Vec<u8>) -> Result<String, Error> {
     if bytes.starts_with(&[0xff, 0xfe, 0, 0]) || bytes.starts_with(&[0, 0, 0xfe, 0xff]) {
         return Err(Error::file(path, "the text is UTF-32; save it as UTF-8"));
     }
-    let text = if let Some((encoding, is_little, body)) = utf_16(&bytes) {
+    let text = if let Some(utf_16) = Utf16::recognise(&bytes) {
         note(format!(
-            "{name}: the text is {encoding} and was decoded; UTF-8 needs no decoding"
+            "{name}: the text is {} and was converted to UTF-8",
+            utf_16.encoding()
         ));
-        from_utf_16(path, encoding, is_little, body)?
+        utf_16.decode(path)?
     } else {
         from_bytes(path, bytes)?
     };
     Ok(with_line_feeds(path, text))
 }
 
-/// Whether bytes are UTF-16: its name, whether the low byte comes first, and the bytes after the
-/// mark.
-fn utf_16(bytes: &[u8]) -> Option<(&'static str, bool, &[u8])> {
-    match bytes {
-        [0xff, 0xfe, body @ ..] => Some(("UTF-16 LE", true, body)),
-        [0xfe, 0xff, body @ ..] => Some(("UTF-16 BE", false, body)),
-        _ => {
-            let probe = &bytes[..bytes.len().min(PROBE_BYTES) & !1];
-            let n_zero = |odd: usize| {
-                probe
-                    .iter()
-                    .skip(odd)
-                    .step_by(2)
-                    .filter(|byte| **byte == 0)
-                    .count()
-            };
-            let is_most = |n: usize| probe.len() >= 8 && n * 10 >= probe.len() / 2 * 8;
-            match (n_zero(0), n_zero(1)) {
-                (0, n) if is_most(n) => Some(("UTF-16 LE", true, bytes)),
-                (n, 0) if is_most(n) => Some(("UTF-16 BE", false, bytes)),
-                _ => None,
-            }
-        }
-    }
+/// UTF-16 text.
+struct Utf16<'b> {
+    is_little_endian: bool,
+    /// The bytes after the byte order mark, if any.
+    body: &'b [u8],
 }
 
-fn from_utf_16(path: &Path, encoding: &str, is_little: bool, body: &[u8]) -> Result<String, Error> {
-    let (pairs, rest) = body.as_chunks::<2>();
-    if !rest.is_empty() {
-        return Err(Error::file(
-            path,
-            format!("{encoding} text with half a character at its end: the file is truncated"),
-        ));
-    }
-    let unit = |pair: &[u8; 2]| {
-        if is_little {
-            u16::from_le_bytes(*pair)
-        } else {
-            u16::from_be_bytes(*pair)
-        }
-    };
-    let mut text = String::with_capacity(pairs.len());
-    for character in char::decode_utf16(pairs.iter().map(unit)) {
-        let line = text.matches('\n').count() as u64 + 1;
-        let damaged = |_| {
-            let reason = format!(
-                "{encoding} text with half a surrogate pair: the file is damaged; save it as UTF-8"
-            );
-            Error::Line {
-                path: path.to_path_buf(),
-                line,
-                reason,
+impl<'b> Utf16<'b> {
+    /// Recognises UTF-16 by its byte order mark, or by zeros in every second byte.
+    fn recognise(bytes: &'b [u8]) -> Option<Self> {
+        let (is_little_endian, body) = match bytes {
+            [0xff, 0xfe, body @ ..] => (true, body),
+            [0xfe, 0xff, body @ ..] => (false, body),
+            _ => {
+                let probe = &bytes[..bytes.len().min(PROBE_BYTES) & !1];
+                let n_pairs = probe.len() / 2;
+                let min_zeros = (n_pairs * 8).div_ceil(10);
+                if n_pairs < 4 {
+                    return None;
+                }
+                // Mostly ASCII text has zeros in most high bytes and in no low byte.
+                match (zeros_at(probe, 0), zeros_at(probe, 1)) {
+                    (0, n) if n >= min_zeros => (true, bytes),
+                    (n, 0) if n >= min_zeros => (false, bytes),
+                    _ => return None,
+                }
             }
         };
-        match character {
-            Ok('\0') => return Err(nul(path, line)),
-            Ok(character) => text.push(character),
-            Err(error) => return Err(damaged(error)),
+        Some(Self {
+            is_little_endian,
+            body,
+        })
+    }
+
+    fn encoding(&self) -> &'static str {
+        if self.is_little_endian {
+            "UTF-16 LE"
+        } else {
+            "UTF-16 BE"
         }
     }
-    Ok(text)
+
+    fn decode(&self, path: &Path) -> Result<String, Error> {
+        let encoding = self.encoding();
+        let (pairs, rest) = self.body.as_chunks::<2>();
+        if !rest.is_empty() {
+            return Err(Error::file(
+                path,
+                format!(
+                    "{encoding} text with half a character at its end. The file is truncated, so \
+                     copy it again"
+                ),
+            ));
+        }
+        let units = pairs.iter().map(|pair| {
+            if self.is_little_endian {
+                u16::from_le_bytes(*pair)
+            } else {
+                u16::from_be_bytes(*pair)
+            }
+        });
+        let mut text = String::with_capacity(pairs.len());
+        for character in char::decode_utf16(units) {
+            match character {
+                Ok('\0') => return Err(nul(path, last_line(&text))),
+                Ok(character) => text.push(character),
+                Err(_) => {
+                    let reason = format!(
+                        "{encoding} text with half a surrogate pair. The file is damaged, so save \
+                         it again as UTF-8"
+                    );
+                    return Err(Error::Line {
+                        path: path.to_path_buf(),
+                        line: last_line(&text),
+                        reason,
+                    });
+                }
+            }
+        }
+        Ok(text)
+    }
 }
 
+/// Zeros at even (`first` 0) or odd (`first` 1) positions.
+fn zeros_at(bytes: &[u8], first: usize) -> usize {
+    bytes
+        .iter()
+        .skip(first)
+        .step_by(2)
+        .filter(|byte| **byte == 0)
+        .count()
+}
+
+/// The 1-based number of the last line.
+fn last_line(text: &str) -> u64 {
+    text.matches('\n').count() as u64 + 1
+}
+
+/// The error of a NUL byte.
 fn nul(path: &Path, line: u64) -> Error {
-    let reason = "a NUL byte: this is not text, or the file was not written completely; copy or \
-                  export it again";
+    let reason = "a NUL byte, so this is not text or the file is incomplete. Copy or export it \
+                  again";
     Error::Line {
         path: path.to_path_buf(),
         line,
@@ -250,7 +291,7 @@ fn nul(path: &Path, line: u64) -> Error {
     }
 }
 
-/// UTF-8, or line by line Windows-1252 where it is not.
+/// Decodes UTF-8. Lines that are not UTF-8 are decoded as Windows-1252, with a note.
 fn from_bytes(path: &Path, mut bytes: Vec<u8>) -> Result<String, Error> {
     if bytes.starts_with(&[0xef, 0xbb, 0xbf]) {
         bytes.drain(..3);
@@ -278,20 +319,23 @@ fn from_bytes(path: &Path, mut bytes: Vec<u8>) -> Result<String, Error> {
     }
     if let Some((number, excerpt)) = first {
         let more = if n_lines > 1 {
-            format!(" and {} more", n_lines - 1)
+            format!(
+                " and {} are not UTF-8 and were",
+                counted(n_lines - 1, "more line", "more lines")
+            )
         } else {
-            String::new()
+            " is not UTF-8 and was".to_owned()
         };
         let name = path.display();
         note(format!(
-            "{name}: line {number}{more} not UTF-8, read as Windows-1252 (`{excerpt}`); if that \
-             is wrong, save the file as UTF-8"
+            "{name}: line {number}{more} read as Windows-1252 (`{excerpt}`). If this is wrong, \
+             save the file as UTF-8"
         ));
     }
     Ok(text)
 }
 
-/// The start of the cell with the first character of a line that is not ASCII.
+/// The start of the first cell that is not ASCII, for a note.
 fn excerpt(line: &str) -> String {
     let cells = line.trim_end().split([',', ';', '\t']);
     let odd = cells
@@ -301,8 +345,8 @@ fn excerpt(line: &str) -> String {
     odd.trim().chars().take(EXCERPT_CHARS).collect()
 }
 
-/// Windows-1252 from 0x80 to 0x9f; as in the WHATWG standard, five bytes without a character are C1
-/// controls, so that no two bytes become the same character.
+/// Windows-1252 from 0x80 to 0x9f. Like in the WHATWG standard, the five bytes without a character
+/// are C1 controls, so that no two bytes become the same character.
 const WINDOWS_1252: [char; 32] = [
     '\u{20ac}', '\u{81}', '\u{201a}', '\u{192}', '\u{201e}', '\u{2026}', '\u{2020}', '\u{2021}',
     '\u{2c6}', '\u{2030}', '\u{160}', '\u{2039}', '\u{152}', '\u{8d}', '\u{17d}', '\u{8f}',
@@ -317,7 +361,7 @@ fn windows_1252(byte: u8) -> char {
     }
 }
 
-/// Every line end as LF, and nothing behind a Ctrl-Z at the end of the file.
+/// Converts every line end to LF, and removes Ctrl-Z at the end of the file.
 fn with_line_feeds(path: &Path, mut text: String) -> String {
     if text.ends_with('\u{1a}') {
         text.truncate(text.trim_end_matches('\u{1a}').len());
@@ -325,17 +369,17 @@ fn with_line_feeds(path: &Path, mut text: String) -> String {
     if !text.contains('\r') {
         return text;
     }
-    let text = text.replace("\r\n", "\n");
-    let Some(at) = text.find('\r') else {
-        return text;
+    let without_crlf = text.replace("\r\n", "\n");
+    let Some(first) = without_crlf.find('\r') else {
+        return without_crlf;
     };
-    let line = text[..at].matches('\n').count() + 1;
+    let line = last_line(&without_crlf[..first]);
     let name = path.display();
     note(format!(
-        "{name}: line {line} ends with a carriage return alone (as on an old Mac), read as the \
-         end of the line"
+        "{name}: line {line} ends with only a carriage return (old Mac format), which was read as \
+         a line break"
     ));
-    text.replace('\r', "\n")
+    without_crlf.replace('\r', "\n")
 }
 
 #[cfg(test)]
@@ -422,11 +466,11 @@ mod tests {
             .collect();
         assert_eq!(of_file.len(), 2, "{of_file:?}");
         assert!(
-            of_file[0].contains("line 2 not UTF-8, read as Windows-1252 (`M\u{fc}ller`)"),
+            of_file[0].contains("line 2 is not UTF-8 and was read as Windows-1252 (`M\u{fc}ller`)"),
             "{of_file:?}"
         );
         assert!(
-            of_file[1].contains("line 1 ends with a carriage return alone"),
+            of_file[1].contains("line 1 ends with only a carriage return"),
             "{of_file:?}"
         );
     }
@@ -437,7 +481,7 @@ mod tests {
         let cut = &whole[..whole.len() - 12];
         let cases: [(&[u8], &str); 7] = [
             (b"", "the file is empty"),
-            (b" \n\n", "nothing but blanks"),
+            (b" \n\n", "only blanks"),
             (b"\xff\xfe\x00\x00i\x00\x00\x00", "UTF-32"),
             (b"\xff\xfei\x00d", "half a character"),
             (b"id\nA\0B\n", "line 2: a NUL byte"),

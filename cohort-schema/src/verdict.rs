@@ -1,5 +1,7 @@
-//! What an evaluation says beside `auc.csv` and `roc.csv`: `strata.csv`, `calibration.csv`,
-//! `deciles.csv`, `distribution.csv`, `folds.csv` and `guards.csv`. An undefined value is empty.
+//! Further tables of an evaluation, next to `auc.csv` and `roc.csv`: `strata.csv`,
+//! `calibration.csv`, `deciles.csv`, `distribution.csv`, `folds.csv` and `guards.csv`.
+//!
+//! An undefined value is an empty cell.
 
 use std::{fmt, path::Path, str::FromStr};
 
@@ -9,194 +11,200 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Error, Role, Split,
     rows::{nine_digits, p_value, six_decimals},
-    table::{CsvTable, Row},
+    table::CsvTable,
 };
 
-/// Suffix of a polygenic score without the APOE region, beside which APOE stands by its counts of
-/// e2 and e4.
+/// Suffix of a polygenic score without the APOE region. Such a model has the counts of APOE e2 and
+/// e4 next to the score.
 pub const WITHOUT_APOE: &str = "-no-apoe";
 
-/// End of the name of a polygenic score without the covariates.
+/// Suffix of a polygenic score without the covariates.
 pub const ALONE: &str = "-alone";
 
-/// Name of the model that joins scores and sequence models, stacked on the validation split.
+/// Name of the model that combines scores and sequence models by stacking on the validation split.
 pub const STACKED: &str = "stacked";
 
-/// Place of a model of this program in the sequence of models that a reviewer expects, by its name:
-/// 0 covariates, 1 and APOE, 2 and a polygenic score without the APOE region, 3 a polygenic score
-/// with the region, 4 a sequence model, 5 all together. `None` for the principal components alone,
-/// which are a probe and no competitor.
+/// Rank of a model of this program, by its name, in the usual order of a comparison.
+///
+/// - 0: covariates
+/// - 1: covariates and APOE
+/// - 2: a polygenic score without the APOE region, next to APOE
+/// - 3: a polygenic score with the region
+/// - 4: a sequence model
+/// - 5: all of them stacked
+///
+/// `None` for the principal components alone, which are a probe for stratification.
 #[must_use]
 pub fn rung(model: &str) -> Option<u8> {
     Role::of_own(model).rung()
 }
 
-/// AUROC of one model among the people of one stratum of a split, and its difference to the model
-/// everything is compared to.
+/// AUROC of one model in one stratum of a split, and its difference from the reference model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StratumRow {
-    /// What people are divided by: a column of `cohort.csv`, or `apoe`.
+    /// Variable that defines the strata: a column of `cohort.csv`, or `apoe`.
     pub stratum: String,
-    /// The value that these people share.
+    /// Value of this variable in the stratum.
     pub level: String,
-    /// The model.
+    /// Name of the model.
     pub model: String,
-    /// The split.
+    /// Split of the samples.
     pub split: Split,
-    /// People with the disease.
+    /// Number of cases.
     pub n_cases: usize,
-    /// People without.
+    /// Number of controls.
     pub n_controls: usize,
-    /// As in `auc.csv`.
+    /// Area under the ROC curve, as in `auc.csv`.
     #[schemars(range(min = 0.0, max = 1.0))]
     #[serde(serialize_with = "six_decimals")]
     pub auroc: Option<f64>,
-    /// Lower end of the 95 % interval.
+    /// Lower bound of the 95 % confidence interval of `auroc`.
     #[schemars(range(min = 0.0, max = 1.0))]
     #[serde(serialize_with = "six_decimals")]
     pub ci_low: Option<f64>,
-    /// Upper end.
+    /// Upper bound of this interval.
     #[schemars(range(min = 0.0, max = 1.0))]
     #[serde(serialize_with = "six_decimals")]
     pub ci_high: Option<f64>,
-    /// The model this one is compared to.
+    /// Name of the reference model.
     pub compared_to: Option<String>,
-    /// `auroc` minus that of `compared_to`.
+    /// `auroc` minus the `auroc` of the reference model.
     #[schemars(range(min = -1.0, max = 1.0))]
     #[serde(serialize_with = "six_decimals")]
     pub delta_auroc: Option<f64>,
-    /// Lower end of the difference's 95 % interval.
+    /// Lower bound of the 95 % confidence interval of `delta_auroc`.
     #[schemars(range(min = -1.0, max = 1.0))]
     #[serde(serialize_with = "six_decimals")]
     pub delta_ci_low: Option<f64>,
-    /// Upper end.
+    /// Upper bound of this interval.
     #[schemars(range(min = -1.0, max = 1.0))]
     #[serde(serialize_with = "six_decimals")]
     pub delta_ci_high: Option<f64>,
-    /// Two-sided p-value of the paired test.
+    /// Two-sided p-value of the paired test that `delta_auroc` is zero.
     #[schemars(range(min = 0.0, max = 1.0))]
     #[serde(serialize_with = "p_value")]
     pub p_value: Option<f64>,
-    /// Why a value is empty or needs care.
+    /// Reason why a value is empty or needs care; empty if there is none.
     pub reason: Option<String>,
 }
 
-/// Probability said and share of cases seen among a tenth of the people of a split, ordered by
-/// probability.
+/// Predicted probability and observed fraction of cases in one tenth of the samples of a split. The
+/// samples are ordered by probability.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CalibrationRow {
-    /// The model.
+    /// Name of the model.
     pub model: String,
-    /// The split.
+    /// Split of the samples.
     pub split: Split,
-    /// 1-based, by rising probability.
+    /// Number of the tenth, from 1 (lowest probabilities) upwards.
     pub bin: usize,
-    /// People in it.
+    /// Number of samples in the tenth.
     pub n: usize,
-    /// Mean of the model's probabilities.
+    /// Mean of the predicted probabilities.
     #[serde(serialize_with = "six_decimals")]
     pub mean_probability: f64,
-    /// Mean of the probabilities recalibrated on the validation split; empty where that cannot be.
+    /// Mean of the probabilities after recalibration on the validation split; empty if that is
+    /// impossible.
     #[serde(serialize_with = "six_decimals")]
     pub mean_recalibrated: Option<f64>,
-    /// Share of cases.
+    /// Observed fraction of cases.
     #[serde(serialize_with = "six_decimals")]
     pub observed: f64,
-    /// Lower end of Wilson's 95 % interval of the share.
+    /// Lower bound of the 95 % Wilson confidence interval of `observed`.
     #[serde(serialize_with = "six_decimals")]
     pub ci_low: f64,
-    /// Upper end.
+    /// Upper bound of this interval.
     #[serde(serialize_with = "six_decimals")]
     pub ci_high: f64,
 }
 
-/// Odds of being a case in a tenth of the people of a split, ordered by score, against the fifth
-/// and sixth tenth.
+/// Odds of being a case in one decile of a split, relative to deciles 5 and 6. The samples are
+/// ordered by score.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DecileRow {
-    /// The model.
+    /// Name of the model.
     pub model: String,
-    /// The split.
+    /// Split of the samples.
     pub split: Split,
-    /// 1 (lowest score) to 10.
+    /// Number of the decile, from 1 (lowest scores) to 10.
     pub decile: usize,
-    /// People with the disease.
+    /// Number of cases.
     pub n_cases: usize,
-    /// People without.
+    /// Number of controls.
     pub n_controls: usize,
-    /// Odds here over odds in the middle two tenths together, which are themselves 1 without an
-    /// interval; empty where one of the four counts is 0.
+    /// Odds in this decile divided by the odds in deciles 5 and 6 together. Deciles 5 and 6 have
+    /// the value 1 and no interval. Empty if one of the four counts is 0.
     #[serde(serialize_with = "six_decimals")]
     pub odds_ratio: Option<f64>,
-    /// Lower end of Woolf's 95 % interval.
+    /// Lower bound of the 95 % Woolf confidence interval of `odds_ratio`.
     #[serde(serialize_with = "six_decimals")]
     pub ci_low: Option<f64>,
-    /// Upper end.
+    /// Upper bound of this interval.
     #[serde(serialize_with = "six_decimals")]
     pub ci_high: Option<f64>,
 }
 
-/// People by score: one bar of a histogram of logits. Bars hold too few people to tell anyone's
-/// score only where there are few at all.
+/// One bar of a histogram of logits: the number of samples by score. The bars are wide, so a bar
+/// reveals the score of a single sample only in a very small split.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DistributionRow {
-    /// The model.
+    /// Name of the model.
     pub model: String,
-    /// The split.
+    /// Split of the samples.
     pub split: Split,
-    /// Lower edge of the bar, a logit.
+    /// Lower edge of the bar (a logit).
     #[serde(serialize_with = "nine_digits")]
     pub logit_low: f64,
-    /// Upper edge.
+    /// Upper edge of the bar (a logit).
     #[serde(serialize_with = "nine_digits")]
     pub logit_high: f64,
-    /// Cases in it.
+    /// Number of cases in the bar.
     pub n_cases: usize,
-    /// Controls in it.
+    /// Number of controls in the bar.
     pub n_controls: usize,
 }
 
-/// AUROC of one model among the people of one fold of a cross-validation, none of whom it had seen.
+/// AUROC of one model on the held-out samples of one cross-validation fold.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FoldRow {
-    /// The model.
+    /// Name of the model.
     pub model: String,
-    /// 1-based repeat of the cross-validation: the how-manieth `predictions.csv` that has folds of
-    /// this model.
+    /// Number of the repeat, from 1: the position of the `predictions.csv` among the files with
+    /// folds of this model.
     pub repeat: usize,
     /// The fold, as in `predictions.csv`.
     pub fold: u32,
-    /// People with the disease.
+    /// Number of cases.
     pub n_cases: usize,
-    /// People without.
+    /// Number of controls.
     pub n_controls: usize,
-    /// As in `auc.csv`; empty where a class is.
+    /// Area under the ROC curve, as in `auc.csv`; empty without cases or without controls.
     #[schemars(range(min = 0.0, max = 1.0))]
     #[serde(serialize_with = "six_decimals")]
     pub auroc: Option<f64>,
-    /// The model this one is compared to.
+    /// Name of the reference model.
     pub compared_to: Option<String>,
-    /// `auroc` minus that of `compared_to` on the same people.
+    /// `auroc` minus the `auroc` of the reference model on the same samples.
     #[schemars(range(min = -1.0, max = 1.0))]
     #[serde(serialize_with = "six_decimals")]
     pub delta_auroc: Option<f64>,
 }
 
-/// What a guard against leakage found.
+/// Result of a guard against leakage.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GuardRow {
     /// Name of the guard.
     pub guard: String,
-    /// What it says.
+    /// Verdict of the guard.
     pub verdict: GuardVerdict,
-    /// What it looked at: a model, a file, or the cohort.
+    /// What the guard checked: a model, a file, or the cohort.
     pub subject: String,
-    /// One line: what was found and, where something was, what to do. Never names a person.
+    /// The finding in one line and, for a problem, the next action. It never names a sample.
     pub finding: String,
 }
 
 impl GuardRow {
-    /// What a guard found.
+    /// One row of `guards.csv`.
     #[must_use]
     pub fn new(
         guard: &str,
@@ -216,8 +224,7 @@ impl GuardRow {
 /// Reads and checks a `guards.csv`. Further columns are allowed.
 ///
 /// # Errors
-/// A file that cannot be read or has no rows; a missing column; an empty cell; a verdict that is
-/// none.
+/// A file that cannot be read or has no rows; a missing column; an empty cell; an unknown verdict.
 pub fn read_guards(path: &Path) -> Result<Vec<GuardRow>, Error> {
     let table = CsvTable::read(path)?;
     let guard = table.column("guard")?;
@@ -240,46 +247,48 @@ pub fn read_guards(path: &Path) -> Result<Vec<GuardRow>, Error> {
         .collect()
 }
 
-/// APOE genotype of a person.
+/// APOE genotype of a sample.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ApoeRow {
     /// The sample's name in the VCF.
     pub sample_id: String,
-    /// Both alleles in their order, such as `e3/e4`; empty where they are not called.
+    /// Both alleles, such as `e3/e4`, the lower number first; empty if they are not called.
     pub apoe: Option<String>,
 }
 
 /// Reads an `apoe.csv`. Further columns are allowed.
 ///
 /// # Errors
-/// A file that cannot be read or has no rows; a missing column; a person without a name.
+/// A file that cannot be read or has no rows; a missing column; a row without a sample id.
 pub fn read_apoe(path: &Path) -> Result<Vec<ApoeRow>, Error> {
     let table = CsvTable::read(path)?;
     let sample_id = table.column("sample_id")?;
     let apoe = table.column("apoe")?;
-    let read = |row: Row<'_>| {
-        let called = Some(row.cell(apoe)).filter(|genotype| !genotype.is_empty());
-        Ok(ApoeRow {
-            sample_id: row.required(sample_id)?.to_owned(),
-            apoe: called.map(str::to_owned),
+    table
+        .rows()
+        .map(|row| {
+            let genotype = row.cell(apoe);
+            Ok(ApoeRow {
+                sample_id: row.required(sample_id)?.to_owned(),
+                apoe: (!genotype.is_empty()).then(|| genotype.to_owned()),
+            })
         })
-    };
-    table.rows().map(read).collect()
+        .collect()
 }
 
-/// What a guard says.
+/// Verdict of a guard.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum GuardVerdict {
-    /// Looked, and found nothing.
+    /// The guard found no problem.
     Pass,
-    /// Could not look; the finding says why.
+    /// The guard could not run; the finding states the reason.
     NotRun,
-    /// Found something that the reader has to know.
+    /// The guard found a possible problem that the reader should know.
     Warn,
-    /// Found leakage: the comparison cannot be believed.
+    /// The guard found leakage, so the comparison is not valid.
     Fail,
 }
 
@@ -301,7 +310,7 @@ impl FromStr for GuardVerdict {
         let all = [Self::Pass, Self::NotRun, Self::Warn, Self::Fail];
         all.into_iter()
             .find(|verdict| verdict.to_string() == text)
-            .ok_or_else(|| format!("`{text}` is none of pass, not-run, warn, fail"))
+            .ok_or_else(|| format!("`{text}` is not a verdict; write pass, not-run, warn or fail"))
     }
 }
 
@@ -337,18 +346,19 @@ mod tests {
             "passed"
                 .parse::<GuardVerdict>()
                 .unwrap_err()
-                .contains("none of pass")
+                .contains("is not a verdict; write pass")
         );
+    }
+
+    fn read_text(text: &str) -> Result<Vec<GuardRow>, Error> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("guards.csv");
+        std::fs::write(&path, text).unwrap();
+        read_guards(&path)
     }
 
     #[test]
     fn guards_are_read_and_a_verdict_that_is_none_is_named_with_its_line() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("guards.csv");
-        let read = |text: &str| {
-            std::fs::write(&path, text).unwrap();
-            read_guards(&path)
-        };
         let header = "guard,verdict,subject,finding\n";
         let row = GuardRow {
             guard: "kinship".into(),
@@ -357,17 +367,17 @@ mod tests {
             finding: "12 variants, 500 needed".into(),
         };
         assert_eq!(
-            read(&format!(
+            read_text(&format!(
                 "{header}kinship,not-run,cohort,\"12 variants, 500 needed\"\n"
             ))
             .unwrap(),
             [row]
         );
-        let message = read(&format!("{header}kinship,passed,cohort,none\n"))
+        let message = read_text(&format!("{header}kinship,passed,cohort,none\n"))
             .unwrap_err()
             .to_string();
         assert!(
-            message.contains("line 2, column `verdict`: `passed` is none of pass"),
+            message.contains("line 2, column `verdict`: `passed` is not a verdict; write pass"),
             "{message}"
         );
     }

@@ -1,86 +1,115 @@
-//! APOE e2, e3 and e4 from rs429358 (T>C) and rs7412 (C>T) on chromosome 19.
+//! APOE haplotypes e1 to e4 from rs429358 (T>C) and rs7412 (C>T) on chromosome 19.
 //!
-//! Input -> output: the two [`Site`]s -> how many haplotypes of each kind a person has. On one
-//! haplotype (rs429358, rs7412): T-T = e2, T-C = e3, C-C = e4, C-T = e1. Positions are 1-based, on
-//! GRCh38 and GRCh37 (dbSNP 156).
+//! Input: the two [`Site`]s. Output: each sample's number of haplotypes of each kind. The alleles
+//! of one haplotype at (rs429358, rs7412) are T-T for e2, T-C for e3, C-C for e4, C-T for e1.
+//! Positions are 1-based, on GRCh38 and GRCh37 (dbSNP 156).
 
 use serde::{Deserialize, Serialize};
 
 use crate::scoring::{
-    dosages::{Asked, Site},
+    dosages::{RequestedAllele, Site},
     matching::MatchType,
 };
 use gf_genotypes::{ABSENT, GenomeBuild, contig_key};
 
-/// (build, position of rs429358, position of rs7412)
-const POSITIONS: [(GenomeBuild, usize, usize); 2] = [
-    (GenomeBuild::GRCh38, 44_908_684, 44_908_822),
-    (GenomeBuild::GRCh37, 45_411_941, 45_412_079),
+/// Positions of both variants on one genome build, 1-based.
+#[derive(Clone, Copy)]
+struct ApoePositions {
+    build: GenomeBuild,
+    rs429358: usize,
+    rs7412: usize,
+}
+
+const POSITIONS: [ApoePositions; 2] = [
+    ApoePositions {
+        build: GenomeBuild::GRCh38,
+        rs429358: 44_908_684,
+        rs7412: 44_908_822,
+    },
+    ApoePositions {
+        build: GenomeBuild::GRCh37,
+        rs429358: 45_411_941,
+        rs7412: 45_412_079,
+    },
 ];
 
-/// The region about APOE that a score without APOE leaves out, by build: chr19:44.4-46.5 Mb, as
-/// studies of Alzheimer's disease have it (PMC12096521). They do not say on which build; it is read
-/// as GRCh37, where its middle (45.45 Mb) is APOE. On GRCh38 both ends are moved by as
-/// much as rs429358 is (503,257), not lifted base by base, so that the region lies the same about
-/// APOE.
+/// The region around APOE that a score without APOE leaves out, by build: chr19:44.4-46.5 Mb, as in
+/// studies of Alzheimer's disease (PMC12096521).
+///
+/// These studies do not state the build. It is taken as GRCh37, where the centre (45.45 Mb) is
+/// APOE. On GRCh38 both ends are shifted by the distance of rs429358 (503,257 nt) instead of being
+/// lifted over, so that the region has the same extent around APOE.
 const REGION: [(GenomeBuild, std::ops::RangeInclusive<usize>); 2] = [
     (GenomeBuild::GRCh37, 44_400_000..=46_500_000),
     (GenomeBuild::GRCh38, 43_896_743..=45_996_743),
 ];
 
-/// Whether a place is in the region that a score without APOE leaves out.
+/// Whether a position is in the region that a score without APOE leaves out.
 #[must_use]
 pub fn is_in_region(build: GenomeBuild, contig: &str, position: usize) -> bool {
     contig_key(contig) == "19"
         && REGION
             .iter()
-            .any(|(of, region)| *of == build && region.contains(&position))
+            .any(|(region_build, region)| *region_build == build && region.contains(&position))
 }
 
-/// As [`is_in_region`] has it, for people.
+/// The region of [`is_in_region`] as text; empty on an unknown build.
 #[must_use]
 pub fn region(build: GenomeBuild) -> String {
-    let of_build = REGION.iter().find(|(of, _)| *of == build);
-    of_build.map_or_else(String::new, |(build, region)| {
-        format!("chr19:{}-{} on {build}", region.start(), region.end())
-    })
+    REGION
+        .iter()
+        .find(|(region_build, _)| *region_build == build)
+        .map_or_else(String::new, |(build, region)| {
+            format!("chr19:{}-{} on {build}", region.start(), region.end())
+        })
 }
 
-/// The (chromosome, position) pairs to look at, on either build.
+/// Chromosome and position of both variants, on every build.
 pub fn positions<'a>() -> impl Iterator<Item = (&'a str, usize)> {
     POSITIONS
         .into_iter()
-        .flat_map(|(_, rs429358, rs7412)| [rs429358, rs7412])
+        .flat_map(|positions| [positions.rs429358, positions.rs7412])
         .map(|position| ("19", position))
 }
 
-/// The ALT alleles of both sites, on either build.
-pub fn asked<'a>() -> impl Iterator<Item = Asked<'a>> {
-    POSITIONS.into_iter().flat_map(|(_, rs429358, rs7412)| {
+/// The ALT alleles of both variants, on every build.
+pub fn alleles<'a>() -> impl Iterator<Item = RequestedAllele<'a>> {
+    POSITIONS.into_iter().flat_map(|positions| {
         [
-            ("19", rs429358, "C", Some("T")),
-            ("19", rs7412, "T", Some("C")),
+            RequestedAllele {
+                contig: "19",
+                position: positions.rs429358,
+                allele: "C",
+                other_allele: Some("T"),
+            },
+            RequestedAllele {
+                contig: "19",
+                position: positions.rs7412,
+                allele: "T",
+                other_allele: Some("C"),
+            },
         ]
     })
 }
 
-/// How many haplotypes of each kind one person has.
+/// The APOE haplotypes of one sample.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ApoeHaplotypes {
     /// Copies of e1, e2, e3, e4.
     pub copies: [u8; 4],
-    /// Heterozygous at both sites without phase: e2/e4 rather than the rare e1/e3.
+    /// Heterozygous at both variants without phase: read as e2/e4, because e1/e3 is very rare.
     pub by_convention: bool,
 }
 
 impl ApoeHaplotypes {
-    /// Both alleles in their order, such as `e3/e4`; one of a haploid call.
+    /// The genotype in ascending order, such as `e3/e4`; one haplotype for a haploid call.
     #[must_use]
     pub fn genotype(self) -> String {
-        let alleles = (1..)
+        let names: Vec<String> = (1..)
             .zip(self.copies)
-            .flat_map(|(number, copies)| vec![format!("e{number}"); usize::from(copies)]);
-        alleles.collect::<Vec<_>>().join("/")
+            .flat_map(|(number, copies)| vec![format!("e{number}"); usize::from(copies)])
+            .collect();
+        names.join("/")
     }
 
     /// Copies of e2.
@@ -96,7 +125,7 @@ impl ApoeHaplotypes {
     }
 }
 
-/// Haplotypes of a cohort.
+/// Counts of APOE haplotypes over a cohort.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApoeCounts {
     /// C-T haplotypes.
@@ -107,95 +136,152 @@ pub struct ApoeCounts {
     pub e3: u64,
     /// C-C haplotypes.
     pub e4: u64,
-    /// People heterozygous at both sites without phase, counted as e2/e4.
+    /// Samples heterozygous at both variants without phase, counted as e2/e4.
     pub unphased_double_heterozygotes: u64,
-    /// People without a call at one of the sites, or with a third allele there: read as the
-    /// training mean.
+    /// Samples without a call at one of the variants, or with a third allele. Baselines use the
+    /// training mean for them.
     pub people_without_call: u64,
 }
 
 impl ApoeCounts {
-    /// Sums up.
+    /// Counts the haplotypes of all samples.
     #[must_use]
-    pub fn count(people: &[Option<ApoeHaplotypes>]) -> Self {
+    pub fn count(samples: &[Option<ApoeHaplotypes>]) -> Self {
         let mut counts = Self::default();
-        for person in people {
-            let Some(haplotypes) = person else {
+        for sample in samples {
+            let Some(haplotypes) = sample else {
                 counts.people_without_call += 1;
                 continue;
             };
-            let totals = [
-                &mut counts.e1,
-                &mut counts.e2,
-                &mut counts.e3,
-                &mut counts.e4,
-            ];
-            totals
-                .into_iter()
-                .zip(haplotypes.copies)
-                .for_each(|(total, copies)| *total += u64::from(copies));
+            let [e1, e2, e3, e4] = haplotypes.copies.map(u64::from);
+            counts.e1 += e1;
+            counts.e2 += e2;
+            counts.e3 += e3;
+            counts.e4 += e4;
             counts.unphased_double_heterozygotes += u64::from(haplotypes.by_convention);
         }
         counts
     }
 }
 
-/// Haplotypes of each person; `None` for people without a call.
+/// APOE haplotypes of each sample; `None` for samples without a call.
 ///
 /// # Errors
-/// What is missing, where the two sites are not both there on one build with their alleles.
+/// The two variants are not both present on one build with their alleles.
 pub fn haplotypes(
     sites: &[Site],
     build: Option<GenomeBuild>,
 ) -> Result<Vec<Option<ApoeHaplotypes>>, String> {
-    let Some((_, rs429358, rs7412)) = locate(sites, build) else {
-        if let Some(build) = build.filter(|build| builds(Some(*build)).next().is_none()) {
+    let Some(records) = ApoeRecords::find(sites, build) else {
+        if let Some(build) = build
+            && positions_on(Some(build)).next().is_none()
+        {
             return Err(format!(
-                "the positions of rs429358 and rs7412 on {build} are not known here"
+                "this program does not know the positions of rs429358 and rs7412 on {build}"
             ));
         }
-        let places: Vec<String> = builds(build)
-            .map(|(build, a, b)| format!("19:{a} T>C and 19:{b} C>T on {build}"))
+        let expected: Vec<String> = positions_on(build)
+            .map(|positions| {
+                format!(
+                    "19:{} T>C and 19:{} C>T on {}",
+                    positions.rs429358, positions.rs7412, positions.build
+                )
+            })
             .collect();
         return Err(format!(
-            "rs429358 and rs7412 are not both there ({})",
-            places.join(", or ")
+            "the genotype files do not contain both rs429358 and rs7412 (expected {})",
+            expected.join(", or ")
         ));
     };
-    Ok((0..rs429358.site.genotypes.len())
-        .map(|person| call(rs429358, rs7412, person))
+    Ok((0..records.rs429358.site.genotypes.len())
+        .map(|sample| records.haplotypes(sample))
         .collect())
 }
 
-/// The build on which the two sites are found.
+/// The build on which both variants are present.
 #[must_use]
 pub fn build_of(sites: &[Site], build: Option<GenomeBuild>) -> Option<GenomeBuild> {
-    locate(sites, build).map(|(build, ..)| build)
+    ApoeRecords::find(sites, build).map(|records| records.build)
 }
 
-fn builds(build: Option<GenomeBuild>) -> impl Iterator<Item = (GenomeBuild, usize, usize)> {
+/// Note about records on the other strand or with REF and ALT exchanged. Their alleles are still
+/// identified by their bases.
+#[must_use]
+pub fn written_otherwise(sites: &[Site], build: Option<GenomeBuild>) -> Option<String> {
+    let records = ApoeRecords::find(sites, build)?;
+    let notes: Vec<String> = [("rs429358", records.rs429358), ("rs7412", records.rs7412)]
+        .into_iter()
+        .filter_map(|(name, record)| {
+            let difference = match record.match_type {
+                MatchType::Altref => return None,
+                MatchType::AltrefFlip => "on the other strand",
+                MatchType::RefaltFlip => "on the other strand, with REF and ALT exchanged",
+                _ => "with REF and ALT exchanged",
+            };
+            Some(format!("{name} {difference}"))
+        })
+        .collect();
+    (!notes.is_empty()).then(|| format!("APOE is read from {}", notes.join(" and ")))
+}
+
+/// Positions on one build, or on every build if it is not known.
+fn positions_on(build: Option<GenomeBuild>) -> impl Iterator<Item = ApoePositions> {
     POSITIONS
         .into_iter()
-        .filter(move |(of, ..)| build.is_none_or(|build| build == *of))
+        .filter(move |positions| build.is_none_or(|build| build == positions.build))
 }
 
-/// A record of one of the two sites, and which of its alleles are meant.
+/// The records of both variants.
+struct ApoeRecords<'a> {
+    build: GenomeBuild,
+    rs429358: ApoeRecord<'a>,
+    rs7412: ApoeRecord<'a>,
+}
+
+/// The record of one variant, with the numbers of its two alleles.
 #[derive(Clone, Copy)]
-struct Found<'a> {
+struct ApoeRecord<'a> {
     site: &'a Site,
-    /// Number of T of rs429358, of C of rs7412.
+    /// Number of the allele T of rs429358 or C of rs7412.
     ancestral: i16,
-    /// Number of C of rs429358, of T of rs7412.
+    /// Number of the allele C of rs429358 or T of rs7412.
     derived: i16,
     match_type: MatchType,
 }
 
-impl Found<'_> {
+impl<'a> ApoeRecord<'a> {
+    /// Finds the record with these alleles. Either can be REF, on either strand: T and C are not
+    /// complements, so the bases identify the strand.
+    fn find(sites: &'a [Site], position: usize, ancestral: &str, derived: &str) -> Option<Self> {
+        sites
+            .iter()
+            .filter(|site| site.position == position && contig_key(&site.contig) == "19")
+            .flat_map(|site| site.counted_alts.iter().map(move |&alt| (site, alt)))
+            .filter_map(|(site, alt)| Self::of_alt(site, alt, ancestral, derived))
+            .min_by_key(|record| record.match_type.is_flipped())
+    }
+
+    /// A record if REF and this ALT are the two alleles.
+    fn of_alt(site: &'a Site, alt: i16, ancestral: &str, derived: &str) -> Option<Self> {
+        let alleles = (derived, Some(ancestral));
+        let match_type = MatchType::between(alleles, &site.ref_allele, site.allele(alt))?;
+        let derived_is_ref = match_type.effect_is_ref();
+        Some(Self {
+            site,
+            ancestral: if derived_is_ref { alt } else { 0 },
+            derived: if derived_is_ref { 0 } else { alt },
+            match_type,
+        })
+    }
+
+    /// Whether an allele is the derived one; `None` for missing and third alleles.
     fn is_derived(&self, allele: i16) -> Option<bool> {
-        match allele {
-            _ if allele == self.ancestral => Some(false),
-            _ if allele == self.derived => Some(true),
-            _ => None,
+        if allele == self.ancestral {
+            Some(false)
+        } else if allele == self.derived {
+            Some(true)
+        } else {
+            None
         }
     }
 
@@ -204,107 +290,55 @@ impl Found<'_> {
     }
 }
 
-/// What is odd about how the records are written; their alleles are known by their bases.
-#[must_use]
-pub fn written_otherwise(sites: &[Site], build: Option<GenomeBuild>) -> Option<String> {
-    let (_, rs429358, rs7412) = locate(sites, build)?;
-    let odd: Vec<String> = [("rs429358", rs429358), ("rs7412", rs7412)]
-        .into_iter()
-        .filter_map(|(name, found)| {
-            let how = match found.match_type {
-                MatchType::Altref => return None,
-                MatchType::AltrefFlip => "on the other strand",
-                MatchType::RefaltFlip => "on the other strand, with REF and ALT exchanged",
-                _ => "with REF and ALT exchanged",
-            };
-            Some(format!("{name} {how}"))
-        })
-        .collect();
-    (!odd.is_empty()).then(|| format!("APOE is read from {}", odd.join(" and ")))
-}
-
-fn locate(
-    sites: &[Site],
-    build: Option<GenomeBuild>,
-) -> Option<(GenomeBuild, Found<'_>, Found<'_>)> {
-    builds(build).find_map(|(build, rs429358, rs7412)| {
-        Some((
-            build,
-            find(sites, rs429358, "T", "C")?,
-            find(sites, rs7412, "C", "T")?,
-        ))
-    })
-}
-
-/// The record with these alleles, whichever is REF, on either strand: T and C are no complements.
-fn find<'a>(
-    sites: &'a [Site],
-    position: usize,
-    ancestral: &str,
-    derived: &str,
-) -> Option<Found<'a>> {
-    let is_there = |site: &&Site| site.position == position && contig_key(&site.contig) == "19";
-    let of_site = |site: &'a Site| {
-        let of_alt = move |&alt: &i16| {
-            let match_type = MatchType::between(
-                (derived, Some(ancestral)),
-                &site.ref_allele,
-                site.allele(alt),
-            )?;
-            let (ancestral, derived) = if match_type.effect_is_ref() {
-                (alt, 0)
-            } else {
-                (0, alt)
-            };
-            Some(Found {
-                site,
-                ancestral,
-                derived,
-                match_type,
+impl<'a> ApoeRecords<'a> {
+    /// Finds both records on one build.
+    fn find(sites: &'a [Site], build: Option<GenomeBuild>) -> Option<Self> {
+        positions_on(build).find_map(|positions| {
+            Some(Self {
+                build: positions.build,
+                rs429358: ApoeRecord::find(sites, positions.rs429358, "T", "C")?,
+                rs7412: ApoeRecord::find(sites, positions.rs7412, "C", "T")?,
             })
-        };
-        site.counted_alts
-            .iter()
-            .filter_map(of_alt)
-            .collect::<Vec<_>>()
-    };
-    sites
-        .iter()
-        .filter(is_there)
-        .flat_map(of_site)
-        .min_by_key(|found| found.match_type.is_flipped())
-}
+        })
+    }
 
-fn call(rs429358: Found<'_>, rs7412: Found<'_>, person: usize) -> Option<ApoeHaplotypes> {
-    let a = rs429358.site.genotypes.call(person);
-    let b = rs7412.site.genotypes.call(person);
-    if a.is_heterozygous()
-        && b.is_heterozygous()
-        && !a.is_haploid()
-        && !b.is_haploid()
-        && !(a.phased && b.phased)
-    {
-        let is_expected = rs429358.is_one_of_each(a.alleles) && rs7412.is_one_of_each(b.alleles);
-        return is_expected.then_some(ApoeHaplotypes {
-            copies: [0, 1, 0, 1],
-            by_convention: true,
-        });
-    }
-    // Without two heterozygous sites the order of the alleles does not matter.
-    let mut haplotypes = ApoeHaplotypes::default();
-    for (a, b) in a.alleles.into_iter().zip(b.alleles) {
-        if a == ABSENT && b == ABSENT {
-            continue;
+    /// APOE haplotypes of one sample; `None` with a missing or third allele.
+    fn haplotypes(&self, sample: usize) -> Option<ApoeHaplotypes> {
+        let rs429358_call = self.rs429358.site.genotypes.call(sample);
+        let rs7412_call = self.rs7412.site.genotypes.call(sample);
+        if rs429358_call.is_heterozygous()
+            && rs7412_call.is_heterozygous()
+            && !rs429358_call.is_haploid()
+            && !rs7412_call.is_haploid()
+            && !(rs429358_call.phased && rs7412_call.phased)
+        {
+            let has_known_alleles = self.rs429358.is_one_of_each(rs429358_call.alleles)
+                && self.rs7412.is_one_of_each(rs7412_call.alleles);
+            return has_known_alleles.then_some(ApoeHaplotypes {
+                copies: [0, 1, 0, 1],
+                by_convention: true,
+            });
         }
-        let kind = match (rs429358.is_derived(a)?, rs7412.is_derived(b)?) {
-            (true, true) => 0,
-            (false, true) => 1,
-            (false, false) => 2,
-            (true, false) => 3,
-        };
-        haplotypes.copies[kind] += 1;
+        // Unless both variants are heterozygous, the order of the alleles does not matter.
+        let mut haplotypes = ApoeHaplotypes::default();
+        let alleles = rs429358_call.alleles.into_iter().zip(rs7412_call.alleles);
+        for (rs429358, rs7412) in alleles {
+            if rs429358 == ABSENT && rs7412 == ABSENT {
+                continue;
+            }
+            let rs429358_is_c = self.rs429358.is_derived(rs429358)?;
+            let rs7412_is_t = self.rs7412.is_derived(rs7412)?;
+            // Index in `copies`: e1, e2, e3, e4.
+            let kind = match (rs429358_is_c, rs7412_is_t) {
+                (true, true) => 0,
+                (false, true) => 1,
+                (false, false) => 2,
+                (true, false) => 3,
+            };
+            haplotypes.copies[kind] += 1;
+        }
+        Some(haplotypes)
     }
-    Some(haplotypes)
 }
 
 #[cfg(test)]
@@ -413,7 +447,10 @@ mod tests {
 
     #[test]
     fn the_region_lies_the_same_about_apoe_on_both_builds() {
-        for (build, rs429358, _) in POSITIONS {
+        for ApoePositions {
+            build, rs429358, ..
+        } in POSITIONS
+        {
             assert!(is_in_region(build, "chr19", rs429358) && !is_in_region(build, "18", rs429358));
             assert!(
                 is_in_region(build, "19", rs429358 + 1_088_059)
@@ -446,12 +483,15 @@ mod tests {
             "19 44908822 . C T . PASS . GT 0|0",
         ];
         assert!(haplotypes(&table(&other_alleles, &["A"]).sites, None).is_err());
-        let of_t2t = haplotypes(
+        let message = haplotypes(
             &table(&other_alleles, &["A"]).sites,
             Some(GenomeBuild::CHM13),
         )
         .unwrap_err();
-        assert!(of_t2t.contains("T2T-CHM13 are not known here"), "{of_t2t}");
+        assert!(
+            message.contains("does not know the positions of rs429358 and rs7412 on T2T-CHM13"),
+            "{message}"
+        );
         let grch37 = [
             "19 45411941 . T C . PASS . GT 0|0",
             "19 45412079 . C T . PASS . GT 0|0",

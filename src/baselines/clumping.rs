@@ -1,16 +1,18 @@
-//! `prs-ct`: clumping and thresholding with the defaults of `PRSice` (Choi and O'Reilly 2019,
-//! doi:10.1093/gigascience/giz082).
+//! `prs-ct`: clumping and thresholding with the defaults of `PRSice`.
 //!
-//! Input -> output: a [`TrainingDosages`] with its associations -> index alleles (the most significant first,
-//! none in LD with a more significant one near by), and the score of those up to the p-value that
-//! validation chooses. Strand-ambiguous alleles are dropped, missing dosages are the training mean,
-//! and LD is that of the training people. `PRSice` divides by the number of alleles (`avg`), which
-//! is the same for everyone and so is no difference: weights here are log-odds a copy.
+//! Input: [`TrainingDosages`] and their associations. Output: the index alleles, most significant
+//! first, and the score of those up to the p-value that the validation split chooses. An index
+//! allele is not in LD with a more significant allele nearby.
+//!
+//! Strand-ambiguous alleles are left out. Missing dosages are the training mean, and LD is that of
+//! the training samples. Weights are log-odds per copy. `PRSice` divides a score by the number of
+//! alleles (`avg`), a constant factor that the logistic regression absorbs.
+//! Source: Choi and O'Reilly 2019, doi:10.1093/gigascience/giz082.
 
 use std::collections::HashMap;
 
 use gf_cohort_schema::{Split, probability};
-use ndarray::Array2;
+use ndarray::{Array1, Array2};
 
 use crate::baselines::{
     Error,
@@ -22,193 +24,241 @@ use crate::baselines::{
 };
 use gf_genotypes::contig_key;
 
-/// Shares of the score's own coefficient to try, largest first: a score is too good on the people
-/// who made its weights.
+/// Factors of the score's coefficient to try, largest first. The coefficient is too large because
+/// it is fitted on the samples that the weights come from.
 const SHRINKAGES: [f64; 6] = [1.0, 0.8, 0.6, 0.4, 0.2, 0.1];
 
-/// How clumps are made and cut off.
+/// Parameters of clumping and thresholding.
 #[derive(Clone, Copy, Debug)]
 pub struct Clumping<'a> {
-    /// Farthest two alleles of one clump lie apart.
+    /// Largest distance (nt) from an index allele to an allele of its clump.
     pub distance: usize,
-    /// Least r2 of two alleles of one clump.
+    /// Smallest r2 of an index allele and an allele of its clump.
     pub r2: f64,
-    /// Largest p-values to try.
+    /// Thresholds of p-values to try.
     pub p_values: &'a [f64],
 }
 
 impl Clumping<'_> {
-    /// Columns that stand for their clumps, the most significant first. Columns without an estimate
-    /// and ambiguous ones are in no clump.
+    /// Columns of the index alleles, most significant first. Columns without an estimate and
+    /// strand-ambiguous ones are in no clump.
     #[must_use]
     pub fn index_columns(
         &self,
         panel: &TrainingDosages<'_>,
         associations: &[Association],
     ) -> Vec<usize> {
-        let strength = |index: usize| {
-            associations[index]
-                .estimate
-                .map_or(-1.0, |estimate| estimate.z().abs())
-        };
         let mut order: Vec<usize> = (0..panel.columns.len())
             .filter(|&index| {
                 associations[index].estimate.is_some() && !panel.columns[index].is_ambiguous()
             })
             .collect();
-        order.sort_by(|&a, &b| strength(b).total_cmp(&strength(a)).then(a.cmp(&b)));
-        let mut of_contig: HashMap<&str, Vec<usize>> = HashMap::new();
-        for &index in &order {
-            of_contig
-                .entry(contig_key(&panel.columns[index].allele.chrom))
-                .or_default()
-                .push(index);
-        }
-        let position = |index: usize| panel.columns[index].allele.position;
-        for columns in of_contig.values_mut() {
-            columns.sort_by_key(|&index| position(index));
-        }
-        let mut taken = vec![false; panel.columns.len()];
+        order.sort_by(|&a, &b| {
+            let strength_a = associations[a].strength();
+            let strength_b = associations[b].strength();
+            strength_b.total_cmp(&strength_a).then(a.cmp(&b))
+        });
+        let by_contig = columns_by_contig(panel, &order);
+        let mut is_clumped = vec![false; panel.columns.len()];
         let mut index_columns = Vec::new();
         for index in order {
-            if taken[index] {
+            if is_clumped[index] {
                 continue;
             }
             index_columns.push(index);
-            let on_contig = &of_contig[contig_key(&panel.columns[index].allele.chrom)];
-            let from = on_contig
-                .partition_point(|&other| position(other) + self.distance < position(index));
-            for &other in on_contig[from..]
-                .iter()
-                .take_while(|&&other| position(other) <= position(index) + self.distance)
-            {
-                taken[other] |=
-                    other == index || r2(&panel.training.dosages, index, other) >= self.r2;
+            let AlleleWeight {
+                chrom, position, ..
+            } = &panel.columns[index].allele;
+            let on_contig = &by_contig[contig_key(chrom)];
+            let first = on_contig.partition_point(|&column| {
+                panel.columns[column].allele.position + self.distance < *position
+            });
+            let neighbours = on_contig[first..].iter().take_while(|&&column| {
+                panel.columns[column].allele.position <= *position + self.distance
+            });
+            for &column in neighbours {
+                is_clumped[column] |=
+                    column == index || r2(&panel.training.dosages, index, column) >= self.r2;
             }
         }
         index_columns
     }
 
-    /// The score of the threshold with the best AUROC on the validation split, beside covariates
-    /// and `others`; the first among equals.
+    /// Fits the score of every threshold, with the covariates and `other_features`, and chooses the
+    /// one with the highest AUROC on the validation split; the first among equals.
     ///
     /// # Errors
-    /// When a fit fails, or no allele is in any clump.
+    /// A fit fails, or no allele is in any clump.
     pub fn fit(
         &self,
         model: &str,
         study: &Study<'_>,
         panel: &TrainingDosages<'_>,
         associations: &[Association],
-        others: &[Feature],
+        other_features: &[Feature],
         constant: &mut Vec<String>,
     ) -> Result<(Baseline, Choice), Error> {
-        let clumps = self.index_columns(panel, associations);
+        let index_columns = self.index_columns(panel, associations);
         let mut tried = Vec::new();
-        let mut constant_here = Vec::new();
+        let mut constant_features = Vec::new();
         for &threshold in self.p_values {
-            let weights = clumps.iter().filter_map(|&index| {
-                associations[index]
-                    .estimate
-                    .map(|estimate| (index, estimate))
-            });
-            let alleles: Vec<AlleleWeight> = weights
+            let alleles: Vec<AlleleWeight> = index_columns
+                .iter()
+                .filter_map(|&index| Some((index, associations[index].estimate?)))
                 .filter(|(_, estimate)| estimate.p_value() <= threshold)
                 .map(|(index, estimate)| AlleleWeight {
                     weight: estimate.beta,
                     ..panel.columns[index].allele.clone()
                 })
                 .collect();
-            let setting = |shrinkage| Hyperparameters::Threshold {
-                p_value: threshold,
-                shrinkage,
-            };
-            let mut point = Tried {
-                setting: setting(1.0),
-                n_dosages: alleles.len(),
-                validation_auroc: None,
-                failure: None,
-            };
-            let features: Vec<Feature> = std::iter::once(Feature::AlleleScore { alleles })
-                .chain(others.iter().cloned())
-                .collect();
-            constant_here.clear();
-            let fitted = if point.n_dosages > 0 {
-                study.few(model.into(), &features, &mut constant_here)?
-            } else {
-                None
-            };
-            let Some(baseline) = fitted.filter(|baseline| baseline.alleles().next().is_some())
-            else {
-                tried.push((point, None));
-                continue;
-            };
-            let (baseline, shrinkage, auroc) = shrunken(study, &baseline)?;
-            (point.setting, point.validation_auroc) = (setting(shrinkage), Some(auroc));
-            tried.push((point, Some(baseline)));
+            // Only the notes of the last threshold are kept: the others repeat them.
+            constant_features.clear();
+            tried.push(fit_threshold(
+                model,
+                study,
+                threshold,
+                alleles,
+                other_features,
+                &mut constant_features,
+            )?);
         }
-        constant.append(&mut constant_here);
+        constant.append(&mut constant_features);
         let (choice, baseline) = Choice::select(model, tried)?;
         Ok((baseline, choice))
     }
 }
 
-/// The share of the score's coefficient with the highest likelihood of the validation split, and
-/// the AUROC there.
-fn shrunken(study: &Study<'_>, baseline: &Baseline) -> Result<(Baseline, f64, f64), Error> {
-    let (people, is_case) = study.labelled(Split::Validation);
-    let with = |shrinkage: f64| {
-        let mut baseline = baseline.clone();
-        let scores = baseline
-            .terms
-            .iter_mut()
-            .filter(|term| matches!(term.feature, Feature::AlleleScore { .. }));
-        scores.for_each(|term| term.coefficient *= shrinkage);
-        baseline
-    };
-    let logits = |baseline: &Baseline| -> Result<Vec<f64>, Error> {
-        let logits = baseline.logits(&study.people)?;
-        Ok(people.iter().map(|&person| logits[person]).collect())
-    };
-    // Between these two any other is a weighted mean.
-    let whole = logits(baseline)?;
-    let without = logits(&with(0.0))?;
-    let log_likelihood = |shrinkage: f64| -> f64 {
-        let mixed = whole
-            .iter()
-            .zip(&without)
-            .map(|(whole, without)| without + shrinkage * (whole - without));
-        mixed
-            .zip(&is_case)
-            .map(|(logit, &is_case)| {
-                probability(if is_case { logit } else { -logit })
-                    .max(f64::MIN_POSITIVE)
-                    .ln()
-            })
-            .sum()
-    };
-    let best = SHRINKAGES.into_iter().reduce(|best, next| {
-        if log_likelihood(next) > log_likelihood(best) {
-            next
-        } else {
-            best
-        }
-    });
-    let shrinkage = best.unwrap_or(1.0);
-    let baseline = with(shrinkage);
-    let auroc = auroc_of(&logits(&baseline)?, &is_case)?;
-    Ok((baseline, shrinkage, auroc))
+/// The columns of each contig, sorted by position.
+fn columns_by_contig<'p>(
+    panel: &'p TrainingDosages<'_>,
+    columns: &[usize],
+) -> HashMap<&'p str, Vec<usize>> {
+    let mut by_contig: HashMap<&str, Vec<usize>> = HashMap::new();
+    for &column in columns {
+        by_contig
+            .entry(contig_key(&panel.columns[column].allele.chrom))
+            .or_default()
+            .push(column);
+    }
+    for columns in by_contig.values_mut() {
+        columns.sort_by_key(|&column| panel.columns[column].allele.position);
+    }
+    by_contig
 }
 
-/// Squared correlation of two standardised columns.
+/// Fits the score of one threshold and shrinks its coefficient. No baseline without alleles.
+fn fit_threshold(
+    model: &str,
+    study: &Study<'_>,
+    p_value: f64,
+    alleles: Vec<AlleleWeight>,
+    other_features: &[Feature],
+    constant: &mut Vec<String>,
+) -> Result<(Tried, Option<Baseline>), Error> {
+    let mut point = Tried {
+        setting: Hyperparameters::Threshold {
+            p_value,
+            shrinkage: 1.0,
+        },
+        n_dosages: alleles.len(),
+        validation_auroc: None,
+        failure: None,
+    };
+    if alleles.is_empty() {
+        return Ok((point, None));
+    }
+    let features: Vec<Feature> = std::iter::once(Feature::AlleleScore { alleles })
+        .chain(other_features.iter().cloned())
+        .collect();
+    let baseline = study
+        .few(model.into(), &features, constant)?
+        .filter(|baseline| baseline.alleles().next().is_some());
+    let Some(baseline) = baseline else {
+        return Ok((point, None));
+    };
+    let shrunken = Shrunken::fit(study, &baseline)?;
+    point.setting = Hyperparameters::Threshold {
+        p_value,
+        shrinkage: shrunken.shrinkage,
+    };
+    point.validation_auroc = Some(shrunken.validation_auroc);
+    Ok((point, Some(shrunken.baseline)))
+}
+
+/// A baseline with the coefficient of its score multiplied by a factor.
+struct Shrunken {
+    baseline: Baseline,
+    /// The factor with the highest likelihood of the validation split.
+    shrinkage: f64,
+    validation_auroc: f64,
+}
+
+impl Shrunken {
+    fn fit(study: &Study<'_>, baseline: &Baseline) -> Result<Self, Error> {
+        let (samples, is_case) = study.labelled(Split::Validation);
+        // The logit is linear in the factor: two baselines give those of all factors.
+        let full_logits = logits_of(baseline, study, &samples)?;
+        let base_logits = logits_of(&with_shrinkage(baseline, 0.0), study, &samples)?;
+        let mut shrinkage = SHRINKAGES[0];
+        let mut highest = log_likelihood(&full_logits, &base_logits, &is_case, shrinkage);
+        for factor in &SHRINKAGES[1..] {
+            let likelihood = log_likelihood(&full_logits, &base_logits, &is_case, *factor);
+            if likelihood > highest {
+                highest = likelihood;
+                shrinkage = *factor;
+            }
+        }
+        let baseline = with_shrinkage(baseline, shrinkage);
+        let logits = logits_of(&baseline, study, &samples)?;
+        Ok(Self {
+            baseline,
+            shrinkage,
+            validation_auroc: auroc_of(&logits, &is_case)?,
+        })
+    }
+}
+
+/// A copy of a baseline with the coefficient of its score multiplied by `shrinkage`.
+fn with_shrinkage(baseline: &Baseline, shrinkage: f64) -> Baseline {
+    let mut shrunken = baseline.clone();
+    for term in &mut shrunken.terms {
+        if matches!(term.feature, Feature::AlleleScore { .. }) {
+            term.coefficient *= shrinkage;
+        }
+    }
+    shrunken
+}
+
+/// Log-odds of some samples.
+fn logits_of(baseline: &Baseline, study: &Study<'_>, samples: &[usize]) -> Result<Vec<f64>, Error> {
+    let logits = baseline.logits(&study.people)?;
+    Ok(samples.iter().map(|&sample| logits[sample]).collect())
+}
+
+/// Log-likelihood of the phenotypes with a shrunk score. `full` are the logits with the whole
+/// score, `base` those without it.
+fn log_likelihood(full: &[f64], base: &[f64], is_case: &Array1<bool>, shrinkage: f64) -> f64 {
+    full.iter()
+        .zip(base)
+        .map(|(full, base)| base + shrinkage * (full - base))
+        .zip(is_case)
+        .map(|(logit, &is_case)| {
+            probability(if is_case { logit } else { -logit })
+                .max(f64::MIN_POSITIVE)
+                .ln()
+        })
+        .sum()
+}
+
+/// Squared correlation of two standardised columns: (a'b)^2 / (a'a b'b).
 fn r2(standardised: &Array2<f64>, a: usize, b: usize) -> f64 {
     let a = standardised.column(a);
     let b = standardised.column(b);
     let ab = a.dot(&b);
     let aa = a.dot(&a);
     let bb = b.dot(&b);
-    // Standardised over all training people, of whom a few may have no phenotype: the means are as
-    // good as 0, the lengths are not equal.
+    // The columns are standardised over all training samples, but contain only those with a known
+    // phenotype. Their means are nearly 0, their lengths differ.
     if aa > 0.0 && bb > 0.0 {
         ab * ab / (aa * bb)
     } else {
@@ -229,26 +279,24 @@ mod tests {
         scoring::testing::write_vcf,
     };
 
-    /// Three variants: b says the same as a, c is far away and says the same too, d is A/T.
+    /// Variant b has the genotypes of a, and so has c, which is far away; d is A/T.
     #[test]
     fn clumps_are_of_neighbours_in_ld_and_ambiguous_alleles_are_in_none() {
         let folder = tempfile::tempdir().unwrap();
         let names: Vec<String> = (0..24).map(|person| format!("P{person}")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let genotypes = |shift: usize| {
-            (0..24)
-                .map(|person| [" 0|0", " 0|1", " 1|1"][(person + shift) * 5 % 3])
-                .collect::<String>()
-        };
-        let other = (0..24)
-            .map(|person| [" 0|0", " 1|1"][person / 3 % 2])
-            .collect::<String>();
+        let genotypes: String = (0..24)
+            .map(|sample| [" 0|0", " 0|1", " 1|1"][sample * 5 % 3])
+            .collect();
+        let unlinked: String = (0..24)
+            .map(|sample| [" 0|0", " 1|1"][sample / 3 % 2])
+            .collect();
         let records = [
-            format!("1 1000 a A G . PASS . GT{}", genotypes(0)),
-            format!("1 2000 b C T . PASS . GT{}", genotypes(0)),
-            format!("1 3000 e A C . PASS . GT{other}"),
-            format!("1 251001 c A G . PASS . GT{}", genotypes(0)),
-            format!("1 251002 d A T . PASS . GT{other}"),
+            format!("1 1000 a A G . PASS . GT{genotypes}"),
+            format!("1 2000 b C T . PASS . GT{genotypes}"),
+            format!("1 3000 e A C . PASS . GT{unlinked}"),
+            format!("1 251001 c A G . PASS . GT{genotypes}"),
+            format!("1 251002 d A T . PASS . GT{unlinked}"),
         ];
         let records: Vec<&str> = records.iter().map(String::as_str).collect();
         let vcf = write_vcf(folder.path(), &names, &records);
@@ -274,36 +322,19 @@ mod tests {
                     test: Test::Wald,
                 }),
             });
-            let clumping = Clumping {
-                distance: 250_000,
-                r2: 0.1,
-                p_values: &[1.0],
-            };
-            assert_eq!(clumping.index_columns(panel, &associations), [1, 2]);
-            assert_eq!(
-                Clumping {
-                    distance: 249_000,
-                    ..clumping
-                }
-                .index_columns(panel, &associations),
-                [1, 2, 3]
-            );
-            assert_eq!(
-                Clumping {
-                    distance: 249_001,
-                    ..clumping
-                }
-                .index_columns(panel, &associations),
-                [1, 2]
-            );
-            assert_eq!(
-                Clumping {
-                    r2: 1.1,
-                    ..clumping
-                }
-                .index_columns(panel, &associations),
-                [1, 2, 0, 3]
-            );
+            for (distance, r2, expected) in [
+                (250_000, 0.1, vec![1, 2]),
+                (249_000, 0.1, vec![1, 2, 3]),
+                (249_001, 0.1, vec![1, 2]),
+                (250_000, 1.1, vec![1, 2, 0, 3]),
+            ] {
+                let clumping = Clumping {
+                    distance,
+                    r2,
+                    p_values: &[1.0],
+                };
+                assert_eq!(clumping.index_columns(panel, &associations), expected);
+            }
         });
     }
 }

@@ -1,8 +1,7 @@
-//! `prs-elastic-net`: logistic regression on all dosages with a penalty that sets most coefficients
-//! to 0.
+//! `prs-elastic-net`: logistic regression on all dosages with a penalty that selects few of them.
 //!
-//! Input -> output: a [`TrainingDosages`] and further terms -> a [`Baseline`], and the [`Choice`] of its
-//! penalty, along a path of weaker and weaker penalties.
+//! Input: [`TrainingDosages`] and further terms. Output: a [`Baseline`], and the [`Choice`] of its
+//! penalty along a path of ever weaker penalties.
 
 use ndarray::{Array1, Array2, ArrayView1};
 use rayon::prelude::*;
@@ -16,17 +15,20 @@ use crate::baselines::{
 };
 use gf_stats::regression::elastic_net::{Penalty, Problem, Solution};
 
-/// Penalties of a path, evenly on the scale of logarithms.
+/// Number of penalties of a path, evenly spaced on a logarithmic scale.
 const PATH: usize = 40;
-/// The weakest penalty of a path, as a share of the weakest at which no dosage has a weight.
+/// The weakest penalty of a path, as a fraction of the weakest one without any selected dosage.
 const WEAKEST: f64 = 0.005;
-/// A path ends after so many weaker penalties in a row that are not better on validation.
+/// A path ends after this many weaker penalties without a better validation AUROC.
 const PATIENCE: usize = 8;
-/// Fits a path for each of `l1_ratios`; validation chooses. Penalties at which no dosage has a
-/// weight are not chosen: that is the baseline of the other terms alone.
+
+/// Fits a path for each of `l1_ratios`, and chooses the penalty with the highest validation AUROC.
+///
+/// A penalty without any selected dosage is never chosen, because its model is that of the other
+/// terms alone.
 ///
 /// # Errors
-/// When no fit succeeds, or no dosage gets a weight.
+/// No fit succeeds, or no dosage is selected.
 pub fn fit(
     model: &str,
     panel: &TrainingDosages<'_>,
@@ -34,75 +36,80 @@ pub fn fit(
     l1_ratios: &[f64],
 ) -> Result<(Baseline, Choice), Error> {
     let n_penalised = panel.columns.len();
-    let features = |labelled: &Labelled| {
-        let dosages = labelled
-            .dosages
-            .columns()
-            .into_iter()
-            .map(|column| column.to_vec());
-        let columns: Vec<Vec<f64>> = dosages.chain(free.standardised(&labelled.people)).collect();
-        logistic::matrix(labelled.people.len(), columns.into_iter())
-    };
-    let training = features(&panel.training);
-    let validation = features(&panel.validation);
+    let training = features(&panel.training, free);
+    let validation = features(&panel.validation, free);
     let problem = Problem {
         features: &training,
         is_case: &panel.training.is_case,
         n_penalised,
         sample_weights: None,
     };
-    let of_ratio =
-        |&l1_ratio: &f64| path(&problem, l1_ratio, &validation, &panel.validation.is_case);
     let paths = l1_ratios
         .par_iter()
-        .map(of_ratio)
+        .map(|&l1_ratio| path(&problem, l1_ratio, &validation, &panel.validation.is_case))
         .collect::<Result<Vec<_>, Error>>()?;
     let (choice, solution) = Choice::select(model, paths.into_iter().flatten().collect())?;
-    let (of_dosages, of_free) = solution.coefficients.split_at(n_penalised);
-    let others = free.terms().zip(of_free).map(|(term, &coefficient)| Term {
-        coefficient,
-        ..term.clone()
-    });
-    Ok((
-        panel.baseline(model.into(), solution.intercept, of_dosages, others),
-        choice,
-    ))
+    let (dosage_coefficients, free_coefficients) = solution.coefficients.split_at(n_penalised);
+    let free_terms = free
+        .terms()
+        .zip(free_coefficients)
+        .map(|(term, &coefficient)| Term {
+            coefficient,
+            ..term.clone()
+        });
+    let baseline = panel.baseline(
+        model.into(),
+        solution.intercept,
+        dosage_coefficients,
+        free_terms,
+    );
+    Ok((baseline, choice))
 }
 
-/// From the weakest penalty at which no penalised feature has a coefficient to weaker ones, each
-/// from where the last ended.
+/// Features of a split, shape (samples, dosages + free terms).
+fn features(labelled: &Labelled, free: &FreeTerms) -> Array2<f64> {
+    let dosages = labelled
+        .dosages
+        .columns()
+        .into_iter()
+        .map(|column| column.to_vec());
+    let columns: Vec<Vec<f64>> = dosages.chain(free.standardised(&labelled.people)).collect();
+    logistic::matrix(labelled.people.len(), columns.into_iter())
+}
+
+/// A setting that could not be fitted.
+fn failed(l1_ratio: f64, lambda: f64, failure: String) -> (Tried, Option<Solution>) {
+    let point = Tried {
+        setting: Hyperparameters::ElasticNet { l1_ratio, lambda },
+        n_dosages: 0,
+        validation_auroc: None,
+        failure: Some(failure),
+    };
+    (point, None)
+}
+
+/// Fits weaker and weaker penalties, each starting at the previous solution. The first is just
+/// weaker than the weakest one without any selected feature.
 fn path(
     problem: &Problem<'_>,
     l1_ratio: f64,
     validation: &Array2<f64>,
     validation_is_case: &Array1<bool>,
 ) -> Result<Vec<(Tried, Option<Solution>)>, Error> {
-    let setting = |lambda: f64| Hyperparameters::ElasticNet { l1_ratio, lambda };
-    let failed = |lambda, failure| {
-        (
-            Tried {
-                setting: setting(lambda),
-                n_dosages: 0,
-                validation_auroc: None,
-                failure: Some(failure),
-            },
-            None,
-        )
-    };
-    let mut last = match problem.start() {
+    let mut previous = match problem.start() {
         Ok(solution) => solution,
-        Err(failure) => return Ok(vec![failed(f64::INFINITY, failure)]),
+        Err(failure) => return Ok(vec![failed(l1_ratio, f64::INFINITY, failure)]),
     };
-    let first = problem.largest_lambda(&last, l1_ratio);
+    let largest_lambda = problem.largest_lambda(&previous, l1_ratio);
     let mut tried = Vec::new();
     let mut highest = f64::NEG_INFINITY;
-    let mut not_better = 0;
+    let mut n_not_better = 0;
     for step in 1..=PATH {
-        let lambda = first * WEAKEST.powf(step as f64 / PATH as f64);
-        let solution = match problem.fit(Penalty::new(lambda, l1_ratio), last.clone()) {
+        let lambda = largest_lambda * WEAKEST.powf(step as f64 / PATH as f64);
+        let solution = match problem.fit(Penalty::new(lambda, l1_ratio), previous.clone()) {
             Ok(solution) => solution,
             Err(failure) => {
-                tried.push(failed(lambda, failure));
+                tried.push(failed(l1_ratio, lambda, failure));
                 break;
             }
         };
@@ -111,7 +118,7 @@ fn path(
             .filter(|&&coefficient| coefficient != 0.0)
             .count();
         let mut point = Tried {
-            setting: setting(lambda),
+            setting: Hyperparameters::ElasticNet { l1_ratio, lambda },
             n_dosages,
             validation_auroc: None,
             failure: None,
@@ -121,14 +128,15 @@ fn path(
                 validation.dot(&ArrayView1::from(&solution.coefficients)) + solution.intercept;
             let auroc = auroc_of(&logits.to_vec(), validation_is_case)?;
             point.validation_auroc = Some(auroc);
-            not_better += 1;
+            n_not_better += 1;
             if auroc > highest {
-                (highest, not_better) = (auroc, 0);
+                highest = auroc;
+                n_not_better = 0;
             }
         }
-        last = solution.clone();
+        previous = solution.clone();
         tried.push((point, Some(solution)));
-        if not_better == PATIENCE {
+        if n_not_better == PATIENCE {
             break;
         }
     }

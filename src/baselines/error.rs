@@ -1,18 +1,19 @@
-//! Why there are no baselines.
+//! Errors of baselines: options, cohort, genotypes, regressions, saved models.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::{leakage, scoring};
 use gf_cohort_schema::counted;
 use gf_files::output;
 
-/// Each message names the file, the place, what was found, and what to do.
+/// The baselines cannot be fitted or applied. Each message names the file, the location, the
+/// finding and the next action.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Published scores cannot be summed.
     #[error(transparent)]
     Scoring(#[from] scoring::Error),
-    /// A guard cannot look.
+    /// A guard against leakage cannot check the data.
     #[error(transparent)]
     Leakage(#[from] leakage::Error),
     /// A genome file is wrong.
@@ -27,14 +28,21 @@ pub enum Error {
     /// An option is wrong.
     #[error("{reason}")]
     Options {
-        /// What is wrong.
+        /// The finding in words.
         reason: String,
     },
-    /// The files are empty, or their records lie elsewhere.
+    /// The files have no records, or none in the regions.
     #[error(
-        "{}: no record{}: is the VCF empty, or are the contig names or the build others?",
-        vcf.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", "),
-        regions_file.as_ref().map(|path| format!(" overlaps any region of {}", path.display())).unwrap_or_default()
+        "{}: no record{}. Is the VCF empty, or does it use different contig names or another \
+         genome build?",
+        vcf.iter()
+            .map(|path| path.display().to_string())
+            .collect::<Vec<_>>()
+            .join(", "),
+        regions_file
+            .as_ref()
+            .map(|path| format!(" overlaps any region of {}", path.display()))
+            .unwrap_or_default()
     )]
     NoRecords {
         /// The VCF files.
@@ -42,77 +50,79 @@ pub enum Error {
         /// BED of the regions, if there is one.
         regions_file: Option<PathBuf>,
     },
-    /// There is nothing to learn from.
+    /// No dosage varies among the training samples.
     #[error(
-        "no variant varies among the training people ({alleles} ALT alleles were read); is it the \
-         right VCF and regions file?"
+        "no variant varies among the training samples ({alleles} ALT alleles were read); check the \
+         VCF and the regions file"
     )]
     NothingVaries {
-        /// ALT alleles read.
+        /// Number of ALT alleles read.
         alleles: usize,
     },
     /// A regression failed.
-    #[error("{model}: the logistic regression (penalty {alpha}) failed: {reason}")]
+    #[error("{model}: the logistic regression with penalty {alpha} failed: {reason}")]
     Fit {
         /// The baseline.
         model: String,
         /// The penalty.
         alpha: f64,
-        /// What happened.
+        /// Error of the regression.
         reason: String,
     },
-    /// No setting that was tried gives a baseline.
-    #[error("{model}: none of the settings could be fitted: {reason}")]
+    /// No hyperparameter setting gives a baseline.
+    #[error("{model}: no hyperparameter setting could be fitted: {reason}")]
     NoSetting {
         /// The baseline.
         model: String,
-        /// What happened to the last.
+        /// Error of the last setting.
         reason: String,
     },
-    /// The machine is too small.
+    /// The fit needs more memory than is free.
     #[error(
-        "{} of {} need about {needed:.1} GB, {free:.1} GB are free: give fewer variants (--regions-file), or people",
-        counted(*n_dosages, "dosage", "dosages"), counted(*n_people, "person", "people")
+        "{} of {} need about {needed:.1} GB of memory, but {free:.1} GB are free; use fewer \
+         variants (--regions-file) or fewer samples",
+        counted(*n_dosages, "dosage", "dosages"),
+        counted(*n_people, "sample", "samples")
     )]
     Memory {
         /// Dosages that the baselines are learned from.
         n_dosages: usize,
-        /// People of the training and validation splits.
+        /// Samples of the training and validation splits.
         n_people: usize,
-        /// In GB.
+        /// Memory needed, in GB.
         needed: f64,
-        /// What the machine has, in GB.
+        /// Free memory, in GB.
         free: f64,
     },
     /// The validation split could not be evaluated.
-    #[error("AUROC on the validation split: {reason}")]
+    #[error("no AUROC on the validation split: {reason}")]
     Validation {
-        /// Why.
+        /// The finding in words.
         reason: String,
     },
-    /// People have too few genotypes of a baseline.
+    /// Samples have genotypes of too few alleles of a baseline.
     #[error(
-        "{model}: `{sample}` has genotypes of {n_called} of its {n_alleles} alleles, \
-         fewer than {min_overlap} of them ({n_people} such people in all): leave these people out \
-         (--samples-file), or accept it with a smaller --min-overlap"
+        "{model}: sample `{sample}` has genotypes of {n_called} of the {n_alleles} alleles, but at \
+         least a fraction of {min_overlap} is required ({n_people} such samples in total). Leave \
+         these samples out (--samples-file), or lower --min-overlap"
     )]
     PeopleWithoutGenotypes {
         /// The baseline.
         model: String,
-        /// The first of these people.
+        /// The first of these samples.
         sample: String,
-        /// Alleles with a genotype of this person.
+        /// Alleles with a genotype of this sample.
         n_called: usize,
         /// Alleles of the baseline.
         n_alleles: usize,
-        /// All such people.
+        /// Number of such samples.
         n_people: usize,
-        /// Share that is asked for.
+        /// Fraction required.
         min_overlap: f64,
     },
-    /// A baseline needs a covariate that is not there.
+    /// A covariate of a baseline is missing.
     #[error(
-        "{model} needs the covariate `{name}`, which is not there; give a cohort.csv with this \
+        "{model} needs the covariate `{name}`, which is missing; give a cohort.csv with this \
          column"
     )]
     NoCovariate {
@@ -121,10 +131,10 @@ pub enum Error {
         /// The covariate.
         name: String,
     },
-    /// A saved `prs-apoe` needs the APOE sites.
+    /// The APOE variants of a saved `prs-apoe` are missing.
     #[error("prs-apoe: {reason}")]
     NoApoe {
-        /// What is missing.
+        /// The missing variants in words.
         reason: String,
     },
     /// A saved model cannot be read.
@@ -132,7 +142,26 @@ pub enum Error {
     Model {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The finding in words.
         reason: String,
     },
+}
+
+impl Error {
+    /// A regression failed.
+    pub(super) fn fit(model: &str, alpha: f64, reason: String) -> Self {
+        Self::Fit {
+            model: model.into(),
+            alpha,
+            reason,
+        }
+    }
+
+    /// A saved model cannot be read.
+    pub(super) fn model(path: &Path, reason: String) -> Self {
+        Self::Model {
+            path: path.into(),
+            reason,
+        }
+    }
 }

@@ -1,9 +1,9 @@
-//! Scores as scoring files in the format of the PGS Catalog, for other tools and for `prs
-//! --scoring-file` elsewhere.
+//! Export of scores in the scoring file format of the PGS Catalog, for other tools and cohorts.
 //!
-//! Input -> output: [`Baseline`]s -> `scoring_files/MODEL.txt.gz`: the alleles of the score with
-//! the weights a copy that the saved model has, without the covariates and APOE counts beside it.
-//! The effect allele is REF or ALT of the VCF, so that positions are 1-based on its build and alleles on its forward strand. Format: <https://www.pgscatalog.org/downloads/#dl_ftp_scoring>.
+//! Input: [`Baseline`]s. Output: `scoring_files/MODEL.txt.gz` with the alleles of the score and the
+//! weights per copy of the saved model, without covariates and APOE counts. The effect allele is
+//! REF or ALT of the VCF. Positions are 1-based on the build of the VCF, alleles are on its forward
+//! strand. Format: <https://www.pgscatalog.org/downloads/#dl_ftp_scoring>.
 
 use std::{io::Write, path::Path};
 
@@ -16,21 +16,21 @@ use crate::{
 use gf_files::output;
 use gf_genotypes::GenomeBuild;
 
-/// What the headers say beside the score.
+/// Origin of the scores, for the headers.
 pub struct Origin<'a> {
-    /// The people.
+    /// The cohort of the training samples.
     pub cohort: &'a Cohort,
-    /// Name of the cohort, if it is to be known.
+    /// Name of the cohort, if the options give it.
     pub study: Option<&'a str>,
-    /// Build of the VCF, where it is known.
+    /// Build of the VCF, if it is known.
     pub genome_build: Option<GenomeBuild>,
 }
 
-/// Writes the score of every baseline that has one into `folder`; those named in `learned` say from
-/// whom they were learned.
+/// Writes the score of every baseline that has one into `folder`. The headers of the baselines in
+/// `learned` identify the training samples by a digest.
 ///
 /// # Errors
-/// When a file cannot be written.
+/// A file cannot be written.
 pub fn write_scoring_files(
     folder: &Path,
     baselines: &[Baseline],
@@ -50,19 +50,48 @@ pub fn write_scoring_files(
     Ok(())
 }
 
-/// Ids of published scores may have any character.
+/// File name of a model. Ids of published scores may contain any character, so unsafe ones become
+/// `_`.
 fn file_name(model: &str) -> String {
-    let safe = |c: char| {
-        if c.is_ascii_alphanumeric() || "-_.".contains(c) {
-            c
-        } else {
-            '_'
-        }
-    };
-    format!("{}.txt.gz", model.chars().map(safe).collect::<String>())
+    let stem: String = model
+        .chars()
+        .map(|c| {
+            let is_safe = c.is_ascii_alphanumeric() || "-_.".contains(c);
+            if is_safe { c } else { '_' }
+        })
+        .collect();
+    format!("{stem}.txt.gz")
 }
 
+/// Writes one scoring file.
 fn write(
+    out: &mut dyn Write,
+    baseline: &Baseline,
+    digest: Option<&str>,
+    origin: &Origin<'_>,
+) -> std::io::Result<()> {
+    write_header(out, baseline, digest, origin)?;
+    // Weights that are not proportional to the copies (dominant, recessive, by dosage) need three
+    // columns. These then have the additive weights too.
+    let is_additive = baseline
+        .alleles()
+        .all(|allele| allele.dosage_weights.is_none());
+    let weights = if is_additive {
+        "effect_weight"
+    } else {
+        "dosage_0_weight\tdosage_1_weight\tdosage_2_weight"
+    };
+    writeln!(
+        out,
+        "chr_name\tchr_position\teffect_allele\tother_allele\t{weights}\tallelefrequency_effect"
+    )?;
+    baseline
+        .alleles()
+        .try_for_each(|allele| write_allele(out, allele, is_additive))
+}
+
+/// Writes the `#` lines. `digest` identifies the training samples of a learned score.
+fn write_header(
     out: &mut dyn Write,
     baseline: &Baseline,
     digest: Option<&str>,
@@ -72,7 +101,7 @@ fn write(
         .model
         .strip_prefix(BASELINE_PREFIX)
         .unwrap_or(&baseline.model);
-    // A learned score is no longer the one that this cohort would learn: its name says whose it is.
+    // Another cohort learns another score of the same name: the id names the cohort.
     let id = if digest.is_some() {
         format!("{}-{name}", origin.study.unwrap_or("own"))
     } else {
@@ -107,35 +136,15 @@ fn write(
             writeln!(out, "#{COHORT_KEY}={study}")?;
         }
     }
-    // Weights that are no multiple of the copies (dominant, recessive, by dosage) need three
-    // columns, which then hold all.
-    let is_additive = baseline
-        .alleles()
-        .all(|allele| allele.dosage_weights.is_none());
-    let weights = if is_additive {
-        "effect_weight"
-    } else {
-        "dosage_0_weight\tdosage_1_weight\tdosage_2_weight"
-    };
-    writeln!(
-        out,
-        "chr_name\tchr_position\teffect_allele\tother_allele\t{weights}\tallelefrequency_effect"
-    )?;
-    baseline
-        .alleles()
-        .try_for_each(|allele| write_allele(out, allele, is_additive))
+    Ok(())
 }
 
+/// Writes the row of one allele.
 fn write_allele(
     out: &mut dyn Write,
     allele: &AlleleWeight,
     is_additive: bool,
 ) -> std::io::Result<()> {
-    let other = if allele.effect_is_ref {
-        &allele.alt_allele
-    } else {
-        &allele.ref_allele
-    };
     let AlleleWeight {
         chrom,
         position,
@@ -144,17 +153,18 @@ fn write_allele(
         dosage_weights,
         ..
     } = allele;
-    // The shortest text that is read back as the same number.
+    // `{:?}` writes the shortest text that is read back as the same number.
     write!(
         out,
-        "{chrom}\t{position}\t{}\t{other}",
-        allele.effect_allele()
+        "{chrom}\t{position}\t{}\t{}",
+        allele.effect_allele(),
+        allele.other_allele()
     )?;
     if is_additive {
         write!(out, "\t{weight:?}")?;
     } else {
-        let [none, one, two] = dosage_weights.unwrap_or([0.0, *weight, 2.0 * weight]);
-        write!(out, "\t{none:?}\t{one:?}\t{two:?}")?;
+        let [zero, one, two] = dosage_weights.unwrap_or([0.0, *weight, 2.0 * weight]);
+        write!(out, "\t{zero:?}\t{one:?}\t{two:?}")?;
     }
     writeln!(out, "\t{frequency:?}")
 }
@@ -175,7 +185,35 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let cohort = folder.path().join("cohort.csv");
         std::fs::write(&cohort, "sample_id,phenotype,split\nA,case,train\n").unwrap();
-        let allele = |position: usize, weight: f64, dosage_weights| AlleleWeight {
+        let origin = Origin {
+            cohort: &cohort_of(&cohort),
+            study: None,
+            genome_build: None,
+        };
+        let additive = allele(5, 0.3, None);
+        let dominant = allele(7, 0.0, Some([0.0, 0.4, 0.4]));
+        for (alleles, expected) in [
+            (vec![additive.clone()], vec![[0.0, 0.3, 0.6]]),
+            (
+                vec![additive, dominant],
+                vec![[0.0, 0.3, 0.6], [0.0, 0.4, 0.4]],
+            ),
+        ] {
+            write_scoring_files(folder.path(), &[baseline(alleles)], &[], &origin).unwrap();
+            let path = folder.path().join("prs-x.txt.gz");
+            let files = ScoringFile::read(&path, None).unwrap();
+            assert_eq!(files.len(), 1);
+            let weights: Vec<[f64; 3]> = files[0]
+                .rows
+                .iter()
+                .map(|row| row.effect.weights())
+                .collect();
+            assert_eq!(weights, expected);
+        }
+    }
+
+    fn allele(position: usize, weight: f64, dosage_weights: Option<[f64; 3]>) -> AlleleWeight {
+        AlleleWeight {
             chrom: "1".into(),
             position,
             ref_allele: "A".into(),
@@ -186,8 +224,11 @@ mod tests {
             frequency: 0.25,
             mean: 0.5,
             sd: 1.0,
-        };
-        let baseline = |alleles: Vec<AlleleWeight>| Baseline {
+        }
+    }
+
+    fn baseline(alleles: Vec<AlleleWeight>) -> Baseline {
+        Baseline {
             model: "prs-x".into(),
             intercept: 0.0,
             terms: vec![Term {
@@ -196,28 +237,6 @@ mod tests {
                 sd: 1.0,
                 coefficient: 1.0,
             }],
-        };
-        let origin = Origin {
-            cohort: &cohort_of(&cohort),
-            study: None,
-            genome_build: None,
-        };
-        let weights_of = |alleles: Vec<AlleleWeight>| {
-            write_scoring_files(folder.path(), &[baseline(alleles)], &[], &origin).unwrap();
-            let [file] = &ScoringFile::read(&folder.path().join("prs-x.txt.gz"), None).unwrap()[..]
-            else {
-                panic!()
-            };
-            file.rows
-                .iter()
-                .map(|row| row.effect.weights())
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(weights_of(vec![allele(5, 0.3, None)]), [[0.0, 0.3, 0.6]]);
-        let dominant = allele(7, 0.0, Some([0.0, 0.4, 0.4]));
-        assert_eq!(
-            weights_of(vec![allele(5, 0.3, None), dominant]),
-            [[0.0, 0.3, 0.6], [0.0, 0.4, 0.4]]
-        );
+        }
     }
 }

@@ -1,7 +1,7 @@
-//! Which baselines there are, and in which order.
+//! Fits of all baselines of the stage, in the order of the tables.
 //!
-//! Input -> output: a [`Study`], its sites and the matched scoring files -> every [`Baseline`], how
-//! the learned ones were chosen, and the associations of the alleles.
+//! Input: a [`Study`], its sites and the matched scoring files. Output: every [`Baseline`], the
+//! hyperparameters of the learned ones, and the associations of the alleles.
 
 use gf_cohort_schema::{ALONE, BASELINE_PREFIX, WITHOUT_APOE};
 use serde::Serialize;
@@ -29,172 +29,210 @@ use crate::{
 use gf_cohort_schema::counted;
 use gf_genotypes::GenomeBuild;
 
-/// Everything that was fitted.
+/// All fitted baselines and associations.
 pub struct Fitted<'s> {
-    /// In the order of the tables.
+    /// Baselines in the order of the tables.
     pub baselines: Vec<Baseline>,
-    /// How each learned baseline came about.
+    /// Hyperparameters of each learned baseline.
     pub choices: Vec<Choice>,
-    /// The alleles that vary in training, with what each has to do with the phenotype.
+    /// The alleles that vary among the training samples, with their associations.
     pub associations: Vec<(Column<'s>, Association)>,
-    /// Dosages left out because they are the same in all training people.
+    /// Number of dosages left out because they are the same in all training samples.
     pub constant_dosages: usize,
-    /// `model: feature` left out because it is the same in all training people.
+    /// `model: feature` left out because the feature is the same in all training samples.
     pub constant_features: Vec<String>,
-    /// `association: covariate` left out because others say the same.
+    /// `association: covariate` left out because the covariate is a combination of others.
     pub repeated_covariates: Vec<String>,
     /// Scores that have a model without the APOE region.
     pub without_apoe: Vec<WithoutApoe>,
-    /// `model: why` there is none.
+    /// `model: reason` of baselines that could not be made.
     pub left_out: Vec<String>,
     /// Published scores that could not be fitted.
     pub failed: Vec<FailedScore>,
 }
 
-/// A score that leaves the APOE region out, and has the counts of e2 and e4 instead.
+/// A score without the APOE region, whose model has the counts of e2 and e4 instead.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct WithoutApoe {
     /// The baseline.
     pub model: String,
-    /// Alleles left out because they lie in the region.
+    /// Number of alleles left out because they are in the region.
     pub dropped: usize,
-    /// Alleles in the score.
+    /// Number of alleles in the score.
     pub kept: usize,
 }
 
-/// Fits all. `apoe_build` is the build on which APOE was called, if it was.
+/// The sites of a study.
+pub struct StudySites<'s> {
+    /// All sites with a call in the training samples.
+    pub all: &'s [Site],
+    /// The sites from which baselines are learned: those in the regions.
+    pub learned: &'s [&'s Site],
+}
+
+/// Fits all baselines. `apoe_build` is the build on which APOE was called, if it was.
 ///
 /// # Errors
-/// When a fit fails, or no dosage varies.
+/// A fit fails, or no dosage varies.
 pub fn fit_all<'s>(
     study: &Study<'_>,
-    sites: &'s [Site],
-    is_learned_from: impl Fn(&Site) -> bool,
+    sites: &StudySites<'s>,
     scores: &[Score<'_>],
     apoe_build: Option<GenomeBuild>,
     options: &Options,
 ) -> Result<Fitted<'s>, Error> {
-    let (panel, constant_dosages) =
-        TrainingDosages::new(study, sites.iter().filter(|site| is_learned_from(site)));
+    let (panel, constant_dosages) = TrainingDosages::new(study, sites.learned.iter().copied());
     if panel.columns.is_empty() {
         return Err(Error::NothingVaries {
             alleles: constant_dosages,
         });
     }
-    let mut fitted = Fitted {
-        baselines: Vec::new(),
-        choices: Vec::new(),
-        associations: Vec::new(),
-        constant_dosages,
-        constant_features: Vec::new(),
-        repeated_covariates: Vec::new(),
-        without_apoe: Vec::new(),
-        left_out: Vec::new(),
-        failed: Vec::new(),
+    let mut fitted = Fitted::without_genotypes(study, constant_dosages, apoe_build.is_some())?;
+    let associations = fitted.associate(study, &panel)?;
+    let learner = Learner {
+        study,
+        options,
+        clumping: Clumping {
+            distance: options.clump_kb * 1_000,
+            r2: options.clump_r2,
+            p_values: &options.p_thresholds,
+        },
     };
-    fitted
-        .baselines
-        .extend(study.covariates_alone(&mut fitted.constant_features)?);
-    fitted
-        .baselines
-        .extend(study.principal_components_alone(&mut fitted.constant_features)?);
-    if apoe_build.is_some() {
-        fitted
-            .baselines
-            .extend(study.apoe(&mut fitted.constant_features)?);
-    }
-
-    // What the association has to say about covariates and constants was said of `prs-covariates`.
-    let covariates = study.free_terms("association", &[], &mut Vec::new())?;
-    let names: Vec<String> = covariates
-        .terms()
-        .map(|term| term.feature.name().to_owned())
-        .collect();
-    let standardised = covariates.standardised(&panel.training.people);
-    let (associations, repeated) = association::scan(&panel, &standardised);
-    fitted.repeated_covariates.extend(
-        repeated
-            .into_iter()
-            .map(|index| format!("association: {}", names[index])),
-    );
-
-    let clumping = Clumping {
-        distance: options.clump_kb * 1_000,
-        r2: options.clump_r2,
-        p_values: &options.p_thresholds,
-    };
-    fitted.learn(study, &panel, &associations, &clumping, &[], options)?;
+    fitted.learn(&learner, &panel, &associations, &[])?;
     if let Some(build) = apoe_build {
-        let in_region = |site: &Site| is_in_region(build, &site.contig, site.position);
-        let outside: Vec<Association> = panel
-            .columns
-            .iter()
-            .zip(&associations)
-            .filter(|(column, _)| !in_region(column.site))
-            .map(|(_, association)| *association)
-            .collect();
-        if let Some(rest) = panel.without(study, in_region) {
-            let first = fitted.baselines.len();
-            fitted.learn(study, &rest, &outside, &clumping, &APOE, options)?;
-            let dropped = panel.columns.len() - rest.columns.len();
-            for baseline in &fitted.baselines[first..] {
-                fitted.without_apoe.push(WithoutApoe {
-                    model: baseline.model.clone(),
-                    dropped,
-                    kept: baseline.alleles().count(),
-                });
-            }
-        } else {
-            let dosages = counted(panel.columns.len(), "dosage lies", "dosages lie");
-            fitted.left_out.push(format!(
-                "dosages{WITHOUT_APOE}: all of {dosages} in the APOE region"
-            ));
-        }
+        fitted.learn_without_apoe(&learner, &panel, &associations, build)?;
     }
     let mut results = Vec::with_capacity(scores.len());
     for Score { file, matches, .. } in scores {
-        let alleles = study.published(file, matches, sites);
-        results.push((
-            file.path.clone(),
-            fitted.published(study, file, alleles, apoe_build),
-        ));
+        let alleles = study.published(file, matches, sites.all);
+        let result = fitted.published(study, file, alleles, apoe_build);
+        results.push((file.path.clone(), result));
     }
     fitted.failed = usable(results, Vec::new())?.failed;
     fitted.associations = panel.columns.into_iter().zip(associations).collect();
     Ok(fitted)
 }
 
+/// Data and parameters of all learned baselines.
+struct Learner<'l, 'a> {
+    study: &'l Study<'a>,
+    options: &'l Options,
+    clumping: Clumping<'l>,
+}
+
 impl Fitted<'_> {
-    /// The learned baselines on one panel, beside `others`.
-    fn learn(
+    /// Fits the baselines of covariates, principal components and APOE counts.
+    fn without_genotypes(
+        study: &Study<'_>,
+        constant_dosages: usize,
+        has_apoe: bool,
+    ) -> Result<Self, Error> {
+        let mut constant_features = Vec::new();
+        let mut baselines = Vec::new();
+        baselines.extend(study.covariates_alone(&mut constant_features)?);
+        baselines.extend(study.principal_components_alone(&mut constant_features)?);
+        if has_apoe {
+            baselines.extend(study.apoe(&mut constant_features)?);
+        }
+        Ok(Self {
+            baselines,
+            choices: Vec::new(),
+            associations: Vec::new(),
+            constant_dosages,
+            constant_features,
+            repeated_covariates: Vec::new(),
+            without_apoe: Vec::new(),
+            left_out: Vec::new(),
+            failed: Vec::new(),
+        })
+    }
+
+    /// Tests the association of every column, and notes covariates that repeat others.
+    fn associate(
         &mut self,
         study: &Study<'_>,
         panel: &TrainingDosages<'_>,
+    ) -> Result<Vec<Association>, Error> {
+        // `prs-covariates` has reported constant covariates already.
+        let covariates = study.free_terms("association", &[], &mut Vec::new())?;
+        let scan = association::scan(panel, &covariates.standardised(&panel.training.people));
+        let names: Vec<&str> = covariates.terms().map(|term| term.feature.name()).collect();
+        self.repeated_covariates.extend(
+            scan.repeated_covariates
+                .into_iter()
+                .map(|index| format!("association: {}", names[index])),
+        );
+        Ok(scan.associations)
+    }
+
+    /// Learns the baselines without the alleles of the APOE region, with APOE counts instead.
+    fn learn_without_apoe(
+        &mut self,
+        learner: &Learner<'_, '_>,
+        panel: &TrainingDosages<'_>,
         associations: &[Association],
-        clumping: &Clumping<'_>,
-        others: &[Feature],
-        options: &Options,
+        build: GenomeBuild,
     ) -> Result<(), Error> {
-        let name = |what: &str| {
-            format!(
-                "{BASELINE_PREFIX}{what}{}",
-                if others.is_empty() { "" } else { WITHOUT_APOE }
-            )
+        let Some(outside) = panel.without(learner.study, |site| in_apoe_region(build, site)) else {
+            let dosages = counted(panel.columns.len(), "dosage is", "dosages are");
+            self.left_out.push(format!(
+                "dosages{WITHOUT_APOE}: {dosages} in the APOE region, and none is outside"
+            ));
+            return Ok(());
         };
-        let of_ridge = name("dosages");
-        let of_net = name("elastic-net");
-        let of_clumps = name("ct");
-        let free = study.free_terms(&of_ridge, others, &mut self.constant_features)?;
+        let outside_associations: Vec<Association> = panel
+            .columns
+            .iter()
+            .zip(associations)
+            .filter(|(column, _)| !in_apoe_region(build, column.site))
+            .map(|(_, association)| *association)
+            .collect();
+        let n_before = self.baselines.len();
+        self.learn(learner, &outside, &outside_associations, &APOE)?;
+        let dropped = panel.columns.len() - outside.columns.len();
+        for baseline in &self.baselines[n_before..] {
+            self.without_apoe.push(WithoutApoe {
+                model: baseline.model.clone(),
+                dropped,
+                kept: baseline.alleles().count(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Learns ridge regression, clumping and thresholding, and elastic net on one panel, with the
+    /// covariates and `apoe_features`.
+    fn learn(
+        &mut self,
+        learner: &Learner<'_, '_>,
+        panel: &TrainingDosages<'_>,
+        associations: &[Association],
+        apoe_features: &[Feature],
+    ) -> Result<(), Error> {
+        let Learner {
+            study,
+            options,
+            clumping,
+        } = learner;
+        let suffix = if apoe_features.is_empty() {
+            ""
+        } else {
+            WITHOUT_APOE
+        };
+        let ridge_model = format!("{BASELINE_PREFIX}dosages{suffix}");
+        let net_model = format!("{BASELINE_PREFIX}elastic-net{suffix}");
+        let clumping_model = format!("{BASELINE_PREFIX}ct{suffix}");
+        let free = study.free_terms(&ridge_model, apoe_features, &mut self.constant_features)?;
         let (ridge, net) = rayon::join(
-            || ridge::fit(&of_ridge, panel, &free, &options.l2_strengths),
-            || elastic_net::fit(&of_net, panel, &free, &options.l1_ratios),
+            || ridge::fit(&ridge_model, panel, &free, &options.l2_strengths),
+            || elastic_net::fit(&net_model, panel, &free, &options.l1_ratios),
         );
         let clumped = clumping.fit(
-            &of_clumps,
+            &clumping_model,
             study,
             panel,
             associations,
-            others,
+            apoe_features,
             &mut self.constant_features,
         );
         for fit in [ridge, clumped, net] {
@@ -203,8 +241,8 @@ impl Fitted<'_> {
                     self.baselines.push(baseline);
                     self.choices.push(choice);
                 }
-                // Nothing to report is no reason to have no other baseline.
-                Err(Error::NoSetting { model, reason }) if model != of_ridge => {
+                // A sparse model without any allele does not stop the other baselines.
+                Err(Error::NoSetting { model, reason }) if model != ridge_model => {
                     self.left_out.push(format!("{model}: {reason}"));
                 }
                 Err(error) => return Err(error),
@@ -213,7 +251,7 @@ impl Fitted<'_> {
         Ok(())
     }
 
-    /// A published score with the covariates, alone, and without the APOE region.
+    /// Fits a published score with the covariates, alone, and without the APOE region.
     fn published(
         &mut self,
         study: &Study<'_>,
@@ -223,59 +261,67 @@ impl Fitted<'_> {
     ) -> Result<(), Error> {
         let model = format!("{BASELINE_PREFIX}{}", file.id);
         let n_alleles = alleles.len();
-        let outside = apoe_build.map(|build| {
-            let is_outside =
-                |allele: &&AlleleWeight| !is_in_region(build, &allele.chrom, allele.position);
+        let outside: Option<Vec<AlleleWeight>> = apoe_build.map(|build| {
             alleles
                 .iter()
-                .filter(is_outside)
+                .filter(|allele| !is_in_region(build, &allele.chrom, allele.position))
                 .cloned()
-                .collect::<Vec<_>>()
+                .collect()
         });
         let baseline = study.few(
             model.clone(),
             &[Feature::AlleleScore { alleles }],
             &mut self.constant_features,
         )?;
-        self.baselines.push(baseline.ok_or_else(|| {
-            scoring::Error::ScoringFile {
-                path: file.path.clone(),
-                reason: "the score is the same in all training people, so it cannot tell anyone \
-                         apart"
-                    .into(),
-            }
-        })?);
+        let Some(baseline) = baseline else {
+            let reason = "the score is the same in all training samples, so it cannot distinguish \
+                          them";
+            return Err(scoring::Error::scoring_file(&file.path, reason).into());
+        };
+        let fitted_alleles: Vec<AlleleWeight> = baseline.alleles().cloned().collect();
+        self.baselines.push(baseline);
         if !study.cohort.covariate_names.is_empty() {
-            let alleles = self
-                .baselines
-                .last()
-                .map_or_else(Vec::new, |baseline| baseline.alleles().cloned().collect());
             let alone = study.alone(
                 format!("{model}{ALONE}"),
-                Feature::AlleleScore { alleles },
+                Feature::AlleleScore {
+                    alleles: fitted_alleles,
+                },
                 &mut self.constant_features,
             )?;
             self.baselines.extend(alone);
         }
-        let Some(outside) = outside else {
-            return Ok(());
-        };
-        let model = format!("{model}{WITHOUT_APOE}");
-        let kept = outside.len();
+        match outside {
+            None => Ok(()),
+            Some(outside) => self.published_without_apoe(study, &model, outside, n_alleles),
+        }
+    }
+
+    /// Fits a published score without the APOE region. `outside` are its alleles outside of the
+    /// region, of `n_alleles` in all.
+    fn published_without_apoe(
+        &mut self,
+        study: &Study<'_>,
+        score_model: &str,
+        outside: Vec<AlleleWeight>,
+        n_alleles: usize,
+    ) -> Result<(), Error> {
+        let model = format!("{score_model}{WITHOUT_APOE}");
+        let n_outside = outside.len();
         let score = Feature::AlleleScore { alleles: outside };
         let features: Vec<Feature> = std::iter::once(score).chain(APOE).collect();
-        let baseline = if kept > 0 {
+        let baseline = if n_outside > 0 {
             study.few(model.clone(), &features, &mut self.constant_features)?
         } else {
             None
         };
+        // The fit may contain the APOE counts alone.
         match baseline.filter(|baseline| baseline.alleles().next().is_some()) {
             Some(baseline) => {
                 self.baselines.push(baseline);
                 self.without_apoe.push(WithoutApoe {
                     model,
-                    dropped: n_alleles - kept,
-                    kept,
+                    dropped: n_alleles - n_outside,
+                    kept: n_outside,
                 });
             }
             None => self
@@ -284,4 +330,8 @@ impl Fitted<'_> {
         }
         Ok(())
     }
+}
+
+fn in_apoe_region(build: GenomeBuild, site: &Site) -> bool {
+    is_in_region(build, &site.contig, site.position)
 }

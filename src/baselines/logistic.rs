@@ -1,11 +1,14 @@
-//! L2-penalised logistic regression, fitted by linfa (L-BFGS), and checked: linfa does not say
-//! whether it converged.
+//! L2-penalised logistic regression by linfa (L-BFGS), with a check of convergence.
 //!
-//! Input -> output: features (people x features, column-major), case or not, penalty -> intercept
-//! and coefficients that minimise `sum over people of log(1 + exp(-y * logit)) + alpha / 2 * sum
-//! over features of coefficient^2`, y = 1 (case) or -1. This is scikit-learn's
+//! Input: features (samples x features, column-major), case or not, and a penalty. Output: the
+//! intercept and coefficients that minimise
+//!
+//! `sum over samples of log(1 + exp(-y * logit)) + alpha / 2 * sum over features of coefficient^2`,
+//!
+//! with y = 1 for cases and -1 for controls. This is scikit-learn's
 //! `LogisticRegression(C = 1 / alpha)`. The intercept is not penalised
-//! (`linfa_logistic::logistic_loss`).
+//! (`linfa_logistic::logistic_loss`). linfa does not report whether it converged, so the gradient
+//! is checked here.
 
 use gf_cohort_schema::probability;
 use linfa::{DatasetBase, ParamGuard, traits::Fit};
@@ -14,36 +17,36 @@ use ndarray::{Array1, Array2, Axis, ShapeBuilder};
 
 use crate::baselines::Error;
 
-/// Largest gradient component (a sum over people), per person, at which linfa is told to stop.
+/// Largest gradient component per sample at which linfa stops.
 const GRADIENT_WANTED: f64 = 1e-7;
-/// Largest gradient component, per person, that is still taken as the minimum.
+/// Largest gradient component per sample that is accepted as a minimum.
 const GRADIENT_ALLOWED: f64 = 1e-5;
 const MAX_ITERATIONS: u64 = 20_000;
 
 /// A fitted model: `logit = intercept + features . coefficients`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LogisticFit {
-    /// Log-odds where all features are 0.
+    /// Log-odds if all features are 0.
     pub intercept: f64,
-    /// One a feature.
+    /// One coefficient per feature.
     pub coefficients: Array1<f64>,
-    /// linfa calls the larger class positive: -1 where that is the controls.
+    /// linfa's positive class is the larger one: -1 if that is the controls, else 1.
     sign: f64,
 }
 
 impl LogisticFit {
-    /// Log-odds of being a case, one a row of `features`.
+    /// Log-odds of being a case, one per row of `features`.
     #[must_use]
     pub fn logits(&self, features: &Array2<f64>) -> Array1<f64> {
         features.dot(&self.coefficients) + self.intercept
     }
 }
 
-/// Fits one model; `start` is a fit of the same people from which to go on.
+/// Fits one model. `start` is a fit of the same samples from which the search starts.
 ///
 /// # Errors
-/// When linfa refuses the data (one class only, a value that is not finite) or does not reach the
-/// minimum; `model` is named.
+/// linfa refuses the data (one class only, a value that is not finite) or does not reach the
+/// minimum. The message names `model`.
 pub fn fit(
     model: &str,
     features: &Array2<f64>,
@@ -51,23 +54,21 @@ pub fn fit(
     alpha: f64,
     start: Option<&LogisticFit>,
 ) -> Result<LogisticFit, Error> {
-    let failed = |reason: String| Error::Fit {
-        model: model.into(),
-        alpha,
-        reason,
-    };
-    let mut params = LogisticRegression::default()
+    let mut unchecked = LogisticRegression::default()
         .alpha(alpha)
         .max_iterations(MAX_ITERATIONS)
         .gradient_tolerance(GRADIENT_WANTED * is_case.len() as f64);
     if let Some(start) = start {
         let with_intercept = start.coefficients.iter().copied().chain([start.intercept]);
-        params = params.initial_params(with_intercept.map(|value| value * start.sign).collect());
+        unchecked =
+            unchecked.initial_params(with_intercept.map(|value| value * start.sign).collect());
     }
-    let params = params.check().map_err(|error| failed(error.to_string()))?;
+    let params = unchecked
+        .check()
+        .map_err(|error| Error::fit(model, alpha, error.to_string()))?;
     let fitted = params
         .fit(&DatasetBase::new(features.view(), is_case.view()))
-        .map_err(|error| failed(error.to_string()))?;
+        .map_err(|error| Error::fit(model, alpha, error.to_string()))?;
     let sign = if fitted.labels().pos.class { 1.0 } else { -1.0 };
     let fit = LogisticFit {
         intercept: sign * fitted.intercept(),
@@ -78,14 +79,15 @@ pub fn fit(
     if gradient <= GRADIENT_ALLOWED {
         Ok(fit)
     } else {
-        Err(failed(format!(
-            "no minimum after at most {MAX_ITERATIONS} steps (gradient {gradient:.1e} a person, \
+        let reason = format!(
+            "no minimum after at most {MAX_ITERATIONS} steps (gradient {gradient:.1e} per sample, \
              {GRADIENT_ALLOWED:.0e} allowed)"
-        )))
+        );
+        Err(Error::fit(model, alpha, reason))
     }
 }
 
-/// Largest absolute derivative of the penalised loss at the fit; infinite when not a number.
+/// Largest absolute derivative of the penalised loss at the fit; infinite if one is not finite.
 fn largest_gradient(
     fit: &LogisticFit,
     features: &Array2<f64>,
@@ -109,14 +111,14 @@ fn largest_gradient(
     }
 }
 
-/// A people x columns matrix in column-major order: linfa multiplies with its transpose at every
-/// step.
+/// A matrix (samples x columns) in column-major order, because linfa multiplies with its transpose
+/// at every step.
 #[must_use]
 pub fn matrix<C: IntoIterator<Item = f64>>(
-    n_people: usize,
+    n_samples: usize,
     columns: impl ExactSizeIterator<Item = C>,
 ) -> Array2<f64> {
-    let mut matrix = Array2::zeros((n_people, columns.len()).f());
+    let mut matrix = Array2::zeros((n_samples, columns.len()).f());
     for (mut cells, column) in matrix.axis_iter_mut(Axis(1)).zip(columns) {
         cells
             .iter_mut()
@@ -130,26 +132,6 @@ pub fn matrix<C: IntoIterator<Item = f64>>(
 mod tests {
     use super::*;
 
-    /// The matrix of tests/oracles/logistic.py: a linear congruential generator, so that both sides
-    /// make the same numbers.
-    fn generated(n_people: usize, n_features: usize) -> (Array2<f64>, Array1<bool>) {
-        let mut state = 12_345_u64;
-        let mut next = || {
-            state = (1_103_515_245 * state + 12_345) % (1 << 31);
-            state as f64 / f64::from(1_u32 << 31)
-        };
-        let rows: Vec<Vec<f64>> = (0..n_people)
-            .map(|_| (0..n_features).map(|_| 4.0 * next() - 2.0).collect())
-            .collect();
-        let is_case = rows
-            .iter()
-            .map(|row| row[0] - 0.5 * row[1] + 4.0 * next() - 2.5 > 0.0)
-            .collect();
-        let columns =
-            (0..n_features).map(|feature| rows.iter().map(|row| row[feature]).collect::<Vec<_>>());
-        (matrix(n_people, columns), is_case)
-    }
-
     #[test]
     fn fits_agree_with_scikit_learn() {
         let (features, is_case) = generated(80, 4);
@@ -161,18 +143,18 @@ mod tests {
         );
         for (alpha, expected) in SKLEARN {
             let fit = fit("test", &features, &is_case, alpha, None).unwrap();
-            let found = fit.coefficients.iter().chain([&fit.intercept]);
-            for (found, expected) in found.zip(expected) {
+            let fitted = fit.coefficients.iter().chain([&fit.intercept]);
+            for (fitted, expected) in fitted.zip(expected) {
                 assert!(
-                    (found - expected).abs() < 1e-4,
-                    "alpha {alpha}: {found} {expected}"
+                    (fitted - expected).abs() < 1e-4,
+                    "alpha {alpha}: {fitted} {expected}"
                 );
             }
         }
     }
 
     const SKLEARN_CASES: usize = 26;
-    /// (alpha, coefficients and intercept)
+    /// Penalty, and coefficients and intercept.
     const SKLEARN: [(f64, [f64; 5]); 3] = [
         (
             0.01,
@@ -265,5 +247,34 @@ mod tests {
         .unwrap_err()
         .to_string();
         assert!(message.contains("prs-x"), "{message}");
+    }
+
+    /// A linear congruential generator of numbers between 0 and 1.
+    struct Generator(u64);
+
+    impl Generator {
+        fn next(&mut self) -> f64 {
+            self.0 = (1_103_515_245 * self.0 + 12_345) % (1 << 31);
+            self.0 as f64 / f64::from(1_u32 << 31)
+        }
+    }
+
+    /// The features and classes of tests/oracles/logistic.py, which uses the same generator.
+    fn generated(n_samples: usize, n_features: usize) -> (Array2<f64>, Array1<bool>) {
+        let mut generator = Generator(12_345);
+        let rows: Vec<Vec<f64>> = (0..n_samples)
+            .map(|_| {
+                (0..n_features)
+                    .map(|_| 4.0 * generator.next() - 2.0)
+                    .collect()
+            })
+            .collect();
+        let is_case = rows
+            .iter()
+            .map(|row| row[0] - 0.5 * row[1] + 4.0 * generator.next() - 2.5 > 0.0)
+            .collect();
+        let columns =
+            (0..n_features).map(|feature| rows.iter().map(|row| row[feature]).collect::<Vec<_>>());
+        (matrix(n_samples, columns), is_case)
     }
 }

@@ -1,13 +1,15 @@
-//! Fitted baselines: what each is made of, how it is saved, and how it is applied to new people.
+//! Fitted baselines: terms, the file `prs_model.json`, and application to new samples.
 //!
-//! Every baseline is one formula, `logit = intercept + sum over terms of coefficient * (value -
-//! mean) / sd`; a [`Feature`] says what the value of a person is. Means, standard deviations and
-//! allele frequencies are those of the training people, and are never taken from the people who are
-//! scored. Saved as `prs_model.json`. Positions are 1-based.
+//! Every baseline is one formula, with a sum over its terms:
+//! `logit = intercept + sum of coefficient * (value - mean) / sd`.
+//! The value of a sample is that of a [`Feature`]. Means, standard deviations and allele
+//! frequencies are those of the training samples, never those of the samples that are scored.
+//! Positions are 1-based.
 
+use crate::scoring::GenotypeFiles;
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
-    path::{Path, PathBuf},
+    path::Path,
     sync::OnceLock,
 };
 
@@ -22,7 +24,7 @@ use crate::{
     scoring::{
         self,
         build::Stated,
-        dosages::{self, GenotypeTable, ReadCounts, Reading, Request, Site},
+        dosages::{self, GenotypeTable, ReadCounts, Reading, Request, RequestedAllele, Site},
         effect::Effect,
         genotypes::Totals,
         matching::{MatchType, Unmatched, complement},
@@ -36,25 +38,26 @@ use gf_genotypes::{DisjointRegions, GenomeBuild, Samples, VariantRecord, contig_
 /// Version of `prs_model.json`.
 pub const SCHEMA_VERSION: u32 = 2;
 
-/// Everything needed to apply the baselines to new people.
+/// Everything needed to apply the baselines to new samples.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PrsModel {
     /// [`SCHEMA_VERSION`] when written.
     pub schema_version: u32,
-    /// Build of the training genomes, where it was stated.
+    /// Genome build of the training VCF, if it is known.
     pub genome_build: Option<GenomeBuild>,
-    /// Smallest share of a baseline's alleles that a VCF must have.
+    /// Smallest fraction of a baseline's alleles that a VCF must have.
     pub min_overlap: f64,
-    /// How the genotypes were read, and are to be read in new people.
+    /// How genotypes become dosages, in training and in new samples.
     pub reading: Reading,
-    /// FILTER names of the records that are used; every record when empty.
+    /// FILTER names of the records that are used; empty for every record.
     #[serde(default = "pass", skip_serializing_if = "is_pass")]
     pub filters: Vec<String>,
     /// The baselines.
     pub baselines: Vec<Baseline>,
 }
 
+/// Whether the filters are the default, which the file leaves out.
 fn is_pass(filters: &[String]) -> bool {
     filters == pass()
 }
@@ -65,9 +68,9 @@ fn is_pass(filters: &[String]) -> bool {
 pub struct Baseline {
     /// Name in `predictions.csv`.
     pub model: String,
-    /// Log-odds of a person who is the training mean in every term.
+    /// Log-odds of a sample with the training mean in every term.
     pub intercept: f64,
-    /// What is added up.
+    /// Terms of the sum.
     pub terms: Vec<Term>,
 }
 
@@ -75,18 +78,18 @@ pub struct Baseline {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Term {
-    /// What is measured.
+    /// The feature before standardisation.
     pub feature: Feature,
-    /// Mean over the training people.
+    /// Mean over the training samples.
     pub mean: f64,
-    /// Standard deviation over the training people (of the population, as scikit-learn's
-    /// `StandardScaler`).
+    /// Standard deviation over the training samples, with divisor n like scikit-learn's
+    /// `StandardScaler`.
     pub sd: f64,
     /// Log-odds per standard deviation.
     pub coefficient: f64,
 }
 
-/// What a term measures in a person.
+/// A quantity that every sample has.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Feature {
@@ -118,20 +121,20 @@ pub struct AlleleWeight {
     pub ref_allele: String,
     /// ALT.
     pub alt_allele: String,
-    /// The copies of REF, not of ALT, are counted.
+    /// Copies of REF are counted, not copies of ALT.
     pub effect_is_ref: bool,
     /// Weight per copy.
     pub weight: f64,
-    /// The weights of 0, 1 and 2 copies, where they are not additive; [`Self::weight`] is not used
-    /// then.
+    /// Weights of 0, 1 and 2 copies of an effect that is not additive. They replace
+    /// [`Self::weight`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dosage_weights: Option<[f64; 3]>,
-    /// Frequency of the counted allele in the training people; times ploidy it stands for a
-    /// missing dosage.
+    /// Frequency of the counted allele in the training samples. A missing dosage is this frequency
+    /// times the ploidy.
     pub frequency: f64,
-    /// Mean dosage of the training people.
+    /// Mean dosage of the training samples.
     pub mean: f64,
-    /// Standard deviation of the dosage over the training people.
+    /// Standard deviation of the dosage over the training samples.
     pub sd: f64,
 }
 
@@ -147,7 +150,8 @@ impl AlleleWeight {
     }
 
     /// The other allele of the record.
-    fn other_allele(&self) -> &str {
+    #[must_use]
+    pub fn other_allele(&self) -> &str {
         if self.effect_is_ref {
             &self.alt_allele
         } else {
@@ -155,46 +159,50 @@ impl AlleleWeight {
         }
     }
 
-    /// REF and ALT are complements: another file does not say on which strand they are.
+    /// Whether REF and ALT are complements, so that their strand in another file is unknown.
     fn is_ambiguous(&self) -> bool {
         complement(&self.ref_allele).as_deref() == Some(self.alt_allele.as_str())
     }
 
-    /// Where it is.
-    fn spot(&self) -> Spot<'_> {
+    /// Contig key and position.
+    fn position_key(&self) -> PositionKey<'_> {
         (contig_key(&self.chrom), self.position)
     }
 
-    /// `1:100 A>G`
-    fn place(&self) -> String {
+    /// The match with REF and an ALT allele of a record, if the alleles agree.
+    fn match_type(&self, site: &Site, alt: i16) -> Option<MatchType> {
+        let alleles = (self.effect_allele(), Some(self.other_allele()));
+        MatchType::between(alleles, &site.ref_allele, site.allele(alt))
+    }
+
+    /// Position and alleles as text, such as `1:100 A>G`.
+    fn variant_name(&self) -> String {
         format!(
             "{}:{} {}>{}",
             self.chrom, self.position, self.ref_allele, self.alt_allele
         )
     }
 
+    /// Effect of the copies of the counted allele.
     fn effect(&self) -> Effect {
         self.dosage_weights
             .map_or(Effect::Additive(self.weight), Effect::PerDosage)
     }
 
-    /// Rows of `weights.csv`: the name of the term, and its weight.
+    /// Rows of `weights.csv`: the name of the term and its weight.
     pub(crate) fn increments(&self) -> impl Iterator<Item = (&'static str, f64)> + use<> {
-        let (additive, others) = match self.dosage_weights {
-            None => (Some(("allele", self.weight)), None),
-            Some([none, one, two]) => (
-                None,
-                Some([
-                    ("allele-1-copy", one - none),
-                    ("allele-2-copies", two - one),
-                ]),
-            ),
+        let rows = match self.dosage_weights {
+            None => vec![("allele", self.weight)],
+            Some([zero, one, two]) => vec![
+                ("allele-1-copy", one - zero),
+                ("allele-2-copies", two - one),
+            ],
         };
-        additive.into_iter().chain(others.into_iter().flatten())
+        rows.into_iter()
     }
 }
 
-/// One person's risk by one baseline.
+/// Risk of one sample by one baseline.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Risk {
     /// The sample's name in the VCF.
@@ -203,33 +211,33 @@ pub struct Risk {
     pub model: String,
     /// Log-odds of being a case.
     pub logit: f64,
-    /// Probability of being a case, at the share of cases of the training people.
+    /// Probability of being a case, at the proportion of cases among the training samples.
     pub probability: f64,
 }
 
-/// Alleles of a saved model that a VCF does not have.
+/// Alleles of a saved model that a VCF lacks.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AbsentAlleles {
-    /// How many.
+    /// Number of alleles.
     pub n_alleles: usize,
-    /// Why, with a count and an example of each reason.
+    /// Reasons in words, with a count and an example of each.
     pub reasons: String,
 }
 
-/// What happened on applying a saved model.
+/// Summary of the application of a saved model.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ApplySummary {
-    /// People scored.
+    /// Number of samples scored.
     pub n_people: usize,
-    /// Records and genotypes.
+    /// Counts of records and genotypes.
     pub genotypes: ReadCounts,
-    /// Alleles of each baseline that the VCF does not have: read as the training mean.
+    /// Alleles of each baseline that the VCF lacks; the training mean is used for them.
     pub absent_alleles: BTreeMap<String, AbsentAlleles>,
-    /// Alleles of each baseline whose record is written in another way than in training.
+    /// Alleles of each baseline whose REF and ALT differ from training.
     pub rewritten_alleles: BTreeMap<String, Rewritten>,
-    /// People without a call at the two APOE sites: read as the training mean.
+    /// Samples without a call at the two APOE variants; the training mean is used for them.
     pub people_without_apoe: usize,
-    /// What was odd about the headers, and how X is counted.
+    /// Warnings about the input files.
     pub warnings: Vec<String>,
 }
 
@@ -237,31 +245,32 @@ impl PrsModel {
     /// Reads a `prs_model.json`.
     ///
     /// # Errors
-    /// A file that cannot be read, is no such model, or is of another version.
+    /// A file that cannot be read, is not a model of `prs`, or has another version.
     pub fn load(path: &Path) -> Result<Self, Error> {
-        let error = |reason: String| Error::Model {
-            path: path.into(),
-            reason,
-        };
-        let json = stored_format::read(path).map_err(|found| error(found.source.to_string()))?;
+        let json = stored_format::read(path)
+            .map_err(|error| Error::model(path, error.source.to_string()))?;
         let model: Self = stored_format::from_json(&json, SCHEMA_VERSION, "gf-genomics prs")
-            .map_err(|reason| error(format!("not a saved prs model: {reason}")))?;
+            .map_err(|reason| Error::model(path, format!("not a saved prs model: {reason}")))?;
         let mut names = HashSet::new();
-        match model
+        let repeated = model
             .baselines
             .iter()
-            .find(|baseline| !names.insert(baseline.model.as_str()))
-        {
-            Some(twice) => Err(error(format!(
-                "two of its baselines are named `{}`: the file is damaged",
-                twice.model
-            ))),
+            .find(|baseline| !names.insert(baseline.model.as_str()));
+        match repeated {
+            Some(baseline) => Err(Error::model(
+                path,
+                format!(
+                    "two baselines are named `{}`, so the file is damaged; make it again with \
+                     `gf-genomics prs`",
+                    baseline.model
+                ),
+            )),
             None => Ok(model),
         }
     }
 
-    /// The covariates that the baselines need, by name, with mean and
-    /// standard deviation over the training samples.
+    /// The covariates that the baselines need, by name, with mean and standard deviation over the
+    /// training samples.
     #[must_use]
     pub fn covariates(&self) -> BTreeMap<&str, (f64, f64)> {
         let mut covariates = BTreeMap::new();
@@ -273,104 +282,44 @@ impl PrsModel {
         covariates
     }
 
-    /// Applies every baseline to the people of new VCF or BCF files: those of `cohort` (its
-    /// phenotypes are not looked at), or all. Rows are ordered by baseline, then person. REF is
-    /// compared with `reference` where it is given.
+    /// Applies every baseline to the samples of new VCF or BCF files: those of `cohort`, or all.
+    ///
+    /// The phenotypes of `cohort` are not used. Rows are ordered by baseline, then sample. REF is
+    /// compared with `reference` if it is given.
     ///
     /// # Errors
-    /// Whatever reading refuses; covariates or APOE sites that a baseline needs and are not there;
-    /// a VCF with fewer of a baseline's alleles than [`Self::min_overlap`].
+    /// - Files that cannot be read.
+    /// - Missing covariates or APOE variants of a baseline.
+    /// - A VCF with fewer of a baseline's alleles than [`Self::min_overlap`].
     pub fn apply(
         &self,
-        vcf: &[PathBuf],
+        files: &GenotypeFiles<'_>,
         samples: &Samples,
         reference: Option<&Path>,
         cohort: Option<&Cohort>,
     ) -> Result<(Vec<Risk>, ApplySummary), Error> {
-        let wanted = self.places();
-        let regions = DisjointRegions::new(wanted.regions(usize::MAX));
-        let names: Option<Vec<&str>> = cohort.map(|cohort| {
-            cohort
-                .people
-                .iter()
-                .map(|person| person.sample_id.as_str())
-                .collect()
-        });
-        let is_wanted = |record: &VariantRecord| wanted.has(record);
-        let request = Request {
-            paths: vcf,
-            regions: Some(&regions),
-            people: names.as_deref(),
-            samples: Some(samples),
-            wanted: Some(&is_wanted),
-            filters: Some(self.filters.as_slice()).filter(|names| !names.is_empty()),
-            keep_unused: Some(&|_| true),
-            reference,
-            builds: &self
-                .genome_build
-                .map(|build| Stated {
-                    by: "the model".into(),
-                    build: Ok(build),
-                })
-                .into_iter()
-                .collect::<Vec<_>>(),
-        };
-        let mut table = GenotypeTable::read_as(&request, &self.reading)?;
-        self.add_reference_calls(&mut table);
-        let needs_apoe = self.has_apoe();
-        let apoe = if needs_apoe {
-            apoe::haplotypes(&table.sites, self.genome_build)
-                .map_err(|reason| Error::NoApoe { reason })?
-        } else {
-            Vec::new()
-        };
-        let apoe_written = if needs_apoe {
-            apoe::written_otherwise(&table.sites, self.genome_build)
-        } else {
-            None
-        };
-        let people = BaselineSamples::new(&table, apoe, cohort).knowing_strands_of(&self.baselines);
+        let table = self.read_genotypes(files, samples, reference, cohort)?;
         let mut summary = ApplySummary {
             n_people: table.people.len(),
-            people_without_apoe: if needs_apoe {
-                people.apoe.iter().filter(|call| call.is_none()).count()
-            } else {
-                0
-            },
             genotypes: table.counts.clone(),
-            warnings: table.warnings.iter().cloned().chain(apoe_written).collect(),
+            warnings: table.warnings.clone(),
             ..ApplySummary::default()
         };
-        let mut rows = Vec::with_capacity(self.baselines.len() * table.people.len());
+        let mut apoe = Vec::new();
+        if self.has_apoe() {
+            apoe = apoe::haplotypes(&table.sites, self.genome_build)
+                .map_err(|reason| Error::NoApoe { reason })?;
+            summary.people_without_apoe = apoe.iter().filter(|call| call.is_none()).count();
+            summary
+                .warnings
+                .extend(apoe::written_otherwise(&table.sites, self.genome_build));
+        }
+        let people = BaselineSamples::new(&table, apoe, cohort).knowing_strands_of(&self.baselines);
+        let mut risks = Vec::with_capacity(self.baselines.len() * table.people.len());
         for baseline in &self.baselines {
-            let coverage = people.coverage(baseline);
-            let n_absent = coverage.reasons.total();
-            let n_found = coverage.n_alleles - n_absent;
-            if n_absent > 0 {
-                self.require_overlap(baseline, &coverage)?;
-                let absent = AbsentAlleles {
-                    n_alleles: n_absent,
-                    reasons: coverage.reasons.to_string(),
-                };
-                summary
-                    .absent_alleles
-                    .insert(baseline.model.clone(), absent);
-            }
-            if coverage.rewritten != Rewritten::default() {
-                summary
-                    .rewritten_alleles
-                    .insert(baseline.model.clone(), coverage.rewritten);
-            }
-            let missing = people.missing_genotypes(baseline);
-            self.require_genotypes(baseline, &table.people, &missing, n_found)?;
-            summary.warnings.extend(about_missing(
-                &baseline.model,
-                &table.people,
-                &missing,
-                n_found,
-            ));
+            self.check_baseline(baseline, &people, &mut summary)?;
             for (sample_id, logit) in table.people.iter().zip(baseline.logits(&people)?) {
-                rows.push(Risk {
+                risks.push(Risk {
                     sample_id: sample_id.clone(),
                     model: baseline.model.clone(),
                     logit,
@@ -378,41 +327,112 @@ impl PrsModel {
                 });
             }
         }
-        Ok((rows, summary))
+        Ok((risks, summary))
     }
 
-    /// Adds sites for alleles at records of REF alone, which nobody carries.
+    /// Reads the genotypes of all alleles of the model.
+    fn read_genotypes(
+        &self,
+        files: &GenotypeFiles<'_>,
+        samples: &Samples,
+        reference: Option<&Path>,
+        cohort: Option<&Cohort>,
+    ) -> Result<GenotypeTable, Error> {
+        let positions = self.positions();
+        let regions = DisjointRegions::new(positions.regions(usize::MAX));
+        let names: Option<Vec<&str>> = cohort.map(|cohort| {
+            cohort
+                .people
+                .iter()
+                .map(|person| person.sample_id.as_str())
+                .collect()
+        });
+        let stated_build: Option<Stated> = self.genome_build.map(|build| Stated {
+            by: "the model".into(),
+            build: Ok(build),
+        });
+        let is_wanted = |record: &VariantRecord| positions.has(record);
+        let request = Request {
+            paths: files.paths,
+            format: Some(files.format),
+            regions: Some(&regions),
+            people: names.as_deref(),
+            samples: Some(samples),
+            wanted: Some(&is_wanted),
+            filters: Some(self.filters.as_slice()).filter(|names| !names.is_empty()),
+            keep_unused: Some(&|_| true),
+            reference,
+            builds: stated_build.as_slice(),
+        };
+        let mut table = GenotypeTable::read_as(&request, &self.reading)?;
+        self.add_reference_calls(&mut table);
+        Ok(table)
+    }
+
+    /// Adds sites for alleles at records of REF alone, which no sample carries.
     fn add_reference_calls(&self, table: &mut GenotypeTable) {
-        let asked = self
+        let model_alleles = self
             .baselines
             .iter()
             .flat_map(Baseline::alleles)
-            .map(|allele| {
-                let contig = allele.chrom.as_str();
-                let position = allele.position;
-                (
-                    contig,
-                    position,
-                    allele.effect_allele(),
-                    Some(allele.other_allele()),
-                )
+            .map(|allele| RequestedAllele {
+                contig: &allele.chrom,
+                position: allele.position,
+                allele: allele.effect_allele(),
+                other_allele: Some(allele.other_allele()),
             });
-        let asked = asked.chain(apoe::asked());
-        let reference_calls =
-            dosages::reference_calls(&table.not_used.without_alt, &table.sites, asked);
+        let reference_calls = dosages::reference_calls(
+            &table.not_used.without_alt,
+            &table.sites,
+            model_alleles.chain(apoe::alleles()),
+        );
         table.sites.extend(reference_calls);
+    }
+
+    /// Checks that the VCF and every sample have enough alleles of a baseline, and adds what is
+    /// absent, rewritten or missing to the summary.
+    fn check_baseline(
+        &self,
+        baseline: &Baseline,
+        people: &BaselineSamples<'_>,
+        summary: &mut ApplySummary,
+    ) -> Result<(), Error> {
+        let model = &baseline.model;
+        let names = &people.table.people;
+        let coverage = people.coverage(baseline);
+        let n_absent = coverage.reasons.total();
+        let n_present = coverage.n_alleles - n_absent;
+        if n_absent > 0 {
+            self.require_overlap(baseline, &coverage)?;
+            let absent = AbsentAlleles {
+                n_alleles: n_absent,
+                reasons: coverage.reasons.to_string(),
+            };
+            summary.absent_alleles.insert(model.clone(), absent);
+        }
+        if coverage.rewritten != Rewritten::default() {
+            summary
+                .rewritten_alleles
+                .insert(model.clone(), coverage.rewritten);
+        }
+        let n_missing = people.missing_genotypes(baseline);
+        self.require_genotypes(baseline, names, &n_missing, n_present)?;
+        summary
+            .warnings
+            .extend(about_missing(model, names, &n_missing, n_present));
+        Ok(())
     }
 
     /// Refuses a VCF with fewer of a baseline's alleles than [`Self::min_overlap`].
     fn require_overlap(&self, baseline: &Baseline, coverage: &Coverage) -> Result<(), Error> {
-        let n_found = coverage.n_alleles - coverage.reasons.total();
-        if n_found as f64 >= self.min_overlap * coverage.n_alleles as f64 {
+        let n_present = coverage.n_alleles - coverage.reasons.total();
+        if n_present as f64 >= self.min_overlap * coverage.n_alleles as f64 {
             return Ok(());
         }
         let build = self.genome_build;
         Err(scoring::Error::Overlap {
             what: baseline.model.clone(),
-            matched: n_found,
+            matched: n_present,
             rows: coverage.n_alleles,
             min_overlap: self.min_overlap,
             build: build.map_or_else(|| "not stated".into(), |build| build.to_string()),
@@ -422,33 +442,39 @@ impl PrsModel {
         .into())
     }
 
-    /// Refuses people with fewer genotypes than [`Self::min_overlap`] of a baseline's alleles.
+    /// Refuses samples that have genotypes of too few of a baseline's alleles.
+    ///
+    /// `n_missing` has the number of missing genotypes of each sample. `n_present` alleles are in
+    /// the VCF.
     fn require_genotypes(
         &self,
         baseline: &Baseline,
-        people: &[String],
-        missing: &[u32],
-        n_found: usize,
+        names: &[String],
+        n_missing: &[u32],
+        n_present: usize,
     ) -> Result<(), Error> {
         let n_alleles = baseline.alleles().count();
-        let is_called_too_little = |&person: &usize| {
-            let n_called = n_found - missing[person] as usize;
-            n_alleles > 0 && (n_called as f64) < self.min_overlap * n_alleles as f64
-        };
-        let mut refused = (0..missing.len()).filter(is_called_too_little);
+        if n_alleles == 0 {
+            return Ok(());
+        }
+        let mut refused = (0..n_missing.len()).filter(|&sample| {
+            let n_called = n_present - n_missing[sample] as usize;
+            (n_called as f64) < self.min_overlap * n_alleles as f64
+        });
         let Some(first) = refused.next() else {
             return Ok(());
         };
         Err(Error::PeopleWithoutGenotypes {
             model: baseline.model.clone(),
-            sample: people[first].clone(),
-            n_called: n_found - missing[first] as usize,
+            sample: names[first].clone(),
+            n_called: n_present - n_missing[first] as usize,
             n_alleles,
             n_people: refused.count() + 1,
             min_overlap: self.min_overlap,
         })
     }
 
+    /// Whether a baseline has APOE counts.
     fn has_apoe(&self) -> bool {
         self.baselines
             .iter()
@@ -456,7 +482,8 @@ impl PrsModel {
             .any(|term| matches!(term.feature, Feature::ApoeE2 | Feature::ApoeE4))
     }
 
-    fn places(&self) -> Positions {
+    /// Positions of all alleles of the model.
+    fn positions(&self) -> Positions {
         let alleles = self
             .baselines
             .iter()
@@ -468,7 +495,7 @@ impl PrsModel {
 }
 
 impl Baseline {
-    /// Alleles of its score, if it has one.
+    /// Alleles of the baseline's score; none for a baseline without a score.
     pub fn alleles(&self) -> impl Iterator<Item = &AlleleWeight> {
         self.terms.iter().flat_map(|term| match &term.feature {
             Feature::AlleleScore { alleles } => alleles.as_slice(),
@@ -476,10 +503,10 @@ impl Baseline {
         })
     }
 
-    /// Log-odds of each person.
+    /// Log-odds of each sample.
     ///
     /// # Errors
-    /// When a covariate is not there.
+    /// A covariate is missing.
     pub(crate) fn logits(&self, people: &BaselineSamples<'_>) -> Result<Vec<f64>, Error> {
         let mut logits = vec![self.intercept; people.len()];
         for term in &self.terms {
@@ -499,7 +526,7 @@ impl Baseline {
 }
 
 impl Feature {
-    /// As `weights.csv` names it.
+    /// Name in `weights.csv`.
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
@@ -510,7 +537,7 @@ impl Feature {
         }
     }
 
-    /// The score of a person without any copy.
+    /// Value of a sample without any copy: the sum of the weights of 0 copies.
     pub(crate) fn least(&self) -> f64 {
         match self {
             Self::AlleleScore { alleles } => {
@@ -521,26 +548,26 @@ impl Feature {
     }
 }
 
-/// Alleles whose record is written in another way than where the model was made.
+/// Numbers of alleles whose REF and ALT differ from training.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rewritten {
-    /// REF and ALT are exchanged.
+    /// Alleles with REF and ALT exchanged.
     pub exchanged: usize,
-    /// REF and ALT are those of the other strand, exchanged or not.
+    /// Alleles on the other strand, exchanged or not.
     pub flipped: usize,
 }
 
-/// How much of a baseline is in a VCF.
+/// The alleles of a baseline compared with a VCF.
 struct Coverage {
     n_alleles: usize,
-    /// Of those that are not there.
+    /// Reasons of the alleles that are absent.
     reasons: Reasons,
     rewritten: Rewritten,
 }
 
 /// A record that has an allele of a baseline.
 #[derive(Clone, Copy)]
-struct Found<'a> {
+struct AlleleMatch<'a> {
     site: &'a Site,
     /// Number of the effect allele in the record.
     number: i16,
@@ -549,24 +576,29 @@ struct Found<'a> {
 }
 
 /// Contig key and 1-based position.
-type Spot<'a> = (&'a str, usize);
+type PositionKey<'a> = (&'a str, usize);
 
-/// The people to whom baselines are applied, with everything that can be measured in them.
+/// Contig key, 1-based position, REF and ALT.
+type AlleleKey<'a> = (&'a str, usize, &'a str, &'a str);
+
+/// The samples to which baselines are applied, with the values of all features.
 pub struct BaselineSamples<'a> {
     table: &'a GenotypeTable,
-    /// Calls at the APOE sites; empty when these are not there.
+    /// APOE haplotypes; empty if the two variants are absent.
     pub apoe: Vec<Option<ApoeHaplotypes>>,
+    /// Values of each covariate, by name.
     covariates: HashMap<&'a str, Vec<f64>>,
-    /// (contig key, position, REF, ALT) to (site, number of the ALT).
-    alleles: HashMap<(&'a str, usize, &'a str, &'a str), (&'a Site, i16)>,
-    /// For alleles that are not there as they were in training.
-    by_place: OnceLock<ByPlace<'a>>,
+    /// Site and number of each ALT allele.
+    alleles: HashMap<AlleleKey<'a>, (&'a Site, i16)>,
+    /// Records by position, for alleles without a record of the same REF and ALT.
+    by_position: OnceLock<RecordsByPosition<'a>>,
     /// Whether the VCF has alleles of the baselines on the other strand.
     has_flipped: OnceLock<bool>,
 }
 
 impl<'a> BaselineSamples<'a> {
-    /// `cohort` has the people of `table` in the same order, if it is there.
+    /// Indexes the samples of `table`. If `cohort` is given, it has the same samples in the same
+    /// order.
     #[must_use]
     pub fn new(
         table: &'a GenotypeTable,
@@ -586,41 +618,34 @@ impl<'a> BaselineSamples<'a> {
                 );
             }
         }
-        let alleles = table
-            .sites
-            .iter()
-            .flat_map(|site| {
-                site.counted_alts.iter().map(move |&alt| {
-                    (
-                        (
-                            contig_key(&site.contig),
-                            site.position,
-                            site.ref_allele.as_str(),
-                            site.allele(alt),
-                        ),
-                        (site, alt),
-                    )
-                })
-            })
-            .collect();
+        let mut alleles = HashMap::new();
+        for site in &table.sites {
+            let contig = contig_key(&site.contig);
+            let ref_allele = site.ref_allele.as_str();
+            for &alt in &site.counted_alts {
+                let key = (contig, site.position, ref_allele, site.allele(alt));
+                alleles.insert(key, (site, alt));
+            }
+        }
         Self {
             table,
             apoe,
             covariates,
             alleles,
-            by_place: OnceLock::new(),
+            by_position: OnceLock::new(),
             has_flipped: OnceLock::new(),
         }
     }
 
-    /// People for whom `baselines` are applied: alleles on the other strand anywhere make every A/T
-    /// and C/G doubtful.
+    /// Finds out whether any allele of `baselines` is on the other strand. If so, the strand of all
+    /// A/T and C/G alleles is unknown.
     fn knowing_strands_of(self, baselines: &[Baseline]) -> Self {
-        let is_flipped = |allele: &AlleleWeight| {
-            let found = self.any_match(allele).filter(|_| !allele.is_ambiguous());
-            found.is_some_and(|found| found.match_type.is_flipped())
-        };
-        let has_flipped = baselines.iter().flat_map(Baseline::alleles).any(is_flipped);
+        let has_flipped = baselines
+            .iter()
+            .flat_map(Baseline::alleles)
+            .filter(|allele| !allele.is_ambiguous())
+            .filter_map(|allele| self.any_match(allele))
+            .any(|allele_match| allele_match.match_type.is_flipped());
         Self {
             has_flipped: OnceLock::from(has_flipped),
             ..self
@@ -632,7 +657,7 @@ impl<'a> BaselineSamples<'a> {
     }
 
     /// The record with exactly this REF and ALT.
-    fn exact(&self, allele: &AlleleWeight) -> Option<Found<'a>> {
+    fn exact_match(&self, allele: &AlleleWeight) -> Option<AlleleMatch<'a>> {
         let key = (
             contig_key(&allele.chrom),
             allele.position,
@@ -640,63 +665,49 @@ impl<'a> BaselineSamples<'a> {
             allele.alt_allele.as_str(),
         );
         let &(site, alt) = self.alleles.get(&key)?;
-        let (number, match_type) = if allele.effect_is_ref {
-            (0, MatchType::Refalt)
+        let match_type = if allele.effect_is_ref {
+            MatchType::Refalt
         } else {
-            (alt, MatchType::Altref)
+            MatchType::Altref
         };
-        Some(Found {
-            site,
-            number,
-            match_type,
-        })
+        Some(AlleleMatch::new(site, alt, match_type))
     }
 
-    /// The best match, as `prs` matches scoring files: exact, exchanged, on the other strand.
-    fn any_match(&self, allele: &AlleleWeight) -> Option<Found<'a>> {
-        if let Some(found) = self.exact(allele) {
-            return Some(found);
+    /// The best match, in the order in which `prs` matches scoring files: exact, exchanged, on the
+    /// other strand.
+    fn any_match(&self, allele: &AlleleWeight) -> Option<AlleleMatch<'a>> {
+        if let Some(exact) = self.exact_match(allele) {
+            return Some(exact);
         }
-        let sites = self.by_place().used.get(&allele.spot())?;
-        let of_site = |site: &&'a Site| {
-            let site = *site;
-            let of_alt = move |&alt: &i16| {
-                let alleles = (allele.effect_allele(), Some(allele.other_allele()));
-                let match_type = MatchType::between(alleles, &site.ref_allele, site.allele(alt))?;
-                let number = if match_type.effect_is_ref() { 0 } else { alt };
-                Some(Found {
-                    site,
-                    number,
-                    match_type,
-                })
-            };
-            site.counted_alts
-                .iter()
-                .filter_map(of_alt)
-                .collect::<Vec<_>>()
-        };
+        let sites = self.by_position().used.get(&allele.position_key())?;
         sites
             .iter()
-            .flat_map(of_site)
-            .min_by_key(|found| found.match_type.is_flipped())
+            .flat_map(|&site| site.counted_alts.iter().map(move |&alt| (site, alt)))
+            .filter_map(|(site, alt)| {
+                let match_type = allele.match_type(site, alt)?;
+                Some(AlleleMatch::new(site, alt, match_type))
+            })
+            .min_by_key(|allele_match| allele_match.match_type.is_flipped())
     }
 
-    /// The record of an allele; `None` too where its strand cannot be told.
-    fn find(&self, allele: &AlleleWeight) -> Option<Found<'a>> {
+    /// The record of an allele; `None` also if its strand is unknown.
+    fn find(&self, allele: &AlleleWeight) -> Option<AlleleMatch<'a>> {
         self.any_match(allele)
             .filter(|_| !self.has_unknown_strand(allele))
     }
 
+    /// Whether an A/T or C/G allele is in a file with alleles on the other strand.
     fn has_unknown_strand(&self, allele: &AlleleWeight) -> bool {
         allele.is_ambiguous() && self.has_flipped.get() == Some(&true)
     }
 
-    fn by_place(&self) -> &ByPlace<'a> {
-        self.by_place.get_or_init(|| ByPlace::index(self.table))
+    /// Records by position, indexed at the first use.
+    fn by_position(&self) -> &RecordsByPosition<'a> {
+        self.by_position
+            .get_or_init(|| RecordsByPosition::index(self.table))
     }
 
-    /// How many alleles a baseline has, which of them are not here and why, and how the others are
-    /// written.
+    /// Counts the alleles of a baseline that are absent, exchanged or on the other strand.
     fn coverage(&self, baseline: &Baseline) -> Coverage {
         let mut coverage = Coverage {
             n_alleles: 0,
@@ -706,39 +717,41 @@ impl<'a> BaselineSamples<'a> {
         for allele in baseline.alleles() {
             coverage.n_alleles += 1;
             match self.find(allele) {
-                Some(found) if found.match_type.is_flipped() => coverage.rewritten.flipped += 1,
-                Some(found) => {
-                    let is_exchanged = found.match_type.effect_is_ref() != allele.effect_is_ref;
+                Some(AlleleMatch { match_type, .. }) if match_type.is_flipped() => {
+                    coverage.rewritten.flipped += 1;
+                }
+                Some(AlleleMatch { match_type, .. }) => {
+                    let is_exchanged = match_type.effect_is_ref() != allele.effect_is_ref;
                     coverage.rewritten.exchanged += usize::from(is_exchanged);
                 }
                 None => coverage
                     .reasons
-                    .add(self.why_absent(allele), || allele.place()),
+                    .add(self.why_absent(allele), || allele.variant_name()),
             }
         }
         coverage
     }
 
+    /// Reason of an allele without a usable record.
     fn why_absent(&self, allele: &AlleleWeight) -> Reason {
         if self.has_unknown_strand(allele) && self.any_match(allele).is_some() {
             return Reason::UnknownStrand;
         }
-        let by_place = self.by_place();
-        let spot = allele.spot();
-        let has_alleles = |site: &&Site| {
-            let alleles = (allele.effect_allele(), Some(allele.other_allele()));
-            site.counted_alts.iter().any(|&alt| {
-                MatchType::between(alleles, &site.ref_allele, site.allele(alt)).is_some()
-            })
-        };
-        let filtered = by_place.filtered.get(&spot).map_or(&[][..], Vec::as_slice);
-        let unmatched = if filtered.iter().any(has_alleles) {
+        let records = self.by_position();
+        let key = allele.position_key();
+        let filtered = records.filtered.get(&key).map_or(&[][..], Vec::as_slice);
+        let is_filtered = filtered.iter().any(|site| {
+            site.counted_alts
+                .iter()
+                .any(|&alt| allele.match_type(site, alt).is_some())
+        });
+        let unmatched = if is_filtered {
             Unmatched::Filter
-        } else if by_place.without_alt.contains_key(&spot) {
+        } else if records.without_alt.contains_key(&key) {
             Unmatched::NoAlt
-        } else if by_place.used.contains_key(&spot) || !filtered.is_empty() {
+        } else if records.used.contains_key(&key) || !filtered.is_empty() {
             Unmatched::Alleles
-        } else if by_place.contigs.contains(spot.0) {
+        } else if records.contigs.contains(key.0) {
             Unmatched::Position
         } else {
             Unmatched::Contig
@@ -750,25 +763,27 @@ impl<'a> BaselineSamples<'a> {
         )
     }
 
-    /// What a feature is in each person; `missing` where APOE is not called. `None` for a covariate
-    /// that is not here.
+    /// Values of a feature, one per sample, with `missing` for samples without an APOE call. `None`
+    /// for an unknown covariate.
     #[must_use]
     pub fn values(&self, feature: &Feature, missing: f64) -> Option<Vec<f64>> {
-        let copies = |of: fn(ApoeHaplotypes) -> u8| {
-            self.apoe
-                .iter()
-                .map(|call| call.map_or(missing, |call| f64::from(of(call))))
-                .collect()
-        };
         match feature {
             Feature::Covariate { name } => self.covariates.get(name.as_str()).cloned(),
-            Feature::ApoeE2 => Some(copies(ApoeHaplotypes::e2)),
-            Feature::ApoeE4 => Some(copies(ApoeHaplotypes::e4)),
+            Feature::ApoeE2 => Some(self.apoe_copies(ApoeHaplotypes::e2, missing)),
+            Feature::ApoeE4 => Some(self.apoe_copies(ApoeHaplotypes::e4, missing)),
             Feature::AlleleScore { alleles } => Some(self.scores(alleles)),
         }
     }
 
-    /// Genotypes of a baseline's alleles that are missing in records that are here, by person.
+    /// Copies of one APOE haplotype in each sample.
+    fn apoe_copies(&self, copies: fn(ApoeHaplotypes) -> u8, missing: f64) -> Vec<f64> {
+        self.apoe
+            .iter()
+            .map(|call| call.map_or(missing, |call| f64::from(copies(call))))
+            .collect()
+    }
+
+    /// Number of missing genotypes of each sample at the records of a baseline's alleles.
     fn missing_genotypes(&self, baseline: &Baseline) -> Vec<u32> {
         let mut missing = vec![0; self.len()];
         if self.table.counts.missing_genotypes == 0 {
@@ -777,28 +792,29 @@ impl<'a> BaselineSamples<'a> {
         for term in &baseline.terms {
             if let Feature::AlleleScore { alleles } = &term.feature {
                 let totals = self.totals(alleles);
-                let n_missing = totals.people().map(|total| total.n_missing);
-                missing
-                    .iter_mut()
-                    .zip(n_missing)
-                    .for_each(|(sum, n)| *sum += n);
+                for (sum, total) in missing.iter_mut().zip(totals.samples()) {
+                    *sum += total.n_missing;
+                }
             }
         }
         missing
     }
 
+    /// Sum of the effects of `alleles` in each sample.
     fn scores(&self, alleles: &[AlleleWeight]) -> Vec<f64> {
         self.totals(alleles)
-            .people()
+            .samples()
             .map(|total| total.sum)
             .collect()
     }
 
+    /// Sums of effects and numbers of missing genotypes. An absent allele adds the value expected
+    /// at the training frequency.
     fn totals(&self, alleles: &[AlleleWeight]) -> Totals {
         let mut totals = Totals::new(self.len());
         for allele in alleles {
             match self.find(allele) {
-                Some(Found { site, number, .. }) => {
+                Some(AlleleMatch { site, number, .. }) => {
                     site.genotypes.add(
                         number,
                         &allele.effect(),
@@ -813,40 +829,52 @@ impl<'a> BaselineSamples<'a> {
     }
 }
 
-/// How many genotypes of a baseline are missing, in words; `None` when none is.
+impl<'a> AlleleMatch<'a> {
+    /// A match with REF and the ALT allele `alt` of a record.
+    fn new(site: &'a Site, alt: i16, match_type: MatchType) -> Self {
+        Self {
+            site,
+            number: if match_type.effect_is_ref() { 0 } else { alt },
+            match_type,
+        }
+    }
+}
+
+/// Warning about missing genotypes of a baseline; `None` if none is missing. `missing` has the
+/// number of each sample.
 fn about_missing(
     model: &str,
-    people: &[String],
+    names: &[String],
     missing: &[u32],
     n_alleles: usize,
 ) -> Option<String> {
     let n_missing: u64 = missing.iter().map(|&n| u64::from(n)).sum();
-    let (person, most) = missing.iter().enumerate().max_by_key(|(_, n)| **n)?;
+    let (sample, most) = missing.iter().enumerate().max_by_key(|(_, n)| **n)?;
     (n_missing > 0).then(|| {
         format!(
-            "{model}: {n_missing} of {} genotypes are missing and read as the mean of the training \
-             people; `{}` has the most, {most} of {n_alleles}",
-            n_alleles * people.len(),
-            people[person],
+            "{model}: {n_missing} of {} genotypes are missing and replaced by the training mean; \
+             sample `{}` has the most, {most} of {n_alleles}",
+            n_alleles * names.len(),
+            names[sample],
         )
     })
 }
 
-/// What a VCF has at each place.
-struct ByPlace<'a> {
-    used: HashMap<Spot<'a>, Vec<&'a Site>>,
-    filtered: HashMap<Spot<'a>, Vec<&'a Site>>,
-    without_alt: HashMap<Spot<'a>, Vec<&'a Site>>,
+/// Records of a VCF by position.
+struct RecordsByPosition<'a> {
+    used: HashMap<PositionKey<'a>, Vec<&'a Site>>,
+    filtered: HashMap<PositionKey<'a>, Vec<&'a Site>>,
+    without_alt: HashMap<PositionKey<'a>, Vec<&'a Site>>,
     /// Keys of the contigs with records.
     contigs: HashSet<&'a str>,
 }
 
-impl<'a> ByPlace<'a> {
+impl<'a> RecordsByPosition<'a> {
     fn index(table: &'a GenotypeTable) -> Self {
         Self {
-            used: sites_by_place(&table.sites),
-            filtered: sites_by_place(&table.not_used.filtered),
-            without_alt: sites_by_place(&table.not_used.without_alt),
+            used: sites_by_position(&table.sites),
+            filtered: sites_by_position(&table.not_used.filtered),
+            without_alt: sites_by_position(&table.not_used.without_alt),
             contigs: table
                 .not_used
                 .contigs
@@ -857,12 +885,13 @@ impl<'a> ByPlace<'a> {
     }
 }
 
-fn sites_by_place(sites: &[Site]) -> HashMap<Spot<'_>, Vec<&Site>> {
-    let mut at: HashMap<Spot<'_>, Vec<&Site>> = HashMap::new();
+fn sites_by_position(sites: &[Site]) -> HashMap<PositionKey<'_>, Vec<&Site>> {
+    let mut by_position: HashMap<PositionKey<'_>, Vec<&Site>> = HashMap::new();
     for site in sites {
-        at.entry((contig_key(&site.contig), site.position))
+        by_position
+            .entry((contig_key(&site.contig), site.position))
             .or_default()
             .push(site);
     }
-    at
+    by_position
 }

@@ -1,8 +1,9 @@
-//! AUC of published scores as they are: nothing is fitted, so no training people are needed.
+//! AUC of published scores without any fit, so that no training samples are needed.
 //!
-//! Input -> output: VCF/BCF + `cohort.csv` + scoring files -> `raw_scores.csv`, `match_log.csv`,
-//! `predictions.csv` and `score_auc.csv`. The logit of a prediction is the score with mean 0 and
-//! standard deviation 1 over the people: it ranks them, and its probability is not calibrated.
+//! Input: VCF/BCF, `cohort.csv` and scoring files. Output: `raw_scores.csv`, `match_log.csv`,
+//! `predictions.csv` and `score_auc.csv`. The logit of a prediction is the score, standardised to
+//! mean 0 and standard deviation 1 over the samples. It ranks the samples, but its probability is
+//! not calibrated.
 
 use std::fmt;
 
@@ -34,31 +35,31 @@ pub const AREA_COLUMNS: [&str; 7] = [
     "ci_high",
 ];
 
-/// How well one score tells cases from controls.
+/// AUC of one score in one split.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct AurocRow {
-    /// As in `predictions.csv`.
+    /// Name in `predictions.csv`.
     pub model: String,
-    /// The split, or `all` where there are several.
+    /// The split, or `all` for the samples of several splits.
     pub split: String,
-    /// Cases.
+    /// Number of cases.
     pub n_cases: usize,
-    /// Controls.
+    /// Number of controls.
     pub n_controls: usize,
     /// Area under the ROC curve of the sums.
     pub auroc: f64,
-    /// DeLong's 95 % interval; `None` with fewer than two people of a class.
+    /// DeLong's 95 % interval; `None` with fewer than two samples of a class.
     pub ci: Option<[f64; 2]>,
 }
 
-/// What was found and what was left out.
+/// Summary of the scores and their AUC.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct NoFitSummary {
-    /// The scores.
+    /// Summary of the scores.
     pub raw: RawSummary,
     /// AUC of each score and split.
     pub areas: Vec<AurocRow>,
-    /// Why there is no AUC of a split.
+    /// Reasons of splits without an AUC.
     pub without_area: Vec<String>,
 }
 
@@ -88,12 +89,13 @@ impl fmt::Display for NoFitSummary {
             .try_for_each(|reason| writeln!(f, "no AUC: {reason}"))?;
         writeln!(
             f,
-            "nothing was fitted (--no-fit): probabilities in predictions.csv are not calibrated"
+            "nothing was fitted (--no-fit), so the probabilities in predictions.csv are not \
+             calibrated"
         )
     }
 }
 
-/// Reads who is in the study; covariates are not used.
+/// Reads the cohort without covariates.
 ///
 /// # Errors
 /// A cohort that cannot be read.
@@ -105,7 +107,7 @@ pub fn read_cohort(options: &Options) -> Result<Cohort, Error> {
     )?)
 }
 
-/// Scores the people of the cohort by every scoring file.
+/// Scores the samples of the cohort by every scoring file.
 ///
 /// # Errors
 /// Bad input (see [`Error`]); no scoring file.
@@ -124,22 +126,21 @@ pub fn run(options: &Options) -> Result<NoFitSummary, Error> {
             .iter()
             .flat_map(|score| predictions(&cohort, score))
             .collect();
-        for of_score in predictions.chunks(cohort.people.len().max(1)) {
-            for_each_group(&cohort, |split, people| {
-                match area(split, people, of_score) {
+        for score_predictions in predictions.chunks(cohort.people.len().max(1)) {
+            for group in groups(&cohort) {
+                match area(&group, score_predictions) {
                     Ok(area) => areas.push(area),
                     Err(reason) => without_area.push(reason),
                 }
-            });
+            }
         }
         output::write(&options.scoring.out.join(layout::PREDICTIONS), |out| {
             write_predictions(out, &predictions)
         })?;
-        let rows = areas.iter().map(row);
         Ok(output::shareable::write_csv(
             &options.scoring.out.join(layout::SCORE_AUC),
             &AREA_COLUMNS,
-            rows,
+            areas.iter().map(row),
         )?)
     })?;
     without_area.dedup();
@@ -150,55 +151,57 @@ pub fn run(options: &Options) -> Result<NoFitSummary, Error> {
     })
 }
 
-/// Each split that has people, and all of them where there are several.
-fn for_each_group(cohort: &Cohort, mut visit: impl FnMut(&str, &[usize])) {
-    let people_of = |split: Split| {
-        cohort
-            .in_split(split)
-            .map(|(person, _)| person)
-            .collect::<Vec<_>>()
-    };
-    let groups: Vec<(Split, Vec<usize>)> = Split::ALL
-        .into_iter()
-        .map(|split| (split, people_of(split)))
-        .collect();
-    let filled: Vec<_> = groups
-        .into_iter()
-        .filter(|(_, people)| !people.is_empty())
-        .collect();
-    for (split, people) in &filled {
-        visit(&split.to_string(), people);
-    }
-    if filled.len() > 1 {
-        visit("all", &(0..cohort.people.len()).collect::<Vec<_>>());
-    }
+/// Samples whose AUC is computed together.
+struct Group {
+    /// The split, or `all`.
+    name: String,
+    /// Indices of the samples in the cohort.
+    samples: Vec<usize>,
 }
 
-fn area(split: &str, people: &[usize], predictions: &[Prediction]) -> Result<AurocRow, String> {
-    let labelled: Vec<(f64, bool)> = people
-        .iter()
-        .filter_map(|&person| {
-            Some((
-                predictions[person].logit,
-                predictions[person].phenotype?.is_case(),
-            ))
+/// The splits that have samples, and all samples together if there are several such splits.
+fn groups(cohort: &Cohort) -> Vec<Group> {
+    let mut groups: Vec<Group> = Split::ALL
+        .into_iter()
+        .map(|split| Group {
+            name: split.to_string(),
+            samples: cohort.in_split(split).map(|(index, _)| index).collect(),
         })
+        .filter(|group| !group.samples.is_empty())
         .collect();
-    let (logits, is_case): (Vec<f64>, Vec<bool>) = labelled.into_iter().unzip();
+    if groups.len() > 1 {
+        groups.push(Group {
+            name: "all".to_owned(),
+            samples: (0..cohort.people.len()).collect(),
+        });
+    }
+    groups
+}
+
+/// AUC of one score in a group; the error is the reason why there is none.
+fn area(group: &Group, predictions: &[Prediction]) -> Result<AurocRow, String> {
+    let split = &group.name;
+    let labelled = group
+        .samples
+        .iter()
+        .map(|&sample| &predictions[sample])
+        .filter_map(|prediction| Some((prediction.logit, prediction.phenotype?.is_case())));
+    let (logits, is_case): (Vec<f64>, Vec<bool>) = labelled.unzip();
     let n_cases = is_case.iter().filter(|case| **case).count();
     let n_controls = is_case.len() - n_cases;
-    let none =
-        |_| format!("{split} has {n_cases} cases and {n_controls} controls; both are needed");
-    let placements = Placements::new(&logits, &is_case, &by_rising(&logits)).map_err(none)?;
+    let placements = Placements::new(&logits, &is_case, &by_rising(&logits)).map_err(|_| {
+        format!("{split} has {n_cases} cases and {n_controls} controls; both are needed")
+    })?;
     let ci = placements
         .interval()
         .map(|interval| [interval.low, interval.high]);
-    let model = people
+    let model = group
+        .samples
         .first()
-        .map_or_else(String::new, |&person| predictions[person].model.clone());
+        .map_or_else(String::new, |&sample| predictions[sample].model.clone());
     Ok(AurocRow {
         model,
-        split: split.to_owned(),
+        split: split.clone(),
         n_cases,
         n_controls,
         auroc: placements.auroc(),
@@ -206,6 +209,7 @@ fn area(split: &str, people: &[usize], predictions: &[Prediction]) -> Result<Aur
     })
 }
 
+/// A row of `score_auc.csv`.
 fn row(area: &AurocRow) -> (&str, &str, usize, usize, f64, Option<f64>, Option<f64>) {
     let low = area.ci.map(|ci| ci[0]);
     let high = area.ci.map(|ci| ci[1]);
@@ -220,6 +224,7 @@ fn row(area: &AurocRow) -> (&str, &str, usize, usize, f64, Option<f64>, Option<f
     )
 }
 
+/// Predictions of one score for all samples of the cohort.
 fn predictions<'c>(
     cohort: &'c Cohort,
     score: &Score<'_>,
@@ -228,6 +233,7 @@ fn predictions<'c>(
     let n = sums.len().max(1) as f64;
     let mean = sums.iter().sum::<f64>() / n;
     let sd = (sums.iter().map(|sum| (sum - mean).powi(2)).sum::<f64>() / n).sqrt();
+    // A constant score stays 0 for every sample.
     let scale = if sd > 0.0 { sd } else { 1.0 };
     let model = format!("{BASELINE_PREFIX}{}", score.file.id);
     cohort.people.iter().zip(sums).map(move |(person, sum)| {

@@ -1,4 +1,4 @@
-//! What the baselines are made from.
+//! Inputs and settings of the baselines.
 
 use std::path::PathBuf;
 
@@ -16,16 +16,16 @@ use crate::{
     scoring::{self, MatchingOptions},
 };
 
-/// Scores to use and how baselines are fitted: options of `prs` and keys of `[baselines]`.
+/// Published scores and fits of baselines: options of `prs` and keys of `[baselines]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, clap::Args)]
 #[serde(default, deny_unknown_fields)]
 pub struct BaselineSettings {
     /// Scoring file of the PGS Catalog, or a table with a header (chromosome, position, effect
-    /// allele, weight). Several files are separated by commas, or follow one another.
+    /// allele, weight). Separate several files by commas or spaces.
     #[arg(long = "scoring-file", num_args = 1.., value_name = "TXT")]
     pub scoring_files: Vec<PathBuf>,
-    /// Published score to fit the baselines on top of: a covariate without penalty. COLUMN is as
-    /// for `train --offset`. `score` then needs a column of this name in its --cohort.
+    /// Published score that the fits contain as a covariate without penalty. COLUMN is as for
+    /// `train --offset`. `score` then needs a column of this name in its --cohort.
     #[arg(
         long,
         value_name = "FILE:COLUMN",
@@ -33,7 +33,7 @@ pub struct BaselineSettings {
         conflicts_with = "no_fit"
     )]
     pub offset: Option<ScoreColumn>,
-    /// Genome build of the genotypes: GRCh37, GRCh38, NCBI36 or T2T-CHM13, in any usual spelling. A
+    /// Genome build of the genotypes: GRCh37, GRCh38, NCBI36 or T2T-CHM13, or a usual synonym. A
     /// scoring file of another build is refused.
     #[arg(long, value_name = "BUILD")]
     pub genome_build: Option<GenomeBuild>,
@@ -52,19 +52,19 @@ pub struct BaselineSettings {
     #[command(flatten)]
     pub scoring: MatchingOptions,
     /// Variants that the baselines learn from: those inside the loci, like the sequence models
-    /// (loci), or all of the genotype files (all).
+    /// (loci), or all variants of the genotype files (all).
     #[arg(skip)]
     pub variants: LearningVariants,
-    /// Name of the cohort. A scoring file that names it as its source gives a warning, and exported
-    /// scores carry the name.
+    /// Name of the cohort. A scoring file that names this cohort as its source gives a warning.
+    /// Exported scores contain the name.
     #[arg(long, value_name = "NAME")]
     pub study: Option<String>,
     /// Kinship table of `plink2 --make-king-table` or KING (columns IID1 or ID1, IID2 or ID2,
     /// KINSHIP) [default: estimated from the dosages].
     #[arg(long, value_name = "FILE")]
     pub kinship: Option<PathBuf>,
-    /// Variants that kinship is estimated from: all of the genotype files, or those inside the
-    /// regions.
+    /// Variants that kinship is estimated from: all variants of the genotype files, or those inside
+    /// the regions.
     #[arg(
         long,
         value_parser = one_of::<KinshipVariants>(),
@@ -72,12 +72,12 @@ pub struct BaselineSettings {
         value_name = "all|regions"
     )]
     pub kinship_variants: KinshipVariants,
-    /// Use only records with one of these values of FILTER: a list of names, or `all` [default:
-    /// `.,PASS`; in a pipeline file that of `[sequences]`].
+    /// Accepted values of FILTER: a list of names, or `all` [default: `.,PASS`; in a pipeline file
+    /// that of `[sequences]`].
     #[arg(long, value_name = "LIST")]
     pub apply_filters: Option<ApplyFilters>,
-    /// Report the AUC of published scores without fitting anything. All samples may be in one split.
-    /// Writes `score_auc.csv`, `predictions.csv` and `raw_scores.csv`.
+    /// Report the AUC of published scores without fitting anything. All samples may be in one
+    /// split. Writes `score_auc.csv`, `predictions.csv` and `raw_scores.csv`.
     #[arg(long, requires = "cohort", conflicts_with = "regions_file")]
     pub no_fit: bool,
     /// Clumping: largest distance between two alleles of one clump, in kb.
@@ -132,43 +132,43 @@ impl Default for BaselineSettings {
     }
 }
 
-/// What the stage needs.
+/// Inputs and settings of the stage.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
     /// Genotypes and published scores, and the folder to write to.
     pub scoring: scoring::Options,
-    /// BED of the regions whose dosages are used; all of the files when `None`. Published scores
-    /// and APOE are read wherever they lie.
+    /// BED of the regions whose dosages are used. If `None`, all dosages are used. Published scores
+    /// and APOE are read at any position.
     pub regions_file: Option<PathBuf>,
     /// `cohort.csv`.
     pub cohort: PathBuf,
-    /// How its phenotypes are written.
+    /// Coding of its phenotypes.
     pub phenotype_coding: PhenotypeCoding,
-    /// Which of its columns are covariates.
+    /// Columns of `cohort.csv` that are covariates.
     pub covariates: CovariateChoice,
-    /// What is done about missing values and about samples without genotypes.
+    /// Treatment of missing values and of samples without genotypes.
     pub missing: MissingPolicies,
-    /// Published score that the baselines are learnt on top of: a covariate without a penalty.
+    /// Published score that the fits contain as a covariate without penalty.
     pub offset: Option<ScoreColumn>,
     /// Penalties to try for `prs-dosages` (linfa's alpha, scikit-learn's 1 / C).
     pub l2_strengths: Vec<f64>,
-    /// Shares of the penalty of `prs-elastic-net` that are on absolute values, to try.
+    /// Fractions of the penalty of `prs-elastic-net` on absolute values, to try.
     pub l1_ratios: Vec<f64>,
-    /// Farthest that two alleles of one clump lie apart, in kb.
+    /// Largest distance between two alleles of one clump, in kb.
     pub clump_kb: usize,
-    /// Least r2 of two alleles of one clump.
+    /// Smallest r2 between two alleles of one clump.
     pub clump_r2: f64,
     /// Largest p-values of the alleles in `prs-ct`, to try.
     pub p_thresholds: Vec<f64>,
-    /// Name of the cohort: looked for in the headers of scoring files, and written into those
-    /// exported.
+    /// Name of the cohort. The headers of scoring files are searched for it, and exported files
+    /// contain it.
     pub study: Option<String>,
-    /// Kinships of pairs, by PLINK 2 or KING; worked out from the dosages when `None`.
+    /// Kinship table of PLINK 2 or KING. If `None`, kinship is estimated from the dosages.
     pub kinship: Option<PathBuf>,
-    /// Variants of the VCF that kinships are worked out from.
+    /// Variants of the VCF that kinship is estimated from.
     pub kinship_variants: KinshipVariants,
-    /// Sum published scores and measure their AUC; fit nothing. Then no training people are
+    /// Sum published scores and report their AUC without fitting anything. No training samples are
     /// needed.
     pub no_fit: bool,
 }
@@ -201,7 +201,7 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Refuses values that make no sense.
+    /// Refuses values that are out of range.
     pub(super) fn check(&self) -> Result<(), Error> {
         let refuse = |reason: String| Err(Error::Options { reason });
         if self.l2_strengths.is_empty()
@@ -211,7 +211,7 @@ impl Options {
                 .any(|alpha| !alpha.is_finite() || *alpha <= 0.0)
         {
             return refuse(format!(
-                "l2_strengths are {:?}; at least one is needed, and all are positive",
+                "l2_strengths are {:?}; give one or more positive numbers",
                 self.l2_strengths
             ));
         }
@@ -222,7 +222,7 @@ impl Options {
                 .any(|ratio| !(0.01..=1.0).contains(ratio))
         {
             return refuse(format!(
-                "l1_ratios are {:?}; at least one is needed, and all are shares from 0.01 to 1",
+                "l1_ratios are {:?}; give one or more fractions from 0.01 to 1",
                 self.l1_ratios
             ));
         }
@@ -230,13 +230,13 @@ impl Options {
             || self.p_thresholds.iter().any(|p| !(*p > 0.0 && *p <= 1.0))
         {
             return refuse(format!(
-                "p_thresholds are {:?}; at least one is needed, and all are above 0 and at most 1",
+                "p_thresholds are {:?}; give one or more numbers above 0 and at most 1",
                 self.p_thresholds
             ));
         }
         if !(self.clump_r2 > 0.0 && self.clump_r2 <= 1.0) {
             return refuse(format!(
-                "clump_r2 is {}; it is above 0 and at most 1",
+                "clump_r2 is {}; give a number above 0 and at most 1",
                 self.clump_r2
             ));
         }
@@ -245,7 +245,11 @@ impl Options {
             .as_ref()
             .is_some_and(|study| study.trim().is_empty() || study.contains(['\n', '\r', '\t']))
         {
-            return refuse("the name of the study is empty, or of more than one line".into());
+            return refuse(
+                "the name of the study (--study) is empty or has a line break or tab; give a name \
+                 on one line"
+                    .into(),
+            );
         }
         Ok(self.scoring.check()?)
     }

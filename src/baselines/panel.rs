@@ -1,9 +1,8 @@
-//! The dosages that baselines are learned from: every ALT allele that varies among the training
-//! people.
+//! Dosages from which baselines are learned: every ALT allele that varies among training samples.
 //!
-//! Input -> output: [`Site`]s of a [`Study`] -> a [`TrainingDosages`]: its columns, standardised by the
-//! training people, in those of the training and validation people whose phenotype is known. A
-//! missing dosage is the training mean. Positions are 1-based.
+//! Input: the [`Site`]s of a [`Study`]. Output: [`TrainingDosages`], with matrices of the training
+//! and validation samples whose phenotype is known. Columns are standardised by the training
+//! samples. A missing dosage is the training mean. Positions are 1-based.
 
 use ndarray::{Array1, Array2};
 
@@ -21,118 +20,123 @@ use crate::{
 /// The dosage of one ALT allele.
 #[derive(Clone)]
 pub struct Column<'s> {
-    /// Its record.
+    /// Record of the allele.
     pub site: &'s Site,
     /// Number of the ALT allele (1 = first).
     pub alt: i16,
-    /// Frequency, mean and standard deviation of the training people; the weight is 0.
+    /// Frequency, mean and standard deviation among the training samples; the weight is 0.
     pub allele: AlleleWeight,
 }
 
 impl Column<'_> {
-    /// Dosage of a person; not a number where it is missing.
+    /// Dosage of a sample; NaN if the genotype is missing.
     #[must_use]
-    pub fn called(&self, person: usize) -> f64 {
-        self.site.dosage(self.alt, f64::NAN, person)
+    pub fn called(&self, sample: usize) -> f64 {
+        self.site.dosage(self.alt, f64::NAN, sample)
     }
 
-    /// REF and ALT are complements of each other: another study cannot tell the strand.
+    /// Whether REF and ALT are complements of each other, so that the strand is unknown in other
+    /// studies.
     #[must_use]
     pub fn is_ambiguous(&self) -> bool {
         complement(&self.allele.ref_allele).as_deref() == Some(self.allele.alt_allele.as_str())
     }
 
-    fn standardised(&self, person: usize) -> f64 {
-        (self.site.dosage(self.alt, self.allele.frequency, person) - self.allele.mean)
+    /// Dosage in standard deviations from the training mean.
+    fn standardised(&self, sample: usize) -> f64 {
+        (self.site.dosage(self.alt, self.allele.frequency, sample) - self.allele.mean)
             / self.allele.sd
     }
 }
 
-/// People of a split whose phenotype is known: the rows of a panel's matrices.
+/// Samples of a split whose phenotype is known, with their dosages.
 pub struct Labelled {
-    /// Indices into the people of the genotype table.
+    /// Indices of the samples in the genotype table.
     pub people: Vec<usize>,
-    /// Whether each is a case.
+    /// Whether each sample is a case.
     pub is_case: Array1<bool>,
-    /// People x columns, standardised, column-major.
+    /// Standardised dosages, shape (samples, columns), column-major.
     pub dosages: Array2<f64>,
 }
 
-/// Dosages to learn from.
+impl Labelled {
+    fn new(study: &Study<'_>, columns: &[Column<'_>], split: Split) -> Self {
+        let (people, is_case) = study.labelled(split);
+        let cells = columns.iter().map(|column| {
+            people
+                .iter()
+                .map(move |&sample| column.standardised(sample))
+        });
+        let dosages = logistic::matrix(people.len(), cells);
+        Self {
+            people,
+            is_case,
+            dosages,
+        }
+    }
+}
+
+/// Dosages from which baselines are learned.
 pub struct TrainingDosages<'s> {
-    /// In the order of the sites.
+    /// Columns in the order of the sites.
     pub columns: Vec<Column<'s>>,
-    /// Of the training split.
+    /// Samples of the training split.
     pub training: Labelled,
-    /// Of the validation split.
+    /// Samples of the validation split.
     pub validation: Labelled,
 }
 
 impl<'s> TrainingDosages<'s> {
-    /// The columns of `sites` that vary, and how many do not.
+    /// The columns of the ALT alleles that vary, and the number of constant ones.
     #[must_use]
     pub fn new(study: &Study<'_>, sites: impl Iterator<Item = &'s Site>) -> (Self, usize) {
-        let alleles = sites.flat_map(|site| site.counted_alts.iter().map(move |&alt| (site, alt)));
-        let columns = alleles.map(|(site, alt)| Column {
-            site,
-            alt,
-            allele: study.allele_weight(site, alt, false, 0.0),
-        });
+        let columns = sites
+            .flat_map(|site| site.counted_alts.iter().map(move |&alt| (site, alt)))
+            .map(|(site, alt)| Column {
+                site,
+                alt,
+                allele: study.allele_weight(site, alt, false, 0.0),
+            });
         let (varying, constant): (Vec<_>, Vec<_>) =
             columns.partition(|column| !is_constant(column.allele.mean, column.allele.sd));
         (Self::of_columns(study, varying), constant.len())
     }
 
     fn of_columns(study: &Study<'_>, columns: Vec<Column<'s>>) -> Self {
-        let labelled = |split| {
-            let (people, is_case) = study.labelled(split);
-            let cells = columns.iter().map(|column| {
-                people
-                    .iter()
-                    .map(move |&person| column.standardised(person))
-            });
-            let dosages = logistic::matrix(people.len(), cells);
-            Labelled {
-                people,
-                is_case,
-                dosages,
-            }
-        };
         Self {
-            training: labelled(Split::Train),
-            validation: labelled(Split::Validation),
+            training: Labelled::new(study, &columns, Split::Train),
+            validation: Labelled::new(study, &columns, Split::Validation),
             columns,
         }
     }
 
-    /// The panel without the columns of some sites; `None` when none is left.
+    /// The panel without the columns of some sites; `None` if no column remains.
     #[must_use]
     pub fn without(&self, study: &Study<'_>, left_out: impl Fn(&Site) -> bool) -> Option<Self> {
-        let kept: Vec<Column<'s>> = self
+        let columns: Vec<Column<'s>> = self
             .columns
             .iter()
             .filter(|column| !left_out(column.site))
             .cloned()
             .collect();
-        (!kept.is_empty()).then(|| Self::of_columns(study, kept))
+        (!columns.is_empty()).then(|| Self::of_columns(study, columns))
     }
 
-    /// A baseline from the coefficients of the standardised dosages, those that are not 0, and
-    /// other terms.
+    /// A baseline from the coefficients of the standardised dosages and from other terms. Alleles
+    /// with coefficient 0 are left out.
     #[must_use]
     pub fn baseline(
         &self,
         model: String,
         intercept: f64,
         coefficients: &[f64],
-        others: impl IntoIterator<Item = Term>,
+        other_terms: impl IntoIterator<Item = Term>,
     ) -> Baseline {
-        let with_coefficient = self
+        let alleles: Vec<AlleleWeight> = self
             .columns
             .iter()
             .zip(coefficients)
-            .filter(|(_, coefficient)| **coefficient != 0.0);
-        let alleles: Vec<AlleleWeight> = with_coefficient
+            .filter(|(_, coefficient)| **coefficient != 0.0)
             .map(|(column, coefficient)| AlleleWeight {
                 weight: coefficient / column.allele.sd,
                 ..column.allele.clone()
@@ -151,12 +155,13 @@ impl<'s> TrainingDosages<'s> {
         Baseline {
             model,
             intercept,
-            terms: std::iter::once(score).chain(others).collect(),
+            terms: std::iter::once(score).chain(other_terms).collect(),
         }
     }
 }
 
-/// Rounding alone gives a constant column a standard deviation of about 1e-16 times its mean.
+/// Whether a column is constant. Rounding alone gives it a standard deviation of about 1e-16 times
+/// its mean.
 #[must_use]
 pub fn is_constant(mean: f64, sd: f64) -> bool {
     sd <= 1e-12 * mean.abs().max(1.0)

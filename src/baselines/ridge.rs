@@ -1,6 +1,6 @@
 //! `prs-dosages`: L2-penalised logistic regression on all dosages.
 //!
-//! Input -> output: a [`TrainingDosages`] and further terms -> a [`Baseline`], and the [`Choice`] of its
+//! Input: [`TrainingDosages`] and further terms. Output: a [`Baseline`], and the [`Choice`] of its
 //! penalty: the one with the highest AUROC on the validation split, the strongest among equals.
 
 use ndarray::Array2;
@@ -14,50 +14,59 @@ use crate::baselines::{
     study::FreeTerms,
 };
 
-/// The grid ends after so many weaker penalties in a row that are not better: these only over-fit
-/// more, and take the longest.
+/// The search ends after this many weaker penalties without a better AUROC. Weaker penalties
+/// over-fit more and take longer.
 const PATIENCE: usize = 4;
-/// Terms other than dosages are multiplied by this, and so penalised 1/1024 as strongly: they are
-/// known to matter.
+/// Factor of the terms other than dosages. Their penalty is 1/1024 (the inverse square) of that of
+/// dosages, because they are known to matter.
 const FREE_SCALE: f64 = 32.0;
 
-/// Fits the penalties from the strongest to the weakest, each from where the last ended. Failed
-/// fits are noted and left out.
+/// Fits the penalties from the strongest to the weakest, each starting at the previous fit. A
+/// failed fit is recorded and left out.
 ///
 /// # Errors
-/// When no fit succeeds.
+/// No fit succeeds.
 pub fn fit(
     model: &str,
     panel: &TrainingDosages<'_>,
     free: &FreeTerms,
     alphas: &[f64],
 ) -> Result<(Baseline, Choice), Error> {
-    let features = |labelled: &Labelled| -> Array2<f64> {
-        let free = free
-            .standardised(&labelled.people)
-            .into_iter()
-            .map(|values| values.into_iter().map(|z| FREE_SCALE * z).collect());
-        let dosages = labelled
-            .dosages
-            .columns()
-            .into_iter()
-            .map(|column| column.to_vec());
-        let columns: Vec<Vec<f64>> = dosages.chain(free).collect();
-        logistic::matrix(labelled.people.len(), columns.into_iter())
-    };
-    let training = features(&panel.training);
-    let validation = features(&panel.validation);
-    let mut alphas = alphas.to_vec();
-    alphas.sort_by(|a, b| b.total_cmp(a));
+    let tried = fit_path(model, panel, free, alphas)?;
+    let (choice, fit) = Choice::select(model, tried)?;
+    let coefficients = fit.coefficients.to_vec();
+    let (dosage_coefficients, free_coefficients) = coefficients.split_at(panel.columns.len());
+    let free_terms = free
+        .terms()
+        .zip(free_coefficients)
+        .map(|(term, coefficient)| Term {
+            coefficient: coefficient * FREE_SCALE,
+            ..term.clone()
+        });
+    let baseline = panel.baseline(model.into(), fit.intercept, dosage_coefficients, free_terms);
+    Ok((baseline, choice))
+}
+
+/// Fits the penalties from the strongest to the weakest, until the validation AUROC stops rising.
+fn fit_path(
+    model: &str,
+    panel: &TrainingDosages<'_>,
+    free: &FreeTerms,
+    alphas: &[f64],
+) -> Result<Vec<(Tried, Option<LogisticFit>)>, Error> {
+    let training = features(&panel.training, free);
+    let validation = features(&panel.validation, free);
+    let mut strongest_first = alphas.to_vec();
+    strongest_first.sort_by(|a, b| b.total_cmp(a));
     let mut tried: Vec<(Tried, Option<LogisticFit>)> = Vec::new();
-    let mut last: Option<LogisticFit> = None;
+    let mut previous: Option<LogisticFit> = None;
     let mut highest = f64::NEG_INFINITY;
-    let mut not_better = 0;
-    for alpha in alphas {
-        if not_better == PATIENCE {
+    let mut n_not_better = 0;
+    for alpha in strongest_first {
+        if n_not_better == PATIENCE {
             break;
         }
-        not_better += 1;
+        n_not_better += 1;
         let mut point = Tried {
             setting: Hyperparameters::L2 { alpha },
             n_dosages: panel.columns.len(),
@@ -69,7 +78,7 @@ pub fn fit(
             &training,
             &panel.training.is_case,
             alpha,
-            last.as_ref(),
+            previous.as_ref(),
         ) {
             Err(error) => {
                 point.failure = Some(error.to_string());
@@ -78,23 +87,29 @@ pub fn fit(
             Ok(fit) => {
                 let auroc = auroc_of(&fit.logits(&validation).to_vec(), &panel.validation.is_case)?;
                 if auroc > highest {
-                    (highest, not_better) = (auroc, 0);
+                    highest = auroc;
+                    n_not_better = 0;
                 }
                 point.validation_auroc = Some(auroc);
-                last = Some(fit.clone());
+                previous = Some(fit.clone());
                 tried.push((point, Some(fit)));
             }
         }
     }
-    let (choice, fit) = Choice::select(model, tried)?;
-    let coefficients = fit.coefficients.to_vec();
-    let (of_dosages, of_free) = coefficients.split_at(panel.columns.len());
-    let others = free.terms().zip(of_free).map(|(term, coefficient)| Term {
-        coefficient: coefficient * FREE_SCALE,
-        ..term.clone()
-    });
-    Ok((
-        panel.baseline(model.into(), fit.intercept, of_dosages, others),
-        choice,
-    ))
+    Ok(tried)
+}
+
+/// Features of a split, shape (samples, dosages + free terms). Free terms are scaled.
+fn features(labelled: &Labelled, free: &FreeTerms) -> Array2<f64> {
+    let scaled_terms = free
+        .standardised(&labelled.people)
+        .into_iter()
+        .map(|values| values.into_iter().map(|z| FREE_SCALE * z).collect());
+    let dosages = labelled
+        .dosages
+        .columns()
+        .into_iter()
+        .map(|column| column.to_vec());
+    let columns: Vec<Vec<f64>> = dosages.chain(scaled_terms).collect();
+    logistic::matrix(labelled.people.len(), columns.into_iter())
 }

@@ -1,5 +1,4 @@
-//! What was tried on the way to a learned baseline, and what was chosen: always by the AUROC of the
-//! validation split.
+//! Choice of the hyperparameters of learned baselines by the AUROC of the validation split.
 
 use std::fmt;
 
@@ -10,7 +9,7 @@ use crate::baselines::Error;
 use crate::evaluation::roc::auroc;
 use gf_cohort_schema::counted;
 
-/// What is chosen for one baseline.
+/// Hyperparameters of one learned baseline.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Hyperparameters {
@@ -21,17 +20,17 @@ pub enum Hyperparameters {
     },
     /// Elastic net.
     ElasticNet {
-        /// Share of the penalty that is on absolute values; the rest is on squares.
+        /// Fraction of the penalty on absolute values; the rest is on squares.
         l1_ratio: f64,
-        /// Penalty per person (glmnet's lambda).
+        /// Penalty per sample (glmnet's lambda).
         lambda: f64,
     },
     /// Clumping and thresholding.
     Threshold {
-        /// Alleles up to this p-value are in the score.
+        /// Largest p-value of the alleles in the score.
         p_value: f64,
-        /// The score's coefficient in the training people, who made its weights, is multiplied by
-        /// this.
+        /// Factor of the score's coefficient, which is fitted on the samples that its weights come
+        /// from.
         shrinkage: f64,
     },
 }
@@ -41,57 +40,61 @@ impl fmt::Display for Hyperparameters {
         match self {
             Self::L2 { alpha } => write!(f, "penalty {alpha:.3}"),
             Self::ElasticNet { l1_ratio, lambda } => {
-                write!(f, "l1_ratio {l1_ratio}, penalty {lambda:.5} a person")
+                write!(f, "l1_ratio {l1_ratio}, penalty {lambda:.5} per sample")
             }
             Self::Threshold { p_value, shrinkage } => {
-                write!(f, "p <= {p_value}, shrunken to {shrinkage}")
+                write!(f, "p <= {p_value}, shrunk by the factor {shrinkage}")
             }
         }
     }
 }
 
-/// One setting.
+/// One hyperparameter setting with its result.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Tried {
     /// The setting.
     pub setting: Hyperparameters,
-    /// Dosages with a weight.
+    /// Number of dosages with a weight.
     pub n_dosages: usize,
-    /// AUROC on the validation split; `None` when the fit failed or no dosage has a weight.
+    /// AUROC on the validation split; `None` if the fit failed or no dosage has a weight.
     pub validation_auroc: Option<f64>,
     /// Why the fit failed.
     pub failure: Option<String>,
 }
 
-/// How one learned baseline came about.
+/// The settings of one learned baseline and the chosen one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Choice {
     /// The baseline.
     pub model: String,
-    /// All settings, in the order they were tried.
+    /// All settings, in the order in which they were tried.
     pub tried: Vec<Tried>,
-    /// The one chosen: the first of the best.
+    /// The setting with the highest AUROC, the first among equals.
     pub chosen: Hyperparameters,
 }
 
 impl Choice {
-    /// The best by the validation split, the first among equals, with what belongs to it.
+    /// Chooses the setting with the highest validation AUROC, the first among equals, and returns
+    /// its fit.
     ///
     /// # Errors
-    /// When nothing could be fitted.
+    /// No setting could be fitted.
     pub fn select<T>(model: &str, tried: Vec<(Tried, Option<T>)>) -> Result<(Self, T), Error> {
-        let mut best: Option<(f64, Hyperparameters, T)> = None;
+        let mut highest = f64::NAN;
+        let mut best: Option<(Hyperparameters, T)> = None;
         let mut points = Vec::with_capacity(tried.len());
         for (point, fit) in tried {
-            if let (Some(auroc), Some(fit)) = (point.validation_auroc, fit)
-                && best.as_ref().is_none_or(|(highest, ..)| auroc > *highest)
+            if let Some(auroc) = point.validation_auroc
+                && let Some(fit) = fit
+                && (best.is_none() || auroc > highest)
             {
-                best = Some((auroc, point.setting, fit));
+                highest = auroc;
+                best = Some((point.setting, fit));
             }
             points.push(point);
         }
         match best {
-            Some((_, chosen, fit)) => Ok((
+            Some((chosen, fit)) => Ok((
                 Self {
                     model: model.into(),
                     tried: points,
@@ -105,12 +108,12 @@ impl Choice {
                     .into_iter()
                     .rev()
                     .find_map(|point| point.failure)
-                    .unwrap_or_else(|| "no dosage gets a weight".into()),
+                    .unwrap_or_else(|| "no dosage has a weight".into()),
             }),
         }
     }
 
-    /// What was tried and chosen, for the summary.
+    /// The chosen setting with its result.
     #[must_use]
     pub fn best(&self) -> Option<&Tried> {
         self.tried
@@ -121,9 +124,11 @@ impl Choice {
 
 impl fmt::Display for Choice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (n_dosages, auroc) = self.best().map_or((0, f64::NAN), |best| {
-            (best.n_dosages, best.validation_auroc.unwrap_or(f64::NAN))
-        });
+        let best = self.best();
+        let n_dosages = best.map_or(0, |best| best.n_dosages);
+        let auroc = best
+            .and_then(|best| best.validation_auroc)
+            .unwrap_or(f64::NAN);
         let n_tried = self.tried.len();
         let dosages = counted(n_dosages, "dosage", "dosages");
         write!(
@@ -150,17 +155,18 @@ impl fmt::Display for Choice {
 /// AUROC of logits.
 ///
 /// # Errors
-/// When a class is not there.
+/// A class is empty.
 pub fn auroc_of(logits: &[f64], is_case: &Array1<bool>) -> Result<f64, Error> {
-    let of_class = |class: bool| -> Vec<f64> {
-        logits
-            .iter()
-            .zip(is_case)
-            .filter(|(_, is)| **is == class)
-            .map(|(logit, _)| *logit)
-            .collect()
-    };
-    auroc(&of_class(true), &of_class(false)).map_err(|error| Error::Validation {
+    let mut cases = Vec::new();
+    let mut controls = Vec::new();
+    for (&logit, &is_case) in logits.iter().zip(is_case) {
+        if is_case {
+            cases.push(logit);
+        } else {
+            controls.push(logit);
+        }
+    }
+    auroc(&cases, &controls).map_err(|error| Error::Validation {
         reason: error.to_string(),
     })
 }

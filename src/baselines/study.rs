@@ -1,9 +1,10 @@
-//! Fitting each baseline on the training people.
+//! Fits of baselines with few features on the training samples.
 //!
-//! Input -> output: [`BaselineSamples`] with their split and phenotype ([`Study`]) -> one [`Baseline`] each.
-//! Every feature is standardised by mean and standard deviation over all training people
-//! (frequencies too, phenotype known or not); coefficients are fitted on those whose phenotype is
-//! known. What is learned from the dosages is in `ridge`, `elastic_net` and `clumping`.
+//! Input: a [`Study`], that is [`BaselineSamples`] with splits and phenotypes. Output: one
+//! [`Baseline`] per fit. Features are standardised by mean and standard deviation over all training
+//! samples, and allele frequencies are over all of them too. Coefficients are fitted on the
+//! training samples with a known phenotype. Models of all dosages are in `ridge`, `elastic_net` and
+//! `clumping`.
 
 use gf_cohort_schema::{BASELINE_PREFIX, Cohort, Split};
 use ndarray::Array1;
@@ -17,47 +18,67 @@ use crate::{
     scoring::{dosages::Site, effect::Effect, matching::Matches, scoring_file::ScoringFile},
 };
 
-/// Penalty per person of baselines with few features. A person carries up to 0.25 of information on
-/// a coefficient, so that these are as good as unpenalised, but finite where a feature separates
-/// the classes or repeats another.
+/// Penalty per sample of baselines with few features.
+///
+/// A sample adds up to 0.25 to the information about a coefficient, so that this penalty hardly
+/// changes the fit. It keeps coefficients finite if a feature separates the classes or repeats
+/// another feature.
 const SLIGHT_PENALTY: f64 = 1e-6;
 
-/// Who is in the study, as indices into the people of the genotype table.
+/// A cohort with everything that baselines are fitted on.
 pub struct Study<'a> {
     /// The cohort.
     pub cohort: &'a Cohort,
-    /// Genotypes, covariates, APOE.
+    /// Genotypes, covariates and APOE haplotypes of all samples.
     pub people: BaselineSamples<'a>,
-    /// All training people.
+    /// Indices of all training samples.
     pub training: Vec<usize>,
 }
 
-/// Terms that stand beside a score, with the value of each person: covariates, and APOE where it is
-/// asked for.
+/// Terms that a model has in addition to its score: covariates, and APOE counts on request.
 #[derive(Default)]
-pub struct FreeTerms(Vec<(Term, Vec<f64>)>);
+pub struct FreeTerms(Vec<FreeTerm>);
+
+/// A term with coefficient 0, and its value in each sample.
+struct FreeTerm {
+    term: Term,
+    values: Vec<f64>,
+}
 
 impl FreeTerms {
-    /// Their coefficients are 0.
+    /// The terms, with coefficients 0.
     pub fn terms(&self) -> impl Iterator<Item = &Term> {
-        self.0.iter().map(|(term, _)| term)
+        self.0.iter().map(|free| &free.term)
     }
 
-    /// Standardised values of some people, one vector a term.
+    /// Standardised values of some samples, one vector per term.
     #[must_use]
-    pub fn standardised(&self, people: &[usize]) -> Vec<Vec<f64>> {
-        let of_term = |(term, values): &(Term, Vec<f64>)| {
-            people
-                .iter()
-                .map(|&person| (values[person] - term.mean) / term.sd)
-                .collect()
-        };
-        self.0.iter().map(of_term).collect()
+    pub fn standardised(&self, samples: &[usize]) -> Vec<Vec<f64>> {
+        self.0
+            .iter()
+            .map(|free| free.standardised(samples))
+            .collect()
     }
 }
 
+impl FreeTerm {
+    fn standardised(&self, samples: &[usize]) -> Vec<f64> {
+        samples
+            .iter()
+            .map(|&sample| (self.values[sample] - self.term.mean) / self.term.sd)
+            .collect()
+    }
+}
+
+/// Mean and standard deviation.
+struct Moments {
+    mean: f64,
+    /// With divisor n.
+    sd: f64,
+}
+
 impl<'a> Study<'a> {
-    /// A study of the people of a cohort.
+    /// A study of the samples of a cohort.
     #[must_use]
     pub fn new(cohort: &'a Cohort, people: BaselineSamples<'a>) -> Self {
         Self {
@@ -70,17 +91,18 @@ impl<'a> Study<'a> {
         }
     }
 
-    /// People of a split whose phenotype is known, and whether each is a case.
+    /// Indices of the samples of a split with a known phenotype, and whether each is a case.
     #[must_use]
     pub fn labelled(&self, split: Split) -> (Vec<usize>, Array1<bool>) {
-        let labelled = self
+        let (samples, is_case): (Vec<usize>, Vec<bool>) = self
             .cohort
             .in_split(split)
-            .filter_map(|(index, person)| Some((index, person.phenotype?.is_case())));
-        let (people, is_case): (Vec<usize>, Vec<bool>) = labelled.unzip();
-        (people, is_case.into())
+            .filter_map(|(index, person)| Some((index, person.phenotype?.is_case())))
+            .unzip();
+        (samples, is_case.into())
     }
 
+    /// All covariates of the cohort.
     fn covariates(&self) -> Vec<Feature> {
         self.cohort
             .covariate_names
@@ -89,45 +111,46 @@ impl<'a> Study<'a> {
             .collect()
     }
 
-    /// Mean and standard deviation of values over the training people.
-    fn moments(&self, value: impl Fn(usize) -> f64) -> (f64, f64) {
+    /// Mean and standard deviation of a value over the training samples.
+    fn moments(&self, value: impl Fn(usize) -> f64) -> Moments {
         let n = self.training.len() as f64;
         let mean = self
             .training
             .iter()
-            .map(|&person| value(person))
+            .map(|&sample| value(sample))
             .sum::<f64>()
             / n;
         let variance = self
             .training
             .iter()
-            .map(|&person| (value(person) - mean).powi(2))
+            .map(|&sample| (value(sample) - mean).powi(2))
             .sum::<f64>()
             / n;
-        (mean, variance.sqrt())
+        Moments {
+            mean,
+            sd: variance.sqrt(),
+        }
     }
 
-    /// A feature with its moments, coefficient still 0, and its value in each person; `None` when
-    /// it is the same in all training people, which is noted.
-    fn standardised(
+    /// A term with the moments and values of a feature. `None` if the feature is the same in all
+    /// training samples, which is added to `constant`.
+    fn free_term(
         &self,
         model: &str,
         feature: Feature,
         constant: &mut Vec<String>,
-    ) -> Result<Option<(Term, Vec<f64>)>, Error> {
-        let missing_covariate = || Error::NoCovariate {
-            model: model.into(),
-            name: feature.name().into(),
+    ) -> Result<Option<FreeTerm>, Error> {
+        let Some(observed) = self.people.values(&feature, f64::NAN) else {
+            return Err(Error::NoCovariate {
+                model: model.into(),
+                name: feature.name().into(),
+            });
         };
-        // The mean of those called stands for the others.
-        let observed = self
-            .people
-            .values(&feature, f64::NAN)
-            .ok_or_else(missing_covariate)?;
+        // A missing value is the mean of the training samples with a value.
         let called: Vec<f64> = self
             .training
             .iter()
-            .map(|&person| observed[person])
+            .map(|&sample| observed[sample])
             .filter(|value| !value.is_nan())
             .collect();
         let missing = called.iter().sum::<f64>() / called.len().max(1) as f64;
@@ -135,26 +158,25 @@ impl<'a> Study<'a> {
             .into_iter()
             .map(|value| if value.is_nan() { missing } else { value })
             .collect();
-        let (mean, sd) = self.moments(|person| values[person]);
+        let Moments { mean, sd } = self.moments(|sample| values[sample]);
         if is_constant(mean, sd) {
             constant.push(format!("{model}: {}", feature.name()));
             return Ok(None);
         }
-        Ok(Some((
-            Term {
-                feature,
-                mean,
-                sd,
-                coefficient: 0.0,
-            },
-            values,
-        )))
+        let term = Term {
+            feature,
+            mean,
+            sd,
+            coefficient: 0.0,
+        };
+        Ok(Some(FreeTerm { term, values }))
     }
 
-    /// Some features and all covariates, those that vary.
+    /// Terms of some features and of all covariates, without constant ones, which are added to
+    /// `constant`.
     ///
     /// # Errors
-    /// When a covariate is not there.
+    /// A covariate is missing.
     pub fn free_terms(
         &self,
         model: &str,
@@ -163,16 +185,16 @@ impl<'a> Study<'a> {
     ) -> Result<FreeTerms, Error> {
         let mut terms = Vec::new();
         for feature in features.iter().cloned().chain(self.covariates()) {
-            terms.extend(self.standardised(model, feature, constant)?);
+            terms.extend(self.free_term(model, feature, constant)?);
         }
         Ok(FreeTerms(terms))
     }
 
-    /// A logistic regression on a few features and all covariates, as good as unpenalised. `None`
-    /// when none of `features` varies.
+    /// A nearly unpenalised logistic regression on a few features and all covariates. `None` if
+    /// none of `features` varies.
     ///
     /// # Errors
-    /// When the fit fails.
+    /// The fit fails.
     pub fn few(
         &self,
         model: String,
@@ -186,39 +208,40 @@ impl<'a> Study<'a> {
         Ok(Some(self.unpenalised(model, terms)?))
     }
 
-    /// One feature without the covariates. `None` when it does not vary.
+    /// A nearly unpenalised logistic regression on one feature, without covariates. `None` if the
+    /// feature does not vary.
     ///
     /// # Errors
-    /// When the fit fails.
+    /// The fit fails.
     pub fn alone(
         &self,
         model: String,
         feature: Feature,
         constant: &mut Vec<String>,
     ) -> Result<Option<Baseline>, Error> {
-        let terms = self.standardised(&model, feature, constant)?;
-        terms
-            .map(|terms| self.unpenalised(model, FreeTerms(vec![terms])))
+        let term = self.free_term(&model, feature, constant)?;
+        term.map(|term| self.unpenalised(model, FreeTerms(vec![term])))
             .transpose()
     }
 
-    fn unpenalised(&self, model: String, terms: FreeTerms) -> Result<Baseline, Error> {
-        let (people, is_case) = self.labelled(Split::Train);
-        let columns = terms.standardised(&people);
+    /// A logistic regression with [`SLIGHT_PENALTY`].
+    fn unpenalised(&self, model: String, free: FreeTerms) -> Result<Baseline, Error> {
+        let (samples, is_case) = self.labelled(Split::Train);
+        let columns = free.standardised(&samples);
         let fit = logistic::fit(
             &model,
-            &logistic::matrix(people.len(), columns.into_iter()),
+            &logistic::matrix(samples.len(), columns.into_iter()),
             &is_case,
-            SLIGHT_PENALTY * people.len() as f64,
+            SLIGHT_PENALTY * samples.len() as f64,
             None,
         )?;
-        let terms = terms
+        let terms = free
             .0
             .into_iter()
             .zip(&fit.coefficients)
-            .map(|((term, _), &coefficient)| Term {
+            .map(|(free, &coefficient)| Term {
                 coefficient,
-                ..term
+                ..free.term
             })
             .collect();
         Ok(Baseline {
@@ -228,10 +251,10 @@ impl<'a> Study<'a> {
         })
     }
 
-    /// `prs-covariates`: the covariates alone. `None` when none varies.
+    /// `prs-covariates`: the covariates alone. `None` if none varies.
     ///
     /// # Errors
-    /// When the fit fails.
+    /// The fit fails.
     pub fn covariates_alone(&self, constant: &mut Vec<String>) -> Result<Option<Baseline>, Error> {
         let model = format!("{BASELINE_PREFIX}covariates");
         let terms = self.free_terms(&model, &[], constant)?;
@@ -242,11 +265,11 @@ impl<'a> Study<'a> {
         }
     }
 
-    /// `prs-pcs`: the principal components alone, which tell how far ancestry and batch go. `None`
-    /// when there is no column `PC1`, `pc2` ...
+    /// `prs-pcs`: the principal components alone, to show how much ancestry and batch explain.
+    /// `None` without a column such as `PC1` or `pc2`.
     ///
     /// # Errors
-    /// When the fit fails.
+    /// The fit fails.
     pub fn principal_components_alone(
         &self,
         constant: &mut Vec<String>,
@@ -258,7 +281,7 @@ impl<'a> Study<'a> {
             .into_iter()
             .filter(|feature| is_principal_component(feature.name()))
         {
-            terms.extend(self.standardised(&model, feature, constant)?);
+            terms.extend(self.free_term(&model, feature, constant)?);
         }
         if terms.is_empty() {
             Ok(None)
@@ -267,10 +290,10 @@ impl<'a> Study<'a> {
         }
     }
 
-    /// `prs-apoe`: copies of e2 and of e4, and the covariates.
+    /// `prs-apoe`: copies of e2 and e4, and the covariates.
     ///
     /// # Errors
-    /// When the fit fails.
+    /// The fit fails.
     pub fn apoe(&self, constant: &mut Vec<String>) -> Result<Option<Baseline>, Error> {
         self.few(format!("{BASELINE_PREFIX}apoe"), &APOE, constant)
     }
@@ -283,29 +306,30 @@ impl<'a> Study<'a> {
         matches: &Matches,
         sites: &[Site],
     ) -> Vec<AlleleWeight> {
-        let alleles = matches.matched().map(|candidate| {
-            let effect = file.rows[candidate.row].effect;
-            let additive = match effect {
-                Effect::Additive(weight) => Some(weight),
-                _ => None,
-            };
-            let is_ref = candidate.effect_allele() == 0;
-            let allele = self.allele_weight(
-                &sites[candidate.site],
-                candidate.alt,
-                is_ref,
-                additive.unwrap_or_default(),
-            );
-            AlleleWeight {
-                dosage_weights: additive.is_none().then(|| effect.weights()),
-                frequency: candidate.frequency.unwrap_or(allele.frequency),
-                ..allele
-            }
-        });
-        alleles.collect()
+        matches
+            .matched()
+            .map(|candidate| {
+                let effect = file.rows[candidate.row].effect;
+                let additive_weight = match effect {
+                    Effect::Additive(weight) => Some(weight),
+                    _ => None,
+                };
+                let allele = self.allele_weight(
+                    &sites[candidate.site],
+                    candidate.alt,
+                    candidate.effect_allele() == 0,
+                    additive_weight.unwrap_or_default(),
+                );
+                AlleleWeight {
+                    dosage_weights: additive_weight.is_none().then(|| effect.weights()),
+                    frequency: candidate.frequency.unwrap_or(allele.frequency),
+                    ..allele
+                }
+            })
+            .collect()
     }
 
-    /// An allele with a weight, and its moments among the training people.
+    /// An allele with a weight, and its frequency and moments among the training samples.
     #[must_use]
     pub fn allele_weight(
         &self,
@@ -315,9 +339,9 @@ impl<'a> Study<'a> {
         weight: f64,
     ) -> AlleleWeight {
         let number = if effect_is_ref { 0 } else { alt };
-        // Sites without any called training person were left out on reading.
+        // Sites without a called training sample were left out on reading.
         let frequency = site.frequency(number, &self.training).unwrap_or_default();
-        let (mean, sd) = self.moments(|person| site.dosage(number, frequency, person));
+        let Moments { mean, sd } = self.moments(|sample| site.dosage(number, frequency, sample));
         AlleleWeight {
             chrom: site.contig.clone(),
             position: site.position,
@@ -333,10 +357,10 @@ impl<'a> Study<'a> {
     }
 }
 
-/// What stands for the APOE region where a score leaves it out.
+/// Features that replace the APOE region in a score without it.
 pub const APOE: [Feature; 2] = [Feature::ApoeE2, Feature::ApoeE4];
 
-/// `PC1`, `pc12`.
+/// Whether a name is that of a principal component, such as `PC1` or `pc12`.
 fn is_principal_component(name: &str) -> bool {
     let number = name.strip_prefix("PC").or_else(|| name.strip_prefix("pc"));
     number.is_some_and(|digits| {

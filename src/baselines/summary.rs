@@ -1,4 +1,4 @@
-//! What the stage found and left out.
+//! Summary of the stage, which is printed and saved.
 
 use gf_cohort_schema::{CohortSummary, GuardRow};
 use serde::Serialize;
@@ -11,47 +11,47 @@ use crate::scoring::{
 };
 use gf_cohort_schema::counted;
 
-/// What was found and what was left out.
+/// Baselines, genotypes and scores of the stage, and what was left out.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Summary {
-    /// People predicted.
+    /// Number of samples predicted.
     pub n_people: usize,
-    /// Who they are, and what is known of them.
+    /// Samples by split and phenotype.
     pub cohort: CohortSummary,
     /// Names of the baselines, as in `predictions.csv`.
     pub models: Vec<String>,
-    /// Records and genotypes.
+    /// Counts of records and genotypes.
     pub genotypes: ReadCounts,
-    /// Records left out because no training person has a call.
+    /// Records left out because no training sample has a call.
     pub sites_without_training_calls: usize,
-    /// Dosages in `prs-dosages`.
+    /// Number of dosages in `prs-dosages`.
     pub n_dosages: usize,
-    /// Dosages left out because they are the same in all training people.
+    /// Dosages left out because they are the same in all training samples.
     pub constant_dosages: usize,
-    /// `model: feature` left out because the feature is the same in all training people.
+    /// `model: feature` left out because the feature is the same in all training samples.
     pub constant_features: Vec<String>,
-    /// How each learned baseline was chosen.
+    /// Hyperparameters of each learned baseline.
     pub choices: Vec<Choice>,
-    /// `association: covariate` left out because other covariates say the same.
+    /// `association: covariate` left out because it is a combination of other covariates.
     pub repeated_covariates: Vec<String>,
     /// Scores without the APOE region.
     pub without_apoe: Vec<WithoutApoe>,
-    /// The APOE region, when there are such scores.
+    /// The APOE region, if there are scores without it.
     pub apoe_region: Option<String>,
-    /// `model: why` there is none.
+    /// `model: reason` of baselines that could not be made.
     pub left_out: Vec<String>,
-    /// What the guards against leakage found.
+    /// Findings of the guards against leakage.
     pub guards: Vec<GuardRow>,
-    /// APOE haplotypes of all people, when the two sites are there.
+    /// APOE haplotypes of all samples, if both variants are present.
     pub apoe: Option<ApoeCounts>,
     /// Why there is no `prs-apoe`.
     pub apoe_left_out: Option<String>,
-    /// What became of each scoring file.
+    /// Match results of each scoring file.
     pub scores: Vec<ScoreSummary>,
     /// Scores that could not be used.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub failed_scores: Vec<FailedScore>,
-    /// What was odd but could be read.
+    /// Warnings about the input files.
     pub warnings: Vec<String>,
 }
 
@@ -64,9 +64,32 @@ impl std::fmt::Display for Summary {
         writeln!(
             f,
             "{} predicted by {}",
-            counted(self.n_people, "person", "people"),
+            counted(self.n_people, "sample", "samples"),
             self.models.join(", ")
         )?;
+        self.write_apoe(f)?;
+        self.write_models(f)?;
+        self.write_features_and_guards(f)?;
+        write_read_counts(f, &self.genotypes)?;
+        write_counts(
+            f,
+            &[
+                (
+                    "records without a call in the training samples",
+                    self.sites_without_training_calls as u64,
+                ),
+                (
+                    "dosages that do not vary among the training samples",
+                    self.constant_dosages as u64,
+                ),
+            ],
+        )
+    }
+}
+
+impl Summary {
+    /// Writes the counts of APOE haplotypes, or why there are none.
+    fn write_apoe(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match (&self.apoe, &self.apoe_left_out) {
             (Some(apoe), _) => {
                 writeln!(
@@ -78,16 +101,21 @@ impl std::fmt::Display for Summary {
                     f,
                     &[
                         (
-                            "unphased e2/e4 by convention",
+                            "unphased double heterozygotes, read as e2/e4",
                             apoe.unphased_double_heterozygotes,
                         ),
-                        ("people without an APOE call", apoe.people_without_call),
+                        ("samples without an APOE call", apoe.people_without_call),
                     ],
                 )?;
             }
             (None, Some(reason)) => writeln!(f, "no prs-apoe: {reason}")?,
             (None, None) => {}
         }
+        Ok(())
+    }
+
+    /// Writes the learned and published scores, and the baselines that are left out.
+    fn write_models(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for choice in &self.choices {
             writeln!(f, "{choice}")?;
         }
@@ -106,14 +134,18 @@ impl std::fmt::Display for Summary {
         for score in &self.scores {
             write!(f, "{score}")?;
         }
-        write_failed(f, &self.failed_scores)?;
+        write_failed(f, &self.failed_scores)
+    }
+
+    /// Writes the features that are left out, and the findings of the guards.
+    fn write_features_and_guards(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for feature in &self.constant_features {
-            writeln!(f, "the same in all training people, left out: {feature}")?;
+            writeln!(f, "left out, the same in all training samples: {feature}")?;
         }
         for covariate in &self.repeated_covariates {
             writeln!(
                 f,
-                "a combination of other covariates, left out: {covariate}"
+                "left out, a combination of other covariates: {covariate}"
             )?;
         }
         for guard in &self.guards {
@@ -123,19 +155,6 @@ impl std::fmt::Display for Summary {
                 guard.guard, guard.subject, guard.verdict, guard.finding
             )?;
         }
-        write_read_counts(f, &self.genotypes)?;
-        write_counts(
-            f,
-            &[
-                (
-                    "records without a call in training",
-                    self.sites_without_training_calls as u64,
-                ),
-                (
-                    "dosages that do not vary in training",
-                    self.constant_dosages as u64,
-                ),
-            ],
-        )
+        Ok(())
     }
 }

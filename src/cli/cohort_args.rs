@@ -5,9 +5,8 @@ use std::path::PathBuf;
 use gf_cohort_schema::{
     CovariateChoice, MissingCovariates, MissingPolicies, MissingSamples, MissingValues,
     PhenotypeCoding,
+    arguments::{name_of, one_of},
 };
-
-use gf_cohort_schema::arguments::{name_of, one_of};
 
 /// The cohort table and how it is read.
 #[derive(Debug, clap::Args)]
@@ -19,11 +18,11 @@ pub struct CohortArgs {
     reading: CohortReadingArgs,
 }
 
-/// As [`CohortArgs`], of a command that also does something without a cohort.
+/// The same as [`CohortArgs`], for a command that also works without a cohort.
 #[derive(Debug, clap::Args)]
 pub struct OptionalCohortArgs {
-    /// Cohort table: `sample_id,phenotype,split` and covariates; without it published scores are
-    /// summed, and nothing is fitted.
+    /// Cohort table: `sample_id,phenotype,split` and covariates. Without it, published scores are
+    /// summed and nothing is fitted.
     #[arg(long, value_name = "CSV")]
     cohort: Option<PathBuf>,
     #[command(flatten)]
@@ -33,7 +32,7 @@ pub struct OptionalCohortArgs {
 /// How the columns of a cohort table are read.
 #[derive(Debug, clap::Args)]
 struct CohortReadingArgs {
-    /// How phenotypes are written: case/control or 0/1, or PLINK's 1 (control) and 2 (case).
+    /// Coding of the phenotypes: case/control or 0/1, or 1 (control) and 2 (case) like PLINK.
     #[arg(
         long,
         value_parser = one_of::<PhenotypeCoding>(),
@@ -41,12 +40,19 @@ struct CohortReadingArgs {
         requires = "cohort"
     )]
     phenotype_coding: PhenotypeCoding,
-    /// Columns that are covariates [default: age, sex and PC1, PC2, ...]; `none` for none.
-    #[arg(long, value_delimiter = ',', num_args = 1.., value_name = "COLUMN,...", requires = "cohort")]
+    /// Columns that are covariates, or `none` for no covariates [default: age, sex and PC1, PC2,
+    /// ...].
+    #[arg(
+        long,
+        value_delimiter = ',',
+        num_args = 1..,
+        value_name = "COLUMN,...",
+        requires = "cohort"
+    )]
     covariates: Option<Vec<String>>,
-    /// Numbers that stand for a missing value in phenotype and covariates, such as -9; `none` when
-    /// no number does [default: -9 is missing in phenotype, age, sex and categories, and an
-    /// error elsewhere].
+    /// Numbers that mean a missing value in phenotype and covariates, such as -9, or `none` if no
+    /// number does [default: -9 is missing in phenotype, age, sex and categories, and an error
+    /// elsewhere].
     #[arg(
         long,
         value_name = "NUMBER,...",
@@ -54,8 +60,8 @@ struct CohortReadingArgs {
         requires = "cohort"
     )]
     missing_value: Option<MissingValues>,
-    /// Samples without a value of a covariate: `drop-few` drops them where they are at most 5 % of
-    /// their split, and is an error where they are more; `mean` gives them the mean of the
+    /// Treatment of samples without a value of a covariate. `drop-few` drops them if they are at
+    /// most 5 % of their split, and is an error otherwise. `mean` gives them the mean of the
     /// training samples.
     #[arg(
         long,
@@ -65,8 +71,8 @@ struct CohortReadingArgs {
         requires = "cohort"
     )]
     missing_covariates: MissingCovariates,
-    /// Samples of the cohort without genotypes: `drop-few` drops them where they are at most 5 %
-    /// of their split, and is an error where they are more.
+    /// Treatment of samples of the cohort without genotypes. `drop-few` drops them if they are at
+    /// most 5 % of their split, and is an error otherwise.
     #[arg(
         long,
         value_parser = one_of::<MissingSamples>(),
@@ -78,7 +84,7 @@ struct CohortReadingArgs {
 }
 
 impl OptionalCohortArgs {
-    /// The cohort, if there is one.
+    /// The arguments of the cohort table, if there is one.
     #[must_use]
     pub fn given(self) -> Option<CohortArgs> {
         let Self { cohort, reading } = self;
@@ -87,13 +93,13 @@ impl OptionalCohortArgs {
 }
 
 impl CohortArgs {
-    /// As the reader's option.
+    /// How phenotypes are coded.
     #[must_use]
     pub fn phenotype_coding(&self) -> PhenotypeCoding {
         self.reading.phenotype_coding
     }
 
-    /// As the reader's option.
+    /// The columns that are covariates.
     #[must_use]
     pub fn covariates(&self) -> CovariateChoice {
         match &self.reading.covariates {
@@ -105,19 +111,13 @@ impl CohortArgs {
         }
     }
 
-    /// As the reader's option.
+    /// Treatment of missing values.
     #[must_use]
     pub fn missing(&self) -> MissingPolicies {
-        let CohortReadingArgs {
-            missing_value,
-            missing_covariates,
-            missing_samples,
-            ..
-        } = &self.reading;
         MissingPolicies {
-            value: missing_value.clone(),
-            covariates: *missing_covariates,
-            samples: *missing_samples,
+            value: self.reading.missing_value.clone(),
+            covariates: self.reading.missing_covariates,
+            samples: self.reading.missing_samples,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `gf-genomics completions`: what a shell needs to complete commands, options and their values.
+//! `gf-genomics completions`: scripts for a shell that complete commands, options and values.
 
 use std::io::{self, Write};
 
@@ -7,21 +7,22 @@ use clap_complete::{Shell, generate};
 
 use super::Cli;
 
-/// Completions of commands and options for a shell, to be put where the shell looks for them
+/// Print shell completions of commands and options. Save them where the shell looks for
+/// completions.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  gf-genomics completions bash > \
                         ~/.local/share/bash-completion/completions/gf-genomics\n  gf-genomics \
                         completions zsh > \"${fpath[1]}/_gf-genomics\"\n  gf-genomics \
                         completions fish > ~/.config/fish/completions/gf-genomics.fish")]
 pub struct Args {
-    /// The shell
+    /// Shell to print completions for.
     shell: Shell,
 }
 
-/// Writes the script to stdout.
+/// Writes the script to standard output.
 ///
 /// # Errors
-/// When stdout cannot be written.
+/// Standard output that cannot be written.
 pub fn run(args: &Args) -> anyhow::Result<()> {
     // The generator panics where it cannot write.
     let mut script = Vec::new();

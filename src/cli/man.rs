@@ -4,18 +4,18 @@ use std::path::PathBuf;
 
 use clap::CommandFactory;
 use clap_mangen::Man;
-
-use super::Cli;
 use gf_files::output;
 
-/// Manual pages of the program and of every command
+use super::Cli;
+
+/// Write manual pages of the program and of all commands.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  gf-genomics man --out ~/.local/share/man/man1 && man \
                   gf-genomics-train"
 )]
 pub struct Args {
-    /// Folder for gf-genomics.1 and a page of each command, such as gf-genomics-train.1
+    /// Folder for gf-genomics.1 and one page per command, such as gf-genomics-train.1.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
 }
@@ -23,25 +23,21 @@ pub struct Args {
 /// Writes the pages.
 ///
 /// # Errors
-/// When one cannot be written.
+/// A page that cannot be written.
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let mut program = Cli::command();
     program.build();
-    let commands = program
-        .get_subcommands()
-        .filter(|command| command.get_name() != "help")
-        .cloned();
-    let pages: Vec<clap::Command> = commands
-        .map(|command| {
+    let mut pages = vec![program.clone()];
+    for command in program.get_subcommands() {
+        if command.get_name() != "help" {
             let name = format!("gf-genomics-{}", command.get_name());
-            command.display_name(name)
-        })
-        .collect();
-    for page in [program].into_iter().chain(pages) {
+            pages.push(command.clone().display_name(name));
+        }
+    }
+    for page in pages {
         let man = Man::new(page);
-        output::shareable::write(&args.out.join(man.get_filename()), |mut out| {
-            man.render(&mut out)
-        })?;
+        let path = args.out.join(man.get_filename());
+        output::shareable::write(&path, |mut out| man.render(&mut out))?;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `gf-genomics merge`.
+//! `gf-genomics merge`: joins the results of blocks of samples or loci.
 
 use std::{
     fs,
@@ -6,50 +6,53 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
+use gf_cohort_schema::counted;
+use gf_files::output;
+use gf_haplotypes::Policies;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::json;
 
 use super::{
     lists,
-    record::{CommandRun, OverwriteArgs, Work},
+    record::{Invocation, OverwriteArgs, PendingRecord},
 };
-use crate::layout;
-use crate::{pipeline, score, tokens};
-use gf_cohort_schema::counted;
-use gf_files::output;
-use gf_haplotypes::Policies;
+use crate::{layout, pipeline, score, tokens};
 
-/// Put together what was made block by block: sequences of blocks of people and loci, tokens of
-/// blocks of loci, or scores of blocks of people.
+/// Merge results that were made in blocks: sequences of blocks of samples and loci, tokens of
+/// blocks of loci, or scores of blocks of samples.
 ///
-/// What comes out is, byte for byte, what one command for everyone writes; of sequences only the
-/// rows of skips.csv stand block after block.
+/// The result is byte-identical to the result of one command for all samples, with one exception.
+/// The rows of skips.csv of sequences are in the order of the blocks.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  gf-genomics merge --sequences block-1 block-2 --out sequences\n  \
                   gf-genomics merge --tokens loci-1 loci-2 --out tokens\n  gf-genomics merge \
                   --predictions risk-1.csv risk-2.csv -o risk.csv"
 )]
-#[command(group = clap::ArgGroup::new("what").required(true).args(["sequences", "tokens", "predictions"]))]
+#[command(
+    group = clap::ArgGroup::new("what")
+        .required(true)
+        .args(["sequences", "tokens", "predictions"])
+)]
 #[command(group = clap::ArgGroup::new("folders").args(["sequences", "tokens"]))]
 pub struct Args {
-    /// Folders that `sequences --out` wrote. Blocks of people in the order in which they shall
-    /// stand; each locus needs the same people.
+    /// Folders that `sequences --out` wrote. Blocks of samples are merged in the given order. Each
+    /// locus needs the same samples.
     #[arg(long, num_args = 1.., value_name = "DIR", requires = "out")]
     sequences: Vec<PathBuf>,
-    /// Folders that `tokenize --out` wrote, of the same people at other loci, in the order in
-    /// which the loci shall stand; all with one --tokenizer-file. Their report.csv is not
-    /// merged.
+    /// Folders that `tokenize --out` wrote, with the same samples and different loci. Loci are
+    /// merged in the given order. All folders need the same --tokenizer-file. Their report.csv is
+    /// not merged.
     #[arg(long, num_args = 1.., value_name = "DIR", requires = "out")]
     tokens: Vec<PathBuf>,
-    /// Folder for the sequences or tokens of all.
+    /// Folder for the merged sequences or tokens.
     #[arg(long, value_name = "DIR", requires = "folders")]
     out: Option<PathBuf>,
-    /// Tables of `score` or predictions.csv, with the same columns, in the order in which the
-    /// people shall stand; nobody may be in two.
+    /// Tables of `score`, or predictions.csv, with the same columns. Samples are merged in the
+    /// given order. Each sample may be in one table only.
     #[arg(long, num_args = 1.., value_name = "CSV")]
     predictions: Vec<PathBuf>,
-    /// CSV to write the predictions of all to; `-` is standard output.
+    /// CSV for the merged predictions; `-` is standard output.
     #[arg(short, long, default_value = "-", value_name = "CSV")]
     output: PathBuf,
     #[command(flatten)]
@@ -58,118 +61,101 @@ pub struct Args {
 
 /// `run.json` of a folder of sequences.
 #[derive(Deserialize)]
-struct OfSequences {
-    options: OptionsOfSequences,
+struct SequencesRecord {
+    options: SequencesOptions,
     summary: gf_haplotypes::Summary,
 }
 
 #[derive(Deserialize)]
-struct OptionsOfSequences {
+struct SequencesOptions {
     policies: Policies,
 }
 
 /// `run.json` of a folder of tokens.
 #[derive(Deserialize)]
-struct OfTokens {
-    options: OptionsOfTokens,
-    summary: SummaryOfTokens,
+struct TokensRecord {
+    options: TokensOptions,
+    summary: TokensSummary,
 }
 
 #[derive(Deserialize)]
-struct OptionsOfTokens {
-    sequences: OptionsOfSequences,
+struct TokensOptions {
+    sequences: SequencesOptions,
     tokens: tokens::Options,
 }
 
 #[derive(Deserialize)]
-struct SummaryOfTokens {
+struct TokensSummary {
     sequences: gf_haplotypes::Summary,
     tokens: tokens::Summary,
 }
 
-/// Runs the command.
+/// Merges sequences, tokens or predictions.
 ///
 /// # Errors
-/// Blocks that cannot be read or do not belong together.
+/// Blocks that cannot be read or are not parts of one result.
 pub fn run(args: Args) -> anyhow::Result<()> {
     match args.out {
         Some(out) if !args.tokens.is_empty() => {
-            return tokens(&lists::paths(args.tokens), &out, args.overwrite);
+            tokens(&lists::paths(args.tokens), &out, args.overwrite)
         }
-        Some(out) => return sequences(&lists::paths(args.sequences), &out, args.overwrite),
-        None => {}
+        Some(out) => sequences(&lists::paths(args.sequences), &out, args.overwrite),
+        None => predictions(&lists::paths(args.predictions), &args.output),
     }
-    let predictions = lists::paths(args.predictions);
-    output::keep_inputs(&predictions);
-    let n_rows = score::merge(&predictions, &args.output)?;
+}
+
+fn predictions(tables: &[PathBuf], output: &Path) -> anyhow::Result<()> {
+    output::keep_inputs(tables);
+    let n_rows = score::merge(tables, output)?;
     let rows = counted(n_rows, "row", "rows");
     gf_files::message!(
-        "{rows} of {}",
-        counted(predictions.len(), "table", "tables")
+        "merged {rows} of {}",
+        counted(tables.len(), "table", "tables")
     );
     Ok(())
 }
 
 fn sequences(folders: &[PathBuf], out: &Path, overwrite: OverwriteArgs) -> anyhow::Result<()> {
-    let records: Vec<OfSequences> = records(folders, "sequences")?;
+    let records: Vec<SequencesRecord> = records(folders, "sequences")?;
     let policies = same_policies(folders, records.iter().map(|record| &record.options))?;
-    let options = json!({ "merged": folders, "policies": policies });
-    let work = Work {
+    let invocation = Invocation {
         command: "merge",
-        options: options.clone(),
+        options: json!({ "merged": folders, "policies": policies }),
         inputs: folders.iter().collect(),
     };
-    let _claim = pipeline::claim(out)?;
-    let record = CommandRun::begin(out, &work, overwrite)?;
-    let (merged, summary) = gf_haplotypes::merge(
-        &shards(folders, records.iter().map(|record| &record.summary)),
-        out,
-    )?;
+    let _lock = pipeline::lock_folder(out)?;
+    let record = PendingRecord::begin(out, invocation, overwrite)?;
+    let summaries = records.iter().map(|record| &record.summary);
+    let (merged, summary) = gf_haplotypes::merge(&shards(folders, summaries), out)?;
     merged.save()?;
-    record.finish("merge", &options, folders, &summary)?;
+    record.finish(&summary)?;
     gf_files::message_text!("{summary}");
     Ok(())
 }
 
 fn tokens(folders: &[PathBuf], out: &Path, overwrite: OverwriteArgs) -> anyhow::Result<()> {
-    let records: Vec<OfTokens> = records(folders, "tokenize")?;
-    let policies = same_policies(
-        folders,
-        records.iter().map(|record| &record.options.sequences),
-    )?;
-    let options = json!({ "merged": folders, "sequences": { "policies": policies }, "tokens": records[0].options.tokens });
-    let work = Work {
+    let records: Vec<TokensRecord> = records(folders, "tokenize")?;
+    let sequences_options = records.iter().map(|record| &record.options.sequences);
+    let policies = same_policies(folders, sequences_options)?;
+    let invocation = Invocation {
         command: "merge",
-        options: options.clone(),
+        options: json!({
+            "merged": folders,
+            "sequences": { "policies": policies },
+            "tokens": records[0].options.tokens,
+        }),
         inputs: folders.iter().collect(),
     };
-    let _claim = pipeline::claim(out)?;
-    let record = CommandRun::begin(out, &work, overwrite)?;
-    let (merged, of_sequences) = gf_haplotypes::merge(
-        &shards(
-            folders,
-            records.iter().map(|record| &record.summary.sequences),
-        ),
-        out,
-    )?;
-    let of_tokens = folders
-        .iter()
-        .zip(&records)
-        .map(|(folder, record)| tokens::Shard {
-            folder: folder.clone(),
-            summary: record.summary.tokens.clone(),
-        });
-    let of_tokens = tokens::merge(&of_tokens.collect::<Vec<_>>(), out)?;
+    let _lock = pipeline::lock_folder(out)?;
+    let record = PendingRecord::begin(out, invocation, overwrite)?;
+    let summaries = records.iter().map(|record| &record.summary.sequences);
+    let (merged, sequences_summary) = gf_haplotypes::merge(&shards(folders, summaries), out)?;
+    let tokens_summary = tokens::merge(&token_shards(folders, &records), out)?;
     merged.save()?;
-    // One of an earlier run would be of other tokens.
+    // A report of an earlier run would describe other tokens.
     output::remove_if_there(&out.join(layout::TOKENS_REPORT))?;
-    record.finish(
-        "merge",
-        &options,
-        folders,
-        &json!({ "sequences": of_sequences, "tokens": of_tokens }),
-    )?;
-    gf_files::message_text!("{of_sequences}{of_tokens}");
+    record.finish(&json!({ "sequences": sequences_summary, "tokens": tokens_summary }))?;
+    gf_files::message_text!("{sequences_summary}{tokens_summary}");
     Ok(())
 }
 
@@ -177,37 +163,58 @@ fn shards<'r>(
     folders: &[PathBuf],
     summaries: impl Iterator<Item = &'r gf_haplotypes::Summary>,
 ) -> Vec<gf_haplotypes::Shard> {
-    let shard = |(folder, summary): (&PathBuf, &gf_haplotypes::Summary)| gf_haplotypes::Shard {
-        folder: folder.clone(),
-        summary: summary.clone(),
-    };
-    folders.iter().zip(summaries).map(shard).collect()
-}
-
-/// The `run.json` of every folder, which `command` wrote.
-fn records<T: DeserializeOwned>(folders: &[PathBuf], command: &str) -> anyhow::Result<Vec<T>> {
-    let record = |folder: &PathBuf| {
-        let path = folder.join(layout::RUN);
-        let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-        serde_json::from_str(&text).with_context(|| {
-            format!(
-                "{}: not of `gf-genomics {command} --out` of this version",
-                path.display()
-            )
+    folders
+        .iter()
+        .zip(summaries)
+        .map(|(folder, summary)| gf_haplotypes::Shard {
+            folder: folder.clone(),
+            summary: summary.clone(),
         })
-    };
-    folders.iter().map(record).collect()
+        .collect()
 }
 
-/// The policies of all.
+fn token_shards(folders: &[PathBuf], records: &[TokensRecord]) -> Vec<tokens::Shard> {
+    folders
+        .iter()
+        .zip(records)
+        .map(|(folder, record)| tokens::Shard {
+            folder: folder.clone(),
+            summary: record.summary.tokens.clone(),
+        })
+        .collect()
+}
+
+/// Reads the `run.json` of every folder. `command` is the command that must have written it.
+fn records<T: DeserializeOwned>(folders: &[PathBuf], command: &str) -> anyhow::Result<Vec<T>> {
+    folders
+        .iter()
+        .map(|folder| read_record(&folder.join(layout::RUN), command))
+        .collect()
+}
+
+fn read_record<T: DeserializeOwned>(path: &Path, command: &str) -> anyhow::Result<T> {
+    let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    serde_json::from_str(&text).with_context(|| {
+        format!(
+            "{}: not written by `gf-genomics {command} --out` of this version; make the folder \
+             again with this version",
+            path.display()
+        )
+    })
+}
+
+/// The policies of all folders, which must be the same: they decide what a sequence means.
 fn same_policies<'r>(
     folders: &[PathBuf],
-    mut all: impl Iterator<Item = &'r OptionsOfSequences>,
+    mut options: impl Iterator<Item = &'r SequencesOptions>,
 ) -> anyhow::Result<&'r Policies> {
-    let first = &all.next().context("no folder to merge")?.policies;
-    for (folder, other) in folders[1..].iter().zip(all) {
+    let first = &options
+        .next()
+        .context("there is no folder to merge; give one or more")?
+        .policies;
+    for (folder, next) in folders[1..].iter().zip(options) {
         first
-            .require_same(&other.policies)
+            .require_same(&next.policies)
             .map_err(|reason| anyhow!("{}: {reason}", folder.display()))?;
     }
     Ok(first)

@@ -1,12 +1,12 @@
-//! `gf-genomics plan`.
+//! `gf-genomics plan`: the jobs of a pipeline file with their estimated resources.
 
 use std::io::{self, Write};
 
 use super::run::PipelineArgs;
 use crate::pipeline;
 
-/// List the jobs of a pipeline file, with what each takes (time, memory, disk, GPUs) and needs of
-/// others; nothing is started or written.
+/// List the jobs of a pipeline file with their dependencies and estimated time, memory, disk and
+/// GPUs. Nothing is started or written.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  gf-genomics plan pipelines/quickstart.toml --out \
@@ -16,16 +16,15 @@ use crate::pipeline;
 pub struct Args {
     #[command(flatten)]
     pipeline: PipelineArgs,
-    /// Print JSON: with each job the command that does it, its inputs and what it writes, for
-    /// workflow engines.
+    /// Print JSON for workflow engines. Each job has its command, its inputs and its output.
     #[arg(long)]
     json: bool,
 }
 
-/// Runs the command.
+/// Prints the jobs as a table or as JSON.
 ///
 /// # Errors
-/// A pipeline file or inputs that cannot be read; standard output that cannot be written.
+/// A pipeline file or inputs that cannot be read, or standard output that cannot be written.
 pub fn run(args: Args) -> anyhow::Result<()> {
     let jobs = pipeline::jobs(&args.pipeline.options(false, None))?;
     let mut out = io::stdout().lock();

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use anyhow::bail;
 
 use super::{
-    cohort_args::OptionalCohortArgs,
+    cohort_args::{CohortArgs, OptionalCohortArgs},
+    genotypes::GenotypeArgs,
     lists,
-    record::{CommandRun, OverwriteArgs, Work},
+    record::{Invocation, OverwriteArgs, PendingRecord},
     samples::{SampleArgs, without_names},
 };
 use crate::{
@@ -16,13 +17,9 @@ use crate::{
     scoring::{self, FailedScore},
 };
 
-/// Polygenic risk scores and other baselines: covariates, APOE, scores learned from the dosages,
-/// published scores.
+/// Compute polygenic risk scores and other baselines: covariates, APOE, scores learned from the
+/// dosages, and published scores.
 #[derive(Debug, clap::Args)]
-#[allow(
-    clippy::struct_excessive_bools,
-    reason = "switches of the command line"
-)]
 #[command(
     after_help = "Examples:\n  gf-genomics prs --vcf cohort.vcf.gz --cohort cohort.csv \
                   --scoring-file PGS000001_hmPOS_GRCh38.txt.gz --genome-build GRCh38 --out prs\n  \
@@ -33,21 +30,20 @@ use crate::{
                   a published score, without training"
 )]
 pub struct Args {
-    /// VCF, VCF.gz or BCF files, of the same people
-    #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
-    vcf: Vec<PathBuf>,
+    #[command(flatten)]
+    genotypes: GenotypeArgs,
     #[command(flatten)]
     people: SampleArgs,
     #[command(flatten)]
     cohort: OptionalCohortArgs,
-    /// Folder to write to: `predictions.csv`, `weights.csv`, `association.csv`, `apoe.csv`,
-    /// `guards.csv`, `scores.csv`, `scoring_files/` and `prs_model.json` (with a cohort),
-    /// `related_pairs.csv`, which is private, where there are any, `match_log.csv`,
-    /// `raw_scores.csv` and `run.json`
+    /// Folder for `match_log.csv`, `raw_scores.csv` and `run.json`. With a cohort it also contains
+    /// `predictions.csv`, `weights.csv`, `association.csv`, `apoe.csv`, `guards.csv`, `scores.csv`,
+    /// `scoring_files/` and `prs_model.json`. If there are related pairs, it contains
+    /// `related_pairs.csv`, which is private.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// BED of the regions whose dosages are used [default: all variants]; published scores and
-    /// APOE are read wherever they lie
+    /// BED of the regions whose dosages are used. Published scores and APOE are read at any
+    /// position [default: all variants].
     #[arg(long, value_name = "BED", requires = "cohort")]
     regions_file: Option<PathBuf>,
     #[command(flatten)]
@@ -56,77 +52,89 @@ pub struct Args {
     overwrite: OverwriteArgs,
 }
 
-/// Fits the baselines, or sums published scores only.
+/// Fits the baselines, or only sums published scores.
 ///
 /// # Errors
-/// Whatever the stage says.
+/// Any error of the stage, or a published score that cannot be used.
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let settings = args.settings;
-    let options = Options {
-        scoring: scoring::Options {
-            vcf: lists::paths(args.vcf),
-            samples: args.people.samples()?,
-            filters: settings.apply_filters.unwrap_or_default().names(),
-            scoring_files: lists::paths(settings.scoring_files),
-            genome_build: settings.genome_build,
-            min_overlap: settings.min_overlap,
-            keep_ambiguous: settings.keep_ambiguous,
-            matching: settings.scoring,
-            out: args.out,
-        },
-        regions_file: args.regions_file,
-        offset: settings.offset,
-        study: settings.study,
-        kinship: settings.kinship,
-        kinship_variants: settings.kinship_variants,
-        no_fit: settings.no_fit,
-        clump_kb: settings.clump_kb,
-        clump_r2: settings.clump_r2,
-        p_thresholds: settings.p_thresholds,
-        ..Options::default()
-    };
-    let options = match args.cohort.given() {
-        None => options,
-        Some(cohort) => {
-            let phenotype_coding = cohort.phenotype_coding();
-            let covariates = cohort.covariates();
-            let missing = cohort.missing();
-            Options {
-                phenotype_coding,
-                covariates,
-                missing,
-                cohort: cohort.cohort,
-                ..options
-            }
-        }
-    };
-    let work = Work {
+    let overwrite = args.overwrite;
+    let options = args.into_options()?;
+    let invocation = Invocation {
         command: "prs",
         options: without_names(&options, &options.scoring.samples),
         inputs: inputs(&options).collect(),
     };
-    let _claim = pipeline::claim(&options.scoring.out)?;
-    let record = CommandRun::begin(&options.scoring.out, &work, args.overwrite)?;
-    let failed = if options.cohort.as_os_str().is_empty() {
+    let _lock = pipeline::lock_folder(&options.scoring.out)?;
+    let record = PendingRecord::begin(&options.scoring.out, invocation, overwrite)?;
+    let failed_scores = if !has_cohort(&options) {
         let summary = scoring::raw_scores(&options.scoring)?;
-        record.finish("prs", &work.options, inputs(&options), &summary)?;
+        record.finish(&summary)?;
         gf_files::message_text!("{}", summary.without_cohort());
         summary.failed_scores
     } else if options.no_fit {
         let summary = baselines::without_fit(&options)?;
-        record.finish("prs", &work.options, inputs(&options), &summary)?;
+        record.finish(&summary)?;
         gf_files::message_text!("{summary}");
         summary.raw.failed_scores
     } else {
         let summary = baselines::run(&options)?;
-        record.finish("prs", &work.options, inputs(&options), &summary)?;
+        record.finish(&summary)?;
         gf_files::message_text!("{summary}");
         summary.failed_scores
     };
-    require_all_scores(&failed, &options)
+    require_all_scores(&failed_scores, &options)
 }
 
-/// The scores that could be used are written; that others could not is an error all the same.
+impl Args {
+    fn into_options(self) -> anyhow::Result<Options> {
+        let settings = self.settings;
+        let options = Options {
+            scoring: scoring::Options {
+                vcf: self.genotypes.files(),
+                format: self.genotypes.format,
+                samples: self.people.samples()?,
+                filters: settings.apply_filters.unwrap_or_default().names(),
+                scoring_files: lists::paths(settings.scoring_files),
+                genome_build: settings.genome_build,
+                min_overlap: settings.min_overlap,
+                keep_ambiguous: settings.keep_ambiguous,
+                matching: settings.scoring,
+                out: self.out,
+            },
+            regions_file: self.regions_file,
+            offset: settings.offset,
+            study: settings.study,
+            kinship: settings.kinship,
+            kinship_variants: settings.kinship_variants,
+            no_fit: settings.no_fit,
+            clump_kb: settings.clump_kb,
+            clump_r2: settings.clump_r2,
+            p_thresholds: settings.p_thresholds,
+            ..Options::default()
+        };
+        Ok(match self.cohort.given() {
+            None => options,
+            Some(args) => with_cohort(options, args),
+        })
+    }
+}
+
+fn with_cohort(options: Options, args: CohortArgs) -> Options {
+    Options {
+        phenotype_coding: args.phenotype_coding(),
+        covariates: args.covariates(),
+        missing: args.missing(),
+        cohort: args.cohort,
+        ..options
+    }
+}
+
+/// Whether there is a cohort table. Its path is empty without one.
+fn has_cohort(options: &Options) -> bool {
+    !options.cohort.as_os_str().is_empty()
+}
+
+/// Refuses scores that could not be used. The other scores are already written.
 fn require_all_scores(failed: &[FailedScore], options: &Options) -> anyhow::Result<()> {
     let Some(first) = failed.first() else {
         return Ok(());
@@ -135,7 +143,8 @@ fn require_all_scores(failed: &[FailedScore], options: &Options) -> anyhow::Resu
     let out = options.scoring.out.display();
     let noun = if n == 1 { "score was" } else { "scores were" };
     bail!(
-        "{n} {noun} left out, {} first: see the message above; the others are in {out}",
+        "{n} {noun} left out, such as {}. The messages above give the reasons; the other \
+         scores are in {out}",
         first.path.display()
     )
 }
@@ -145,7 +154,7 @@ fn inputs(options: &Options) -> impl Iterator<Item = &PathBuf> {
         .regions_file
         .iter()
         .chain(&options.scoring.matching.callable);
-    let cohort = (!options.cohort.as_os_str().is_empty()).then_some(&options.cohort);
+    let cohort = has_cohort(options).then_some(&options.cohort);
     options
         .scoring
         .vcf

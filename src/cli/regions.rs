@@ -1,11 +1,11 @@
-//! `gf-genomics regions`.
+//! `gf-genomics regions`: the loci that are known by name.
 
 use std::io::{self, Write};
 
 use gf_genotypes::known_loci;
 
-/// The loci that `--regions` knows by name, with build, interval, lead variants and source, as a
-/// table with tabs.
+/// Print a tab-separated table of the loci that `--regions` knows by name, with build, interval,
+/// lead variants and source.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  gf-genomics regions > loci.tsv")]
 pub struct Args {}
@@ -13,7 +13,7 @@ pub struct Args {}
 /// Prints the table.
 ///
 /// # Errors
-/// When stdout cannot be written.
+/// Standard output that cannot be written.
 pub fn run(_: &Args) -> anyhow::Result<()> {
     let mut table = io::stdout().lock();
     writeln!(table, "name\tbuild\tregion\tlead_variants\tsource")?;

@@ -1,21 +1,20 @@
-//! `gf-genomics sequences`.
+//! `gf-genomics sequences`: both haplotypes of every sample over chosen loci.
 
 use std::path::{Path, PathBuf};
 
+use gf_files::output;
+use gf_haplotypes::{Options, Policies, Regions, Samples, write_fasta};
 use serde_json::Value;
 
 use super::{
-    lists,
-    record::{CommandRun, OverwriteArgs, Work},
+    genotypes::GenotypeArgs,
+    record::{Invocation, OverwriteArgs, PendingRecord},
     samples::{SampleArgs, without_names},
 };
-use crate::layout;
-use crate::pipeline;
-use gf_files::output;
-use gf_haplotypes::{Options, Policies, Regions, Samples, write_fasta};
+use crate::{layout, pipeline};
 
-/// Both haplotypes of every sample over chosen loci, in one pass: as FASTA, as a dictionary of the
-/// distinct ones, or both.
+/// Make both haplotypes of every sample at chosen loci in one pass, as FASTA, as a dictionary of
+/// the distinct haplotypes, or both.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  gf-genomics sequences --vcf cohort.vcf.gz --reference GRCh38.fa \
@@ -26,16 +25,16 @@ pub struct Args {
     genomes: Genomes,
     #[command(flatten)]
     people: SampleArgs,
-    /// FASTA to write (`>sample locus haplotype`); BGZF when it ends in .gz; `-` is standard
-    /// output [default: `-` without --out].
+    /// FASTA to write (`>sample locus haplotype`), compressed with BGZF if the name ends in .gz;
+    /// `-` is standard output [default: `-` without --out].
     #[arg(short, long, value_name = "FASTA")]
     output: Option<PathBuf>,
-    /// Folder for the dictionary: loci.json (distinct haplotypes as edits), pairs.csv (each
-    /// person's two), skips.csv.
+    /// Folder for the dictionary: loci.json (distinct haplotypes as edits), pairs.csv (the two
+    /// haplotypes of each sample), and skips.csv.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Table of everything that is not in the sequences as the VCF states it [default:
-    /// DIR/skips.csv].
+    /// Table of all differences between the sequences and the VCF, such as records that were not
+    /// applied [default: DIR/skips.csv].
     #[arg(long, value_name = "CSV")]
     skips: Option<PathBuf>,
     #[command(flatten)]
@@ -45,24 +44,22 @@ pub struct Args {
 /// The genomes of a cohort and how their genotypes are read.
 #[derive(Debug, clap::Args)]
 pub struct Genomes {
-    /// VCF, VCF.gz or BCF files, of the same people (one a chromosome, say); `-` is standard
-    /// input.
-    #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
-    vcf: Vec<PathBuf>,
+    #[command(flatten)]
+    genotypes: GenotypeArgs,
     /// Reference FASTA, plain or bgzipped.
     #[arg(long, value_name = "FASTA")]
     reference: PathBuf,
-    /// BED of loci (columns 4 and 6: name and strand).
+    /// BED of loci. Columns 4 and 6 are name and strand.
     #[arg(long, value_name = "BED", required_unless_present = "regions")]
     regions_file: Option<PathBuf>,
     /// Loci as `chr:beg-end` (1-based, inclusive) or by a name that `gf-genomics regions` lists,
     /// such as APOE, separated by commas.
     #[arg(long, value_name = "REGIONS", num_args = 1.., conflicts_with = "regions_file")]
     regions: Vec<String>,
-    /// BED of places to read as N; records that touch them are not applied.
+    /// BED of positions to read as N. Records that touch these positions are not applied.
     #[arg(long, value_name = "BED")]
     mask: Option<PathBuf>,
-    /// BED outside of which everything is read as N.
+    /// BED of callable positions. All other positions are read as N.
     #[arg(long, value_name = "BED")]
     callable: Option<PathBuf>,
     #[command(flatten)]
@@ -70,16 +67,16 @@ pub struct Genomes {
 }
 
 impl Genomes {
-    /// As options of the stage.
+    /// The options of the stage.
     #[must_use]
     pub fn options(self, samples: Samples, skips: Option<PathBuf>) -> Options {
         let regions = match (self.regions_file, self.regions) {
             (Some(path), _) => Regions::File(path),
             (None, regions) => Regions::Text(regions.join(",")),
         };
-        let vcf = lists::paths(self.vcf);
         Options {
-            vcf,
+            vcf: self.genotypes.files(),
+            format: self.genotypes.format,
             reference: self.reference,
             regions,
             samples,
@@ -91,35 +88,32 @@ impl Genomes {
     }
 }
 
-/// Runs the command.
+/// Makes the sequences, and writes them as FASTA, as a dictionary, or both.
 ///
 /// # Errors
-/// Whatever the stage says.
+/// Any error of the stage.
 pub fn run(args: Args) -> anyhow::Result<()> {
     let samples = args.people.samples()?;
+    let folder = args.out.as_deref();
     let skips = args
         .skips
-        .or_else(|| args.out.as_ref().map(|folder| folder.join(layout::SKIPS)));
+        .or_else(|| folder.map(|folder| folder.join(layout::SKIPS)));
     let options = args.genomes.options(samples, skips);
     let fasta = args
         .output
-        .or_else(|| args.out.is_none().then(|| PathBuf::from("-")));
-    let outputs: Vec<&Path> = fasta
+        .or_else(|| folder.is_none().then(|| PathBuf::from("-")));
+    let output_files: Vec<&Path> = fasta
         .iter()
         .chain(&options.skips)
         .map(PathBuf::as_path)
         .collect();
-    output::check_outputs(options.inputs(), &outputs)?;
-    let _claim = args.out.as_deref().map(pipeline::claim).transpose()?;
-    let work = Work {
-        command: "sequences",
-        options: without_people(&options),
-        inputs: options.inputs().collect(),
-    };
-    let begin = |folder: &Path| CommandRun::begin(folder, &work, args.overwrite);
-    let record = args.out.as_deref().map(begin).transpose()?;
+    output::check_outputs(options.inputs(), &output_files)?;
+    let _lock = folder.map(pipeline::lock_folder).transpose()?;
+    let record = folder
+        .map(|folder| PendingRecord::begin(folder, invocation(&options), args.overwrite))
+        .transpose()?;
     let (dictionary, skips, summary) = gf_haplotypes::run(&options)?;
-    if let Some(folder) = &args.out {
+    if let Some(folder) = folder {
         dictionary.save(folder)?;
     }
     if let Some(path) = &fasta {
@@ -127,19 +121,22 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     }
     skips.save()?;
     if let Some(record) = record {
-        record.finish(
-            "sequences",
-            &without_people(&options),
-            options.inputs(),
-            &summary,
-        )?;
+        record.finish(&summary)?;
     }
     gf_files::message_text!("{summary}");
     Ok(())
 }
 
-/// As a record tells them: who the people are stands in `pairs.csv` and in the cohort; a digest
-/// tells one choice from another.
-pub fn without_people(options: &Options) -> Value {
+fn invocation(options: &Options) -> Invocation<'_> {
+    Invocation {
+        command: "sequences",
+        options: without_sample_names(options),
+        inputs: options.inputs().collect(),
+    }
+}
+
+/// Options as a record stores them: with a digest in place of the names of the samples. The names
+/// are in `pairs.csv` and in the cohort table.
+pub fn without_sample_names(options: &Options) -> Value {
     without_names(options, &options.samples)
 }

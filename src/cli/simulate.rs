@@ -1,21 +1,19 @@
-//! `gf-genomics simulate`: a cohort whose risk is known.
-
-use std::path::PathBuf;
+//! `gf-genomics simulate`: a cohort whose risk is known exactly.
 
 use anyhow::bail;
+use gf_genotypes::Samples;
 
 use super::{
-    record::{CommandRun, OverwriteArgs, Work},
+    record::{Invocation, OverwriteArgs, PendingRecord},
     samples::{SampleArgs, without_names},
 };
 use crate::{
     pipeline,
     simulate::{self, Options},
 };
-use gf_genotypes::Samples;
 
-/// Simulate people with planted risk and a known best possible AUC, from a phased panel or from
-/// nothing. Phenotypes are always invented.
+/// Simulate a cohort with known risk and known best achievable AUC, from a phased panel or from
+/// scratch. The phenotypes are always simulated.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  gf-genomics simulate --people 2000 --risk cis --auc 0.72 --seed 1 \
@@ -31,33 +29,32 @@ pub struct Args {
     overwrite: OverwriteArgs,
 }
 
-/// Simulates, and says on stderr what was made.
+/// Simulates a cohort, and prints a summary to standard error.
 ///
 /// # Errors
-/// As [`simulate::run`]; when `--split` has not three shares.
+/// Any error of [`simulate::run`], or samples that are chosen without a panel.
 pub fn run(args: Args) -> anyhow::Result<()> {
     let mut options = args.options;
     options.founders = args.founders.samples()?;
     if options.panel.is_none() && options.founders != Samples::All {
-        bail!("--samples and --samples-file choose samples of a --panel, and none is given");
+        bail!("--samples and --samples-file select samples of a panel; give a --panel as well");
     }
-    let inputs = options
-        .panel
-        .iter()
-        .chain(&options.reference)
-        .chain(&options.loci)
-        .chain(&options.loci_risks)
-        .chain(&options.effects);
-    let inputs: Vec<&PathBuf> = inputs.collect();
-    let work = Work {
+    let invocation = Invocation {
         command: "simulate",
         options: without_names(&options, &options.founders),
-        inputs: inputs.clone(),
+        inputs: options
+            .panel
+            .iter()
+            .chain(&options.reference)
+            .chain(&options.loci)
+            .chain(&options.loci_risks)
+            .chain(&options.effects)
+            .collect(),
     };
-    let _claim = pipeline::claim(&options.out)?;
-    let record = CommandRun::begin(&options.out, &work, args.overwrite)?;
+    let _lock = pipeline::lock_folder(&options.out)?;
+    let record = PendingRecord::begin(&options.out, invocation, args.overwrite)?;
     let summary = simulate::run(&options)?;
-    record.finish("simulate", &work.options, inputs, &summary.truth)?;
+    record.finish(&summary.truth)?;
     gf_files::message_text!("{summary}");
     gf_files::message!("wrote {}", options.out.display());
     Ok(())

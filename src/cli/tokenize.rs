@@ -1,23 +1,25 @@
-//! `gf-genomics tokenize`.
+//! `gf-genomics tokenize`: sequences, a tokenizer, and the tokens of every distinct haplotype.
 
-use std::{path::PathBuf, time::Instant};
+use std::{
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use anyhow::anyhow;
 use gf_cohort_schema::Cohort;
+use gf_genotypes::samples_of_files;
+use gf_haplotypes::Samples;
 use serde_json::json;
 
 use super::{
     cohort_args::CohortArgs,
-    record::{CommandRun, OverwriteArgs, Work},
+    record::{Invocation, OverwriteArgs, PendingRecord},
     samples::SampleArgs,
-    sequences::{Genomes, without_people},
+    sequences::{Genomes, without_sample_names},
 };
-use crate::layout;
-use crate::{pipeline, tokens::Options};
-use gf_genotypes::samples_of_files;
-use gf_haplotypes::Samples;
+use crate::{layout, pipeline, tokens::Options};
 
-/// Sequences, a tokenizer fitted on the training split only, and tokens of every distinct
+/// Make sequences, fit a tokenizer on the training split, and write the tokens of every distinct
 /// haplotype.
 #[derive(Debug, clap::Args)]
 #[command(
@@ -36,70 +38,53 @@ pub struct Args {
     /// Folder to write.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Also write DIR/report.csv (`measure,value`): nucleotides a token, quantiles of the tokens
-    /// of a haplotype, counts of haplotypes, segments and slots, shares of segments unseen in
-    /// training by split, overflows, seconds, peak memory.
+    /// Also write DIR/report.csv (`measure,value`). Its measures are nucleotides per token,
+    /// quantiles of the tokens per haplotype, counts of haplotypes, segments and slots, shares of
+    /// segments unseen in training by split, overflows, seconds and peak memory.
     #[arg(long)]
     report: bool,
     #[command(flatten)]
     overwrite: OverwriteArgs,
 }
 
-/// Runs the command.
+/// Makes the sequences and their tokens, and writes both into one folder.
 ///
 /// # Errors
-/// Whatever the stages say.
+/// Any error of the two stages.
 pub fn run(args: Args) -> anyhow::Result<()> {
     let options = args.tokens.resolved()?;
     options.given_tokenizer()?;
-    let CohortArgs { cohort: path, .. } = &args.cohort;
-    // Refused now rather than by the commands that need phenotypes and covariates.
-    Cohort::read_as(
-        path,
-        args.cohort.phenotype_coding(),
-        &args.cohort.covariates(),
-        &args.cohort.missing(),
-    )?;
-    let mut cohort = Cohort::read_splits(path)?;
-    let kept = args
-        .people
-        .samples()?
-        .retain(&mut cohort.people, |person| &person.sample_id);
-    kept.map_err(|reason| anyhow!("{}: {reason}", path.display()))?;
-    let mut sequence_options = args
-        .genomes
-        .options(Samples::All, Some(args.out.join(layout::SKIPS)));
+    require_readable(&args.cohort)?;
+    let mut cohort = Cohort::read_splits(&args.cohort.cohort)?;
+    keep_chosen(&mut cohort, &args.people.samples()?, &args.cohort.cohort)?;
+    let skips = args.out.join(layout::SKIPS);
+    let mut sequence_options = args.genomes.options(Samples::All, Some(skips));
     cohort.keep_present_in(
         &samples_of_files(&sequence_options.vcf)?,
         args.cohort.missing().samples,
     )?;
     gf_files::message_text!("{}", cohort.notes);
-    sequence_options.samples = Samples::Only(
-        cohort
-            .people
-            .iter()
-            .map(|person| person.sample_id.clone())
-            .collect(),
-    );
-    let resolved = json!({ "sequences": without_people(&sequence_options), "tokens": options });
-    let inputs: Vec<&PathBuf> = sequence_options
-        .inputs()
-        .chain([&args.cohort.cohort])
-        .chain(&options.tokenizer_file)
-        .collect();
-    let work = Work {
+    let sample_ids = cohort.people.iter().map(|person| person.sample_id.clone());
+    sequence_options.samples = Samples::Only(sample_ids.collect());
+    let invocation = Invocation {
         command: "tokenize",
-        options: resolved.clone(),
-        inputs: inputs.clone(),
+        options: json!({
+            "sequences": without_sample_names(&sequence_options),
+            "tokens": options,
+        }),
+        inputs: sequence_options
+            .inputs()
+            .chain([&args.cohort.cohort])
+            .chain(&options.tokenizer_file)
+            .collect(),
     };
-    let _claim = pipeline::claim(&args.out)?;
-    let record = CommandRun::begin(&args.out, &work, args.overwrite)?;
+    let _lock = pipeline::lock_folder(&args.out)?;
+    let record = PendingRecord::begin(&args.out, invocation, args.overwrite)?;
     let started = Instant::now();
-    let (dictionary, skips, summary) = gf_haplotypes::run(&sequence_options)?;
-    gf_files::message_text!("{summary}");
-    let sequences = summary;
+    let (dictionary, skips, sequences_summary) = gf_haplotypes::run(&sequence_options)?;
+    gf_files::message_text!("{sequences_summary}");
     let sequences_seconds = args.report.then(|| started.elapsed().as_secs_f64());
-    let (summary, report) = pipeline::tokenize(
+    let (tokens_summary, report) = pipeline::tokenize(
         &dictionary,
         &sequence_options.policies,
         &cohort,
@@ -107,16 +92,31 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         sequences_seconds,
         &args.out,
     )?;
-    gf_files::message_text!("{summary}");
+    gf_files::message_text!("{tokens_summary}");
     if let Some(report) = report {
         gf_files::message_text!("{report}");
     }
     dictionary.save(&args.out)?;
     skips.save()?;
-    record.finish(
-        "tokenize",
-        &resolved,
-        inputs,
-        &json!({ "sequences": sequences, "tokens": summary }),
-    )
+    record.finish(&json!({ "sequences": sequences_summary, "tokens": tokens_summary }))
+}
+
+/// Refuses a cohort table now that the later commands, which need phenotypes and covariates, would
+/// refuse.
+fn require_readable(args: &CohortArgs) -> anyhow::Result<()> {
+    Cohort::read_as(
+        &args.cohort,
+        args.phenotype_coding(),
+        &args.covariates(),
+        &args.missing(),
+    )?;
+    Ok(())
+}
+
+/// Drops the samples that the user has not chosen.
+fn keep_chosen(cohort: &mut Cohort, chosen: &Samples, path: &Path) -> anyhow::Result<()> {
+    chosen
+        .retain(&mut cohort.people, |person| &person.sample_id)
+        .map_err(|reason| anyhow!("{}: {reason}", path.display()))?;
+    Ok(())
 }

@@ -138,9 +138,9 @@ impl Joined {
         let here = &table.rows[0].sample;
         let there = &self.people[0].sample;
         let reason = format!(
-            "no sample of it is in {}: the ids here are such as `{here}`, those there such as \
-             `{there}`. Are they FID_IID (--sample-id fid-iid), or in another column \
-             (--id-column)?",
+            "none of its samples is in {}. Sample IDs here look like `{here}`, and there like \
+             `{there}`. Give --sample-id fid-iid if the IDs are FID_IID, or name another column \
+             with --id-column",
             first.display()
         );
         Error::file(&table.path, reason)
@@ -182,7 +182,7 @@ impl Joined {
                 *known_cell = cell;
             } else if !cell.is_empty() && !is_same(known_cell, &cell) {
                 let reason = format!(
-                    "`{cell}` for sample `{}`, but `{known_cell}` in {}: correct one of them, or \
+                    "`{cell}` for sample `{}`, but `{known_cell}` in {}; correct one of them, or \
                      rename the column",
                     person.sample,
                     self.columns[column].path.display()

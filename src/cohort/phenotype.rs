@@ -85,8 +85,9 @@ pub fn map(joined: &Joined, options: &Options) -> Result<MappedColumn, Error> {
     ] {
         if !values.contains(&Mapped::Known(class)) {
             let level_counts = counts(&levels);
-            let reason =
-                format!("no {class} among the values {level_counts}: name them with {option}");
+            let reason = format!(
+                "no {class} among the values {level_counts}; name its values with {option}"
+            );
             return Err(Error::phenotype(&name, reason));
         }
     }
@@ -137,7 +138,10 @@ impl Error {
 fn choose(joined: &Joined, name: Option<&str>) -> Result<usize, Error> {
     if let Some(name) = name {
         return joined.column(name).ok_or_else(|| {
-            let reason = format!("is not there; the columns are {}", joined.column_names());
+            let reason = format!(
+                "no table has this column; the columns are {}",
+                joined.column_names()
+            );
             Error::phenotype(name, reason)
         });
     }
@@ -234,7 +238,8 @@ fn stated_classes(
         return Err(Error::phenotype(column, "give both --case and --control"));
     }
     if let Some(shared) = cases.intersection(&controls).next() {
-        let reason = format!("`{shared}` is named as a case and as a control");
+        let reason =
+            format!("`{shared}` is given both as a case and as a control; keep one of them");
         return Err(Error::phenotype(column, reason));
     }
     let absent = cases
@@ -266,8 +271,8 @@ fn usual_classes(column: &Column, levels: &BTreeMap<String, usize>) -> Result<Cl
         return Ok(Classes::new(&CASE_WORDS, &CONTROL_WORDS));
     }
     let advice = if are_0_and_1 {
-        "In PLINK's coding 1 is a control, 2 is a case and 0 is missing. If 1 is a case here, \
-         state it: --case 1 --control 0"
+        "In PLINK's coding 1 is a control, 2 is a case and 0 is missing. If 1 is a case here, give \
+         --case 1 --control 0"
     } else {
         "Name the values of cases and controls, such as --case AD --control CN"
     };

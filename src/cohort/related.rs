@@ -92,7 +92,7 @@ pub fn read(
     } else {
         Err(Error::file(
             path,
-            "no sample of the cohort is in it; are its ids those of the cohort?",
+            "no sample of the cohort is in this table; check that both use the same sample IDs",
         ))
     }
 }
@@ -194,7 +194,7 @@ impl<'l> PairLine<'l> {
         let TableLine { line, cells } = self.record;
         cells.get(column).map(String::as_str).ok_or_else(|| {
             let reason = format!(
-                "{} cells where the first line has {}",
+                "{} cells, but the first line has {}",
                 cells.len(),
                 self.columns.n_columns
             );

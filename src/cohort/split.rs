@@ -58,8 +58,8 @@ fn parse_share(text: &str) -> Option<f64> {
 
 /// The family of each sample, as the index of its first member.
 ///
-/// A family has the samples of one FID, and parents with their children. Families are the sets of a
-/// union-find structure.
+/// Samples with the same FID, and parents and their children, are one family. Families are the sets
+/// of a union-find structure.
 pub fn families(people: &[Person]) -> Vec<usize> {
     // The parent of each node in the union-find forest.
     let mut parent_of: Vec<usize> = (0..people.len()).collect();

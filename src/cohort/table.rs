@@ -113,7 +113,10 @@ impl Table {
         let names = header(path, kind, &mut records, id_column)?;
         require_each_name_once(path, &names)?;
         if records.is_empty() {
-            return Err(Error::file(path, "no samples; is the file complete?"));
+            return Err(Error::file(
+                path,
+                "no samples; check that the file is complete",
+            ));
         }
         let ids = IdColumns::find(path, &names, id_column, sample_id)?;
         let id_columns = ids.all();
@@ -130,8 +133,8 @@ impl Table {
                 .map_err(|reason| Error::line(path, line, reason))?;
             if let Some(first) = lines_by_sample.insert(row.sample.clone(), line) {
                 let reason = format!(
-                    "sample `{}` is there twice (lines {first} and {line}): keep one; where ids \
-                     are unique with FID only, give --sample-id fid-iid",
+                    "sample `{}` is listed twice (lines {first} and {line}). Keep one row, or give \
+                     --sample-id fid-iid if the IDs are unique only with the FID",
                     row.sample
                 );
                 return Err(Error::line(path, line, reason));
@@ -161,7 +164,7 @@ fn require_cell_per_column(cells: &[String], names: &[String]) -> Result<(), Str
         return Ok(());
     }
     Err(format!(
-        "{} cells where there are {} columns ({}){}",
+        "{} cells, but there are {} columns ({}){}",
         cells.len(),
         names.len(),
         names.join(", "),
@@ -198,7 +201,7 @@ impl IdColumns {
         };
         let Some(sample) = sample_column else {
             let reason = format!(
-                "no column of sample ids among {}: name it with --id-column",
+                "no column of sample IDs among {}; name it with --id-column",
                 names.join(", ")
             );
             return Err(Error::file(path, reason));
@@ -207,7 +210,7 @@ impl IdColumns {
         if sample_id == SampleId::FidIid && family.is_none() && plain_names[sample] == "iid" {
             return Err(Error::file(
                 path,
-                "no column FID, which --sample-id fid-iid needs",
+                "no column FID, but --sample-id fid-iid needs one",
             ));
         }
         let parents = [&FATHER, &MOTHER]
@@ -239,7 +242,7 @@ impl IdColumns {
     fn row(&self, line: u64, cells: &[String], columns: &[usize]) -> Result<Row, String> {
         let id = &cells[self.sample];
         if is_missing(id) {
-            return Err(format!("`{id}` is not the id of a sample"));
+            return Err(format!("`{id}` is not a sample ID"));
         }
         if id.chars().any(char::is_control) {
             return Err(format!("`{}` has a control character", id.escape_debug()));
@@ -402,8 +405,7 @@ fn names_without_header(
             .to_vec(),
         Kind::Pedigree => {
             let reason = format!(
-                "{n_columns} columns where a .fam file has six (FID, IID, PAT, MAT, SEX, \
-                 phenotype)"
+                "{n_columns} columns, but a .fam file has six (FID, IID, PAT, MAT, SEX, phenotype)"
             );
             return Err(Error::file(path, reason));
         }
@@ -412,7 +414,7 @@ fn names_without_header(
         Kind::Components => numbered("PC", n_values),
         Kind::Other => {
             let reason = format!(
-                "no column of sample ids among {}: name it with --id-column",
+                "no column of sample IDs among {}; name it with --id-column",
                 first_cells.join(", ")
             );
             return Err(Error::file(path, reason));
@@ -433,7 +435,7 @@ fn smartpca(path: &Path, records: &mut [TableLine]) -> Result<Vec<String>, Error
     if n_columns < 3 {
         return Err(Error::file(
             path,
-            "no components below `#eigvals`; is the file complete?",
+            "no components below `#eigvals`; check that the file is complete",
         ));
     }
     for record in records {
@@ -493,7 +495,7 @@ fn require_each_name_once(path: &Path, names: &[String]) -> Result<(), Error> {
             .position(|earlier| earlier.eq_ignore_ascii_case(name))
         {
             let reason = format!(
-                "column `{name}` is there twice (columns {} and {}): rename one",
+                "column `{name}` occurs twice (columns {} and {}); rename one of them",
                 first + 1,
                 column + 1
             );

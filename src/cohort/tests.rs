@@ -419,10 +419,7 @@ fn values_that_do_not_say_who_is_a_case_are_refused() {
         format!("F{index} S{index} 0 0 1 {}", index % 2)
     });
     let message = run_files(&[("a.fam", pedigree)], |_| {}).unwrap_err();
-    assert!(
-        message.contains("state it: --case 1 --control 0"),
-        "{message}"
-    );
+    assert!(message.contains("give --case 1 --control 0"), "{message}");
     for (values, expected) in [
         (["1", "1"], "its values are 1 (60)"),
         (["2", "0"], "no control among the values"),
@@ -450,7 +447,7 @@ fn values_that_do_not_say_who_is_a_case_are_refused() {
     assert!(
         run_files(&[("a.csv", two)], |_| {})
             .unwrap_err()
-            .contains("(phenotype, diagnosis): name one with --phenotype")
+            .contains("(phenotype, diagnosis); name one with --phenotype")
     );
 }
 
@@ -484,8 +481,9 @@ fn samples_that_are_in_one_table_only_are_counted() {
     assert_eq!(cell(&prepared, "S3", "age"), "");
     let printed = summary.to_string();
     assert!(
-        printed.contains("b.csv: 60 samples; 10 are not in ")
-            && printed.contains("it lacks 10 samples of "),
+        printed.contains("b.csv: 60 samples, 10 of them not in ")
+            && printed.contains(", 10 samples of ")
+            && printed.contains(" missing here\n"),
         "{printed}"
     );
     let strangers = [
@@ -498,8 +496,8 @@ fn samples_that_are_in_one_table_only_are_counted() {
     let message = run_files(&strangers, |_| {}).unwrap_err();
     assert!(
         message.contains(
-            "b.csv: no sample of it is in a.fam: the ids here are such as `F0_S0`, those there \
-             such as `S0`"
+            "b.csv: none of its samples is in a.fam. Sample IDs here look like `F0_S0`, and there \
+             like `S0`"
         ),
         "{message}"
     );
@@ -524,23 +522,23 @@ fn tables_that_contradict_each_other_or_name_someone_twice_are_refused_with_thei
     );
     assert!(
         refusal_of_second_table("IID,age\nS0,50\nS1,60\nS0,50\n")
-            .contains("b.csv: line 4: sample `S0` is there twice (lines 2 and 4)")
+            .contains("b.csv: line 4: sample `S0` is listed twice (lines 2 and 4)")
     );
     assert!(
         refusal_of_second_table("IID,age,Age\nS0,50,50\n")
-            .contains("b.csv: line 1: column `Age` is there twice (columns 2 and 3)")
+            .contains("b.csv: line 1: column `Age` occurs twice (columns 2 and 3)")
     );
     assert!(
         refusal_of_second_table("IID,age\nS0,50,1\n")
-            .contains("b.csv: line 2: 3 cells where there are 2 columns (IID, age)")
+            .contains("b.csv: line 2: 3 cells, but there are 2 columns (IID, age)")
     );
     assert!(
         refusal_of_second_table("IID,age\nNA,50\n")
-            .contains("b.csv: line 2: `NA` is not the id of a sample")
+            .contains("b.csv: line 2: `NA` is not a sample ID")
     );
     assert!(
         refusal_of_second_table("person,age\nS0,50\n")
-            .contains("no column of sample ids among person, age: name it with --id-column")
+            .contains("no column of sample IDs among person, age; name it with --id-column")
     );
     assert!(refusal_of_second_table("").contains("b.csv: the file is empty"));
     let bmi = refusal_of_second_table("IID,bmi\nS0,27.5\nS1,31.25\nS2,-9\n");
@@ -601,7 +599,7 @@ fn families_of_the_pedigree_are_in_one_split_and_get_one_id() {
     });
     let message = run_files(&[("a.fam", one_fid)], |_| {}).unwrap_err();
     assert!(
-        message.contains("60 of 60 samples are of family `STUDY`")
+        message.contains("60 of 60 samples are in family `STUDY`")
             && message.contains("--ignore-families"),
         "{message}"
     );
@@ -678,7 +676,7 @@ fn one_of_each_related_pair_across_splits_is_dropped() {
         n_dropped > 0
             && summary
                 .to_string()
-                .contains("related to a sample of another split (kinship of 0.0884 or more)")
+                .contains("related to a sample in another split (kinship of 0.0884 or more)")
     );
 }
 

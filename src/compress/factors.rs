@@ -1,8 +1,8 @@
-//! The parameters of a dense model as those of a low-rank one.
+//! Converts the parameters of a dense model to those of a low-rank model.
 //!
 //! Input -> output: parameters by name, and the low-rank configuration -> parameters by name. A
 //! layer `NAME` (in, out) that the low-rank model has as `NAME.reduce` (in, r) and `NAME.expand`
-//! (r, out) is replaced by factors; all others are taken over as they are.
+//! (r, out) is replaced by factors. All other parameters are copied.
 
 use std::collections::BTreeMap;
 
@@ -17,82 +17,108 @@ use crate::{
 };
 use gf_nn::Parameters;
 
-/// How many layers were replaced, and all parameters.
+/// The parameters of a low-rank model.
+pub struct Factorised {
+    /// Layers that factors replaced.
+    pub n_layers: usize,
+    pub parameters: Weights,
+}
+
+/// Factorises the layers of one network.
 pub fn factorise(
     dense: &Weights,
     low_rank: &Config,
     solver: Solver,
     seed: u64,
-) -> Result<(usize, Weights), Error> {
-    // The model itself says which layers it has in two factors, and has new values for them.
+) -> Result<Factorised, Error> {
+    // The low-rank model defines which layers have factors, and has random values for them.
     let mut new = Parameters::seeded(seed);
     Model::new(low_rank, &mut new)?;
     replace(dense, &new, solver)
 }
 
-/// As [`factorise`], for every network of the deep terms of a member with an additive term, which
-/// stays as it is.
+/// Like [`factorise`], for every network of the deep terms of a member with an additive term. The
+/// additive term is unchanged.
 pub fn factorise_terms(
     dense: &Weights,
     terms: &[TermShape],
     low_rank: &Config,
     solver: Solver,
     seed: u64,
-) -> Result<(usize, Weights), Error> {
+) -> Result<Factorised, Error> {
     let mut n_layers = 0;
     let mut parameters = dense.clone();
-    for (number, shape) in terms.iter().enumerate() {
-        for (place, network) in term_tensors(&mut parameters, number, shape.networks)
-            .into_iter()
-            .enumerate()
-        {
-            let (n, factors) = factorise(&network, &shape.config(low_rank), solver, seed)?;
-            n_layers += n;
-            let prefix = network_prefix(number, place);
+    for (term, shape) in terms.iter().enumerate() {
+        let networks = term_tensors(&mut parameters, term, shape.networks);
+        for (number, network) in networks.iter().enumerate() {
+            let factorised = factorise(network, &shape.config(low_rank), solver, seed)?;
+            n_layers += factorised.n_layers;
+            let prefix = network_prefix(term, number);
             parameters.extend(
-                factors
+                factorised
+                    .parameters
                     .into_iter()
                     .map(|(name, tensor)| (format!("{prefix}{name}"), tensor)),
             );
         }
     }
-    Ok((n_layers, parameters))
+    Ok(Factorised {
+        n_layers,
+        parameters,
+    })
 }
 
-fn replace(dense: &Weights, new: &Parameters, solver: Solver) -> Result<(usize, Weights), Error> {
-    let new: BTreeMap<&str, &Tensor> = new
+/// Replaces the dense layers for which `low_rank` has factors.
+fn replace(dense: &Weights, low_rank: &Parameters, solver: Solver) -> Result<Factorised, Error> {
+    let low_rank: BTreeMap<&str, &Tensor> = low_rank
         .iter()
         .map(|(name, var)| (name, var.as_tensor()))
         .collect();
-    let layers: Vec<&str> = new
+    let layers: Vec<&str> = low_rank
         .keys()
         .filter_map(|name| name.strip_suffix(".reduce"))
         .collect();
-    let factors = layers.par_iter().map(|layer| {
-        let reduce = format!("{layer}.reduce");
-        let expand = format!("{layer}.expand");
-        let [first, second] =
-            [&reduce, &expand].map(|name| new.get(name.as_str()).map(|&tensor| tensor.detach()));
-        let (Some(w), Some(first), Some(second)) = (dense.get(*layer), first, second) else {
-            return Err(Error::Layer {
-                layer: (*layer).into(),
-                reason: "the dense model has no such matrix".into(),
-            });
-        };
-        let [first, second] = match solver {
-            Solver::Random => [first, second],
-            Solver::Svd => solved(layer, w, first.dim(1)?, solver::svd)?,
-            Solver::Snmf => solved(layer, w, first.dim(1)?, solver::snmf)?,
-        };
-        Ok([(reduce, first), (expand, second)])
-    });
-    let factors = factors.collect::<Result<Vec<_>, Error>>()?;
+    let factors = layers
+        .par_iter()
+        .map(|layer| layer_factors(layer, dense, &low_rank, solver))
+        .collect::<Result<Vec<_>, Error>>()?;
     let mut parameters = dense.clone();
     parameters.retain(|name, _| !layers.contains(&name.as_str()));
     parameters.extend(factors.into_iter().flatten());
-    Ok((layers.len(), parameters))
+    Ok(Factorised {
+        n_layers: layers.len(),
+        parameters,
+    })
 }
 
+/// Both factors of a layer, with their names.
+fn layer_factors(
+    layer: &str,
+    dense: &Weights,
+    low_rank: &BTreeMap<&str, &Tensor>,
+    solver: Solver,
+) -> Result<[(String, Tensor); 2], Error> {
+    let reduce_name = format!("{layer}.reduce");
+    let expand_name = format!("{layer}.expand");
+    let new_reduce = low_rank.get(reduce_name.as_str());
+    let new_expand = low_rank.get(expand_name.as_str());
+    let (Some(w), Some(new_reduce), Some(new_expand)) = (dense.get(layer), new_reduce, new_expand)
+    else {
+        return Err(Error::Layer {
+            layer: layer.into(),
+            reason: "the dense model has no such matrix; train the model again".into(),
+        });
+    };
+    let rank = new_reduce.dim(1)?;
+    let [reduce, expand] = match solver {
+        Solver::Random => [new_reduce.detach(), new_expand.detach()],
+        Solver::Svd => solved(layer, w, rank, solver::svd)?,
+        Solver::Snmf => solved(layer, w, rank, solver::snmf)?,
+    };
+    Ok([(reduce_name, reduce), (expand_name, expand)])
+}
+
+/// The factors of a layer by a solver.
 fn solved(
     layer: &str,
     w: &Tensor,
@@ -111,11 +137,11 @@ fn solved(
     let Some(factors) = solve(&w, rank) else {
         return Err(Error::Layer {
             layer: layer.into(),
-            reason: "the solver does not converge; choose another one".into(),
+            reason: "the solver does not converge; choose another --solver".into(),
         });
     };
     let [reduce, expand] = factors.map(|factor| {
-        // nalgebra keeps columns together, candle rows.
+        // nalgebra is column-major, candle row-major.
         let values: Vec<f32> = factor
             .transpose()
             .iter()
@@ -131,7 +157,7 @@ mod tests {
     use super::*;
     use gf_nn::Init;
 
-    /// Layers as the encoder names them, dense: one of them is called `expand` as a factor is.
+    /// Dense layers with names of the encoder. One is called `expand`, like a factor.
     fn dense() -> Weights {
         let mut parameters = Parameters::seeded(1);
         for (name, shape) in [
@@ -184,10 +210,13 @@ mod tests {
     }
 
     #[test]
-    fn factors_stand_in_for_their_layer_and_all_else_stays() {
+    fn factors_replace_their_layer_and_all_else_is_unchanged() {
         let dense = dense();
         for solver in [Solver::Svd, Solver::Snmf, Solver::Random] {
-            let (n_layers, parameters) = replace(&dense, &low_rank(8), solver).unwrap();
+            let Factorised {
+                n_layers,
+                parameters,
+            } = replace(&dense, &low_rank(8), solver).unwrap();
             assert_eq!(n_layers, 1);
             let names: Vec<&str> = parameters.keys().map(String::as_str).collect();
             let expand = "layers.0.feed_forward.expand";
@@ -207,8 +236,7 @@ mod tests {
                 parameters[&bias].to_vec1::<f32>().unwrap(),
                 dense[&bias].to_vec1::<f32>().unwrap()
             );
-            // Full rank: the product is the layer, in the same places; new factors are those of the
-            // seed.
+            // At full rank the product equals the layer. Random factors are drawn from the seed.
             let product = parameters[&format!("{expand}.reduce")]
                 .matmul(&parameters[&format!("{expand}.expand")])
                 .unwrap();
@@ -248,7 +276,8 @@ mod tests {
             Tensor::full(f32::NAN, (8, 12), &Device::Cpu).unwrap(),
         );
         let error = replace(&dense, &low_rank(2), Solver::Svd)
-            .unwrap_err()
+            .err()
+            .unwrap()
             .to_string();
         assert!(
             error.contains("layers.0.feed_forward.expand: a weight is not finite"),

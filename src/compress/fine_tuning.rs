@@ -1,5 +1,5 @@
-//! Training the factors further, which brings back most of what factorising took: a few epochs at a
-//! low learning rate.
+//! Fine-tuning of the factors: a few epochs at a low learning rate, which recover most of the AUC
+//! that the factorisation lost.
 
 use std::{collections::BTreeSet, path::Path};
 
@@ -11,10 +11,10 @@ use crate::training::{
     self, AdditiveKind, Bundle, DeepTerms, DeviceChoice, Progress, Resume, Schedule,
 };
 
-/// How the low-rank model is trained further; all else is as `train` has it by default.
+/// Settings of the fine-tuning. All other settings are the defaults of `train`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FineTuning {
-    /// Passes over the training people; the weights of the one with the best validation AUC are
+    /// Passes over the training samples. The weights of the epoch with the best validation AUC are
     /// kept.
     pub epochs: usize,
     /// Highest learning rate.
@@ -22,14 +22,14 @@ pub struct FineTuning {
 }
 
 impl FineTuning {
-    /// A tenth of the rate at which models are trained from nothing.
+    /// A tenth of the default learning rate for training from scratch.
     #[must_use]
     pub fn default_learning_rate() -> f64 {
         Schedule::default().learning_rate / 10.0
     }
 
-    /// Trains the model of `bundle`, which lies in `start`, each member further on its own people,
-    /// and writes its bundle and predictions into `out`.
+    /// Trains each member of `bundle`, saved in `start`, further on its own training samples, and
+    /// writes the bundle and its predictions to `out`.
     pub(super) fn run(
         self,
         bundle: &Bundle,
@@ -44,14 +44,15 @@ impl FineTuning {
             epochs,
             learning_rate,
         } = self;
-        let folds: BTreeSet<u32> = config
+        let fold_numbers: BTreeSet<u32> = config
             .members
             .iter()
             .filter_map(|member| member.fold)
             .collect();
-        let ensemble = config.members.len() / folds.len().max(1);
-        let folds = (!folds.is_empty()).then_some(folds.len());
-        // The seeds of several members say who is who; that of a single one may be any.
+        let ensemble = config.members.len() / fold_numbers.len().max(1);
+        let folds = (!fold_numbers.is_empty()).then_some(fold_numbers.len());
+        // The seeds of several members assign samples to members. The seed of a single member is
+        // free.
         let seed = if config.members.len() > 1 {
             config.members[0].seed
         } else {

@@ -1,12 +1,6 @@
-//! What a model costs and what it gains: size, time of a forward pass, and AUC on a cohort.
+//! Measures models: size, time of a forward pass, and AUC on a cohort.
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Instant,
-};
+use std::{collections::BTreeSet, fs, path::Path, sync::Arc, time::Instant};
 
 use candle_core::{Device, Tensor};
 use gf_cohort_schema::{
@@ -28,54 +22,57 @@ use gf_files::output;
 
 /// Haplotypes in a timed forward pass.
 const HAPLOTYPES: usize = 4;
-/// Timed passes, of which the median counts, after one that is not timed.
+/// Timed passes, of which the median is reported. One pass before them is not timed.
 const PASSES: usize = 7;
 
 /// One model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
-    /// Name of the model, or what it is.
+    /// Name of the model, or a description of it.
     pub name: String,
-    /// Values over all parameters, of all members.
+    /// Number of parameter values of all members.
     pub parameters: u64,
-    /// Of the files of weights.
+    /// Size of the weight files in bytes.
     pub bytes: u64,
     /// Time of a forward pass over all loci with every slot filled, for one haplotype of a batch
     /// of four, through all members; median of seven.
     pub milliseconds: f64,
-    /// AUC on the validation split, where a cohort was given and has both classes there.
+    /// AUC on the validation split; absent without a cohort, or with one class only.
     pub validation_auroc: Option<f64>,
-    /// AUC on the test split, likewise.
+    /// AUC on the test split; absent without a cohort, or with one class only.
     pub test_auroc: Option<f64>,
 }
 
 impl Measured {
-    /// As cells of a table.
+    /// The cells of a table row.
     pub(super) fn cells(&self) -> Vec<String> {
-        let auroc =
-            |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.4}"));
         vec![
             self.name.clone(),
             self.parameters.to_string(),
             self.bytes.to_string(),
             format!("{:.3}", self.milliseconds),
-            auroc(self.validation_auroc),
-            auroc(self.test_auroc),
+            auroc_cell(self.validation_auroc),
+            auroc_cell(self.test_auroc),
         ]
     }
 }
 
-/// The people whom models are measured on.
+fn auroc_cell(auroc: Option<f64>) -> String {
+    auroc.map_or("-".to_owned(), |auroc| format!("{auroc:.4}"))
+}
+
+/// The samples on which models are measured.
 pub struct MeasuredSamples {
     folder: Folder,
     cohort: Cohort,
-    /// Of each person; members predict those whom they have not seen.
+    /// The fold of each sample. A member predicts the samples that were not in its training.
     fold_of: Vec<Option<u32>>,
 }
 
 impl MeasuredSamples {
-    /// Reads tokens and cohort, which must fit the model of `bundle`; who is in which fold, if any,
-    /// the `predictions.csv` beside it says.
+    /// Reads tokens and cohort, which must fit the model of `bundle`.
+    ///
+    /// The folds, if any, are read from the `predictions.csv` in the folder of the model.
     pub fn load(options: &OnCohort, bundle: &Bundle, model: &Path) -> Result<Self, Error> {
         let folder = Folder::load(&options.tokens)?;
         if folder.tokenizer.json() != bundle.tokenizer.json() || folder.grid != bundle.grid {
@@ -122,7 +119,7 @@ impl MeasuredSamples {
         })
     }
 
-    /// A logit for everyone.
+    /// The logit of each sample.
     fn logits(&self, bundle: &Bundle) -> Result<Vec<f64>, Error> {
         let data = Dataset::new(
             &self.folder.tokens,
@@ -132,21 +129,24 @@ impl MeasuredSamples {
         Ok(bundle.held_out_logits(&data, &self.fold_of)?)
     }
 
-    /// AUC on a split; `None` where it lacks a class.
+    /// AUC on a split; `None` for a split without cases or controls.
     fn auroc(&self, split: Split, logits: &[f64]) -> Option<f64> {
-        let of_class = |class: Phenotype| -> Vec<f64> {
-            let people = self
-                .cohort
-                .in_split(split)
-                .filter(|(_, person)| person.phenotype == Some(class));
-            people.map(|(number, _)| logits[number]).collect()
-        };
-        roc::auroc(&of_class(Phenotype::Case), &of_class(Phenotype::Control)).ok()
+        let cases = self.class_logits(split, Phenotype::Case, logits);
+        let controls = self.class_logits(split, Phenotype::Control, logits);
+        roc::auroc(&cases, &controls).ok()
     }
 
-    /// `predictions.csv` of everyone, as `train` writes it.
+    fn class_logits(&self, split: Split, class: Phenotype, logits: &[f64]) -> Vec<f64> {
+        self.cohort
+            .in_split(split)
+            .filter(|(_, person)| person.phenotype == Some(class))
+            .map(|(index, _)| logits[index])
+            .collect()
+    }
+
+    /// Writes the `predictions.csv` of all samples, in the format of `train`.
     pub fn write_predictions(&self, bundle: &Bundle, folder: &Path) -> Result<(), Error> {
-        let rows = self
+        let rows: Vec<Prediction> = self
             .cohort
             .people
             .iter()
@@ -161,19 +161,21 @@ impl MeasuredSamples {
                 phenotype: person.phenotype,
                 logit,
                 probability: probability(logit),
-            });
-        let rows: Vec<Prediction> = rows.collect();
+            })
+            .collect();
         Ok(output::write(&folder.join(layout::PREDICTIONS), |out| {
             write_predictions(out, &rows)
         })?)
     }
 }
 
-/// Measures bundles (their name in the table, and where they lie), the time of all of them in
-/// turns.
+/// Measures bundles, each with its name in the table and its folder.
+///
+/// Their forward passes are timed in turn, so that a change in the load of the machine affects all
+/// of them.
 pub fn all(
     bundles: &[(&str, &Bundle, &Path)],
-    people: Option<&MeasuredSamples>,
+    samples: Option<&MeasuredSamples>,
 ) -> Result<Vec<Measured>, Error> {
     let models = bundles
         .iter()
@@ -181,30 +183,34 @@ pub fn all(
         .collect::<Result<Vec<Vec<_>>, _>>()?;
     let mut measured = Vec::with_capacity(bundles.len());
     for ((name, bundle, folder), milliseconds) in bundles.iter().zip(times(&models)?) {
-        let logits = people.map(|people| people.logits(bundle)).transpose()?;
-        let auroc = |split| {
-            people
-                .zip(logits.as_deref())
-                .and_then(|(people, logits)| people.auroc(split, logits))
-        };
-        let bytes_of = |path: PathBuf| {
-            fs::metadata(&path)
-                .map(|found| found.len())
-                .map_err(output::at(&path))
+        let [validation_auroc, test_auroc] = match samples {
+            Some(samples) => {
+                let logits = samples.logits(bundle)?;
+                [Split::Validation, Split::Test].map(|split| samples.auroc(split, &logits))
+            }
+            None => [None, None],
         };
         measured.push(Measured {
             name: (*name).to_owned(),
             parameters: training::cost::parameters(bundle)?,
-            bytes: weight_files(folder).map(bytes_of).sum::<Result<u64, _>>()?,
+            bytes: weight_files(folder)
+                .map(|path| file_size(&path))
+                .sum::<Result<u64, _>>()?,
             milliseconds,
-            validation_auroc: auroc(Split::Validation),
-            test_auroc: auroc(Split::Test),
+            validation_auroc,
+            test_auroc,
         });
     }
     Ok(measured)
 }
 
-/// Milliseconds a haplotype of the members of each bundle.
+fn file_size(path: &Path) -> Result<u64, output::Error> {
+    fs::metadata(path)
+        .map(|metadata| metadata.len())
+        .map_err(output::at(path))
+}
+
+/// Milliseconds per haplotype through all members of each bundle; the median of the passes.
 fn times(models: &[Vec<RiskModel>]) -> Result<Vec<f64>, Error> {
     let mut times = vec![Vec::with_capacity(PASSES); models.len()];
     for pass in 0..=PASSES {
@@ -216,19 +222,21 @@ fn times(models: &[Vec<RiskModel>]) -> Result<Vec<f64>, Error> {
             }
         }
     }
-    let median = |mut times: Vec<f64>| {
-        times.sort_by(f64::total_cmp);
-        times[times.len() / 2]
-    };
     Ok(times.into_iter().map(median).collect())
 }
 
+fn median(mut times: Vec<f64>) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
+}
+
+/// Encodes a batch of haplotypes with every slot filled.
 fn encode_all_loci(model: &RiskModel) -> Result<(), Error> {
     let config = model.config();
     for (number, locus) in config.loci.iter().enumerate() {
         let n = HAPLOTYPES * locus.n_slots;
         let ids: Vec<u32> = (0..n)
-            .map(|place| (place % config.vocab_size) as u32)
+            .map(|slot| (slot % config.vocab_size) as u32)
             .collect();
         let tokens = Tensor::from_vec(ids, (HAPLOTYPES, locus.n_slots), &Device::Cpu)?;
         model.encode_only(number, &tokens, &Arc::new(vec![1; n]))?;

@@ -1,23 +1,23 @@
-//! A matrix as the product of two thin ones, by the solvers of the greenformer library's
-//! `auto_fact`.
+//! Low-rank factorisation of a matrix, with the solvers of the greenformer library's `auto_fact`.
 //!
 //! Input -> output: `w` (in, out) and a rank r -> `reduce` (in, r) and `expand` (r, out) with `w ~
 //! reduce expand`, in f64.
 //!
-//! - [`svd`]: `U sqrt(S)` and `sqrt(S) V^T` of the r largest singular values. No other factors of
-//!   this rank are nearer in squared error (Eckart & Young 1936); the roots give both factors the
-//!   same size, so that one learning rate suits both.
+//! - [`svd`]: `U sqrt(S)` and `sqrt(S) V^T` of the r largest singular values. No factors of this
+//!   rank have a smaller squared error (Eckart & Young 1936). The roots give both factors the same
+//!   size, so that one learning rate suits both.
 //! - [`snmf`]: semi-nonnegative matrix factorisation (Ding, Li & Jordan 2010, "Convex and
 //!   Semi-Nonnegative Matrix Factorizations", section 3.1): `w ~ F G^T` with `G >= 0`, by equation
 //!   9 for F and equation 10 for G, neither of which raises the error.
 
 use nalgebra::{DMatrix, DVector};
 
-/// Rounds of semi-nonnegative updates; the error hardly falls after these.
+/// Rounds of semi-nonnegative updates. The error hardly falls after these.
 const ROUNDS: usize = 100;
-/// Steps of the singular value decomposition, at most, times the shorter side; it needs about two.
-const STEPS_A_VALUE: usize = 100;
-/// Keeps quotients of sums that may both be zero finite.
+/// Maximum number of steps of the singular value decomposition per singular value. It needs about
+/// two.
+const MAX_STEPS_PER_VALUE: usize = 100;
+/// Keeps a quotient finite where numerator and denominator may both be zero.
 const TINY: f64 = 1e-30;
 
 /// `reduce` (in, r) and `expand` (r, out).
@@ -26,12 +26,8 @@ pub type Factors = [DMatrix<f64>; 2];
 /// Factors of the `rank` largest singular values, of equal size; `None` where the decomposition
 /// does not converge.
 pub fn svd(w: &DMatrix<f64>, rank: usize) -> Option<Factors> {
-    let svd = w.clone().try_svd(
-        true,
-        true,
-        f64::EPSILON,
-        STEPS_A_VALUE * w.nrows().min(w.ncols()),
-    )?;
+    let max_steps = MAX_STEPS_PER_VALUE * w.nrows().min(w.ncols());
+    let svd = w.clone().try_svd(true, true, f64::EPSILON, max_steps)?;
     let roots = DMatrix::from_diagonal(&svd.singular_values.rows(0, rank).map(f64::sqrt));
     Some([
         svd.u?.columns(0, rank) * &roots,
@@ -39,8 +35,7 @@ pub fn svd(w: &DMatrix<f64>, rank: usize) -> Option<Factors> {
     ])
 }
 
-/// Factors of which `expand` has no value below zero; `None` where the decomposition they start
-/// from does not converge.
+/// Factors with a nonnegative `expand`; `None` where the initial decomposition does not converge.
 pub fn snmf(w: &DMatrix<f64>, rank: usize) -> Option<Factors> {
     snmf_rounds(w, rank, ROUNDS)
 }
@@ -48,6 +43,7 @@ pub fn snmf(w: &DMatrix<f64>, rank: usize) -> Option<Factors> {
 fn snmf_rounds(w: &DMatrix<f64>, rank: usize, rounds: usize) -> Option<Factors> {
     let mut g = nonnegative_start(w, rank)?;
     for _ in 0..rounds {
+        // Equation 10: G *= sqrt(((W^T F)+ + G (F^T F)-) / ((W^T F)- + G (F^T F)+)).
         let f = least_squares(w, &g)?;
         let wf = w.transpose() * &f;
         let ff = f.transpose() * &f;
@@ -61,9 +57,10 @@ fn snmf_rounds(w: &DMatrix<f64>, rank: usize, rounds: usize) -> Option<Factors> 
     Some(of_equal_size(f, g.transpose()))
 }
 
-/// G (out, r) to start from: the right singular vectors of the r - 1 largest values, each raised by
-/// a constant to be nowhere negative, and a constant column, which takes that back. So the error
-/// starts at that of [`svd`] with one rank less, and only falls.
+/// The initial G (out, r): the right singular vectors of the r - 1 largest values, each raised by a
+/// constant to be nonnegative, and a constant column, which can undo this.
+///
+/// The error therefore starts at that of [`svd`] with rank r - 1, and only falls.
 fn nonnegative_start(w: &DMatrix<f64>, rank: usize) -> Option<DMatrix<f64>> {
     let [_, expand] = svd(w, rank - 1)?;
     let mut g = DMatrix::from_element(w.ncols(), rank, 1.0);
@@ -79,8 +76,9 @@ fn nonnegative_start(w: &DMatrix<f64>, rank: usize) -> Option<DMatrix<f64>> {
     Some(g)
 }
 
-/// F (in, r) of the least `|w - F G^T|`: `w G (G^T G)^-1`, with just enough added to the diagonal
-/// for columns of G that say the same.
+/// The F (in, r) that minimises `|w - F G^T|`: `w G (G^T G)^-1` (equation 9).
+///
+/// A small ridge on the diagonal keeps the inverse finite for linearly dependent columns of G.
 fn least_squares(w: &DMatrix<f64>, g: &DMatrix<f64>) -> Option<DMatrix<f64>> {
     let mut gram = g.transpose() * g;
     let ridge = 1e-12 * gram.trace() / gram.nrows() as f64 + TINY;
@@ -90,9 +88,10 @@ fn least_squares(w: &DMatrix<f64>, g: &DMatrix<f64>) -> Option<DMatrix<f64>> {
     Some(gram.cholesky()?.solve(&(w * g).transpose()).transpose())
 }
 
-/// The same product, each column of `reduce` as long as its row of `expand`.
+/// Factors with the same product, in which each column of `reduce` has the norm of its row of
+/// `expand`.
 fn of_equal_size(mut reduce: DMatrix<f64>, mut expand: DMatrix<f64>) -> Factors {
-    let share: DVector<f64> = DVector::from_iterator(
+    let scales: DVector<f64> = DVector::from_iterator(
         expand.nrows(),
         reduce
             .column_iter()
@@ -107,9 +106,9 @@ fn of_equal_size(mut reduce: DMatrix<f64>, mut expand: DMatrix<f64>) -> Factors 
                 }
             }),
     );
-    for (i, &share) in share.iter().enumerate() {
-        reduce.column_mut(i).unscale_mut(share);
-        expand.row_mut(i).scale_mut(share);
+    for (i, &scale) in scales.iter().enumerate() {
+        reduce.column_mut(i).unscale_mut(scale);
+        expand.row_mut(i).scale_mut(scale);
     }
     [reduce, expand]
 }
@@ -159,19 +158,24 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(32))]
 
         #[test]
-        fn full_rank_gives_the_matrix_back((n_in, n_out, seed) in (1..24usize, 1..24usize, any::<u64>())) {
+        fn full_rank_gives_the_matrix_back(
+            (n_in, n_out, seed) in (1..24usize, 1..24usize, any::<u64>())
+        ) {
             let w = matrix(n_in, n_out, seed);
             prop_assert!(error(&w, &svd(&w, n_in.min(n_out)).unwrap()) < 1e-9 * w.norm());
         }
 
         #[test]
-        fn the_error_of_svd_is_the_tail_of_the_singular_values((n_in, n_out, seed) in (2..24usize, 2..24usize, any::<u64>()), share in 0.0..1.0) {
+        fn the_error_of_svd_is_the_tail_of_the_singular_values(
+            (n_in, n_out, seed) in (2..24usize, 2..24usize, any::<u64>()), share in 0.0..1.0
+        ) {
             let w = matrix(n_in, n_out, seed);
             let rank = 1 + (share * (n_in.min(n_out) - 1) as f64) as usize;
             let factors = svd(&w, rank).unwrap();
             prop_assert!((error(&w, &factors) - tail(&w, rank)).abs() < 1e-6 * w.norm());
             for i in 0..rank {
-                prop_assert!((factors[0].column(i).norm() - factors[1].row(i).norm()).abs() < 1e-9 * w.norm().sqrt());
+                let difference = factors[0].column(i).norm() - factors[1].row(i).norm();
+                prop_assert!(difference.abs() < 1e-9 * w.norm().sqrt());
             }
         }
 
@@ -186,7 +190,10 @@ mod tests {
                 let factors = snmf_rounds(&w, rank, rounds).unwrap();
                 prop_assert!(factors[1].min() >= 0.0);
                 let now = error(&w, &factors);
-                prop_assert!(now <= before + 1e-6 * w.norm(), "{rounds} rounds: {now}, before {before}");
+                prop_assert!(
+                    now <= before + 1e-6 * w.norm(),
+                    "{rounds} rounds: {now}, before {before}"
+                );
                 before = now;
             }
             prop_assert!(before >= tail(&w, rank) - 1e-6 * w.norm());

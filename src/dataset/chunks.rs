@@ -1,5 +1,5 @@
-//! How many haplotypes are encoded at a time, so that a pass stays within a memory whatever the
-//! length of the sequences.
+//! Encoding in chunks of haplotypes, so that a pass stays within a memory limit for any sequence
+//! length.
 
 use candle_core::{DType, Device, Tensor, Var};
 
@@ -9,9 +9,10 @@ use crate::{
     tokens::LocusTokens,
 };
 
-/// Working memory of one haplotype of `locus` while its gradients are computed: what each layer
-/// keeps for the way back, and what is needed at once on that way. The factors are measured peaks
-/// (`tests/it/models/training_memory.rs`), rounded up.
+/// Working memory in bytes of one haplotype of `locus` in training.
+///
+/// It is the sum of the results that each layer saves for the backward pass and of the peak within
+/// that pass. The factors are measured peaks (`tests/it/models/training_memory.rs`), rounded up.
 #[must_use]
 pub fn bytes_per_haplotype(config: &Config, locus: usize) -> usize {
     let Architecture {
@@ -31,7 +32,7 @@ pub fn bytes_per_haplotype(config: &Config, locus: usize) -> usize {
         AttentionKind::Softmax => layer += 2 * hidden,
         AttentionKind::Ecoformer => layer += 3 * heads * hash_bits,
     }
-    // Dense layers are computed in one pass that keeps the inner rows once.
+    // A dense feed-forward layer is one operation, which saves its inner rows once.
     if rank.is_some() {
         layer = layer.max(14 * hidden) + 3 * feed_forward;
     } else {
@@ -46,13 +47,13 @@ pub fn bytes_per_haplotype(config: &Config, locus: usize) -> usize {
         .saturating_mul(config.loci[locus].n_slots)
 }
 
-/// Haplotypes of `locus` that fit in `bytes`; at least one.
+/// The number of haplotypes of `locus` that fit in `bytes`; at least one.
 #[must_use]
 pub fn haplotypes_at_a_time(config: &Config, locus: usize, bytes: usize) -> usize {
     (bytes / bytes_per_haplotype(config, locus).max(1)).max(1)
 }
 
-/// (haplotypes, hidden) for some haplotypes of a locus, with the way back to the parameters.
+/// Encodes some haplotypes of a locus with graphs for gradients, (haplotypes, hidden).
 ///
 /// # Errors
 /// When the model does not fit the data.
@@ -66,8 +67,9 @@ pub fn encode_in_groups(
     Ok(model.encode_in_groups(locus, &tokens.to_device(dataset.device())?, &mask)?)
 }
 
-/// (haplotypes, width) for rows of any tokens on the slots of a locus, with nothing kept for
-/// gradients; no rows for none.
+/// Encodes rows of any tokens on the slots of a locus without gradients, (haplotypes, width).
+///
+/// `rows` may be empty.
 ///
 /// # Errors
 /// When the model does not fit the data.
@@ -85,8 +87,9 @@ pub fn encode_rows(
     Ok(model.encode_only(locus, &tokens.to_device(device)?, &mask)?)
 }
 
-/// (haplotypes, width) for some haplotypes of a locus, so many at a time, as a leaf: nothing of the
-/// way to it is kept.
+/// Encodes some haplotypes of a locus, `at_a_time` per chunk, (haplotypes, width).
+///
+/// The result is a leaf without a graph.
 ///
 /// # Errors
 /// When the model does not fit the data.
@@ -97,22 +100,16 @@ pub fn encode_in_chunks(
     haplotypes: &[u32],
     at_a_time: usize,
 ) -> Result<Var, Error> {
-    let encode = |haplotypes: &[u32]| {
-        encode_rows(
-            model,
-            locus,
-            dataset.tokens(locus),
-            haplotypes,
-            dataset.device(),
-        )
-    };
-    let parts = haplotypes
+    let tokens = dataset.tokens(locus);
+    let device = dataset.device();
+    let encoded_chunks = haplotypes
         .chunks(at_a_time)
-        .map(encode)
+        .map(|chunk| encode_rows(model, locus, tokens, chunk, device))
         .collect::<Result<Vec<_>, _>>()?;
-    Ok(Var::from_tensor(&if parts.is_empty() {
-        encode(&[])?
+    let encoded = if encoded_chunks.is_empty() {
+        encode_rows(model, locus, tokens, &[], device)?
     } else {
-        Tensor::cat(&parts, 0)?
-    })?)
+        Tensor::cat(&encoded_chunks, 0)?
+    };
+    Ok(Var::from_tensor(&encoded)?)
 }

@@ -153,7 +153,7 @@ pub(super) fn add_costs(rows: &mut [AucRow], costs: &BTreeMap<String, CostRow>) 
     }
 }
 
-/// Adds the share of its variants that each published score found in the genotypes.
+/// Adds the fraction of each published score's variants that the genotypes contain.
 pub(super) fn add_match_rates(rows: &mut [AucRow], published_scores: &[ScoreRow]) {
     for row in rows {
         row.match_rate = published_scores

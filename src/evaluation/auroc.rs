@@ -97,7 +97,7 @@ impl Estimator<'_> {
     ) {
         let Some((reference_index, of_reference)) = self.comparable(index) else {
             estimate.reasons.push(format!(
-                "not compared: {reference} has no predictions on this split"
+                "not compared because {reference} has no predictions on this split"
             ));
             return;
         };
@@ -108,7 +108,8 @@ impl Estimator<'_> {
         };
         if inference.is_none() {
             estimate.reasons.push(format!(
-                "no test: the variance of the difference to {reference} is zero or undefined"
+                "no test because the variance of the difference to {reference} is zero or \
+                 undefined"
             ));
         }
         estimate.difference = Some(Difference {
@@ -130,10 +131,10 @@ impl Estimator<'_> {
 impl AurocEstimate {
     fn by_delong(own: &Placements) -> Self {
         let reason = match own.variance() {
-            None => Some("interval undefined with fewer than two people in a class"),
+            None => Some("interval undefined with fewer than two samples in a class"),
             Some(0.0) => Some(
-                "interval of no width: DeLong's variance is zero (perfect separation, or all \
-                 logits tied)",
+                "the interval has no width because DeLong's variance is zero (perfect separation, \
+                 or all logits tied)",
             ),
             Some(_) => None,
         };
@@ -149,14 +150,14 @@ impl AurocEstimate {
         let n_without_a_class = resampled.n_without_a_class(index);
         let interval = resampled.interval(index);
         let reason = match interval {
-            None => Some("interval undefined: no resample has both classes".to_owned()),
+            None => Some("interval undefined because no resample has both classes".to_owned()),
             Some(interval) if interval.low >= interval.high => {
-                Some("interval of no width: all resamples have the same area".to_owned())
+                Some("the interval has no width because all resamples have the same AUC".to_owned())
             }
             Some(_) if n_without_a_class > 0 => {
                 let resamples = counted(resampled.n_replicates(), "resample", "resamples");
                 Some(format!(
-                    "of {resamples} those without both classes are left out: {n_without_a_class}"
+                    "{n_without_a_class} of {resamples} lack one class and are left out"
                 ))
             }
             Some(_) => None,

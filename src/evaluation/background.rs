@@ -100,7 +100,7 @@ fn digests(options: &Options) -> Result<Vec<(String, String)>, Error> {
         .collect()
 }
 
-/// `FOLDER/FILE`: the whole path would reveal where someone works.
+/// `FOLDER/FILE`: the whole path would reveal folders of the user.
 fn folder_and_file_name(path: &Path) -> String {
     let names = [path.parent().and_then(Path::file_name), path.file_name()];
     names

@@ -173,7 +173,7 @@ impl Resampled {
     }
 }
 
-/// Share that is never zero.
+/// Proportion that is never zero.
 fn smoothed_share(count: usize, n: usize) -> f64 {
     (count + 1) as f64 / (n + 1) as f64
 }

@@ -1,4 +1,4 @@
-//! Choice of the reference model, which the others are compared to.
+//! Choice of the reference model of all comparisons.
 //!
 //! Input -> output: scores -> a [`Comparison`]. The validation split chooses the reference model;
 //! the test split never does.
@@ -58,28 +58,28 @@ impl Comparison {
 impl fmt::Display for Comparison {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::ByName { model } => write!(formatter, "Compared to {model}, as asked for."),
+            Self::ByName { model } => write!(formatter, "Reference: {model}, as requested."),
             Self::OnValidation {
                 model,
                 auroc,
                 n_baselines,
             } => write!(
                 formatter,
-                "Compared to {model}: of {} the highest AUC on the validation split ({auroc:.3}); \
-                 the test split did not choose it.",
+                "Reference: {model}, which has the highest validation AUC of {} ({auroc:.3}). The \
+                 test split was not used to choose it.",
                 counted(*n_baselines, "baseline", "baselines")
             ),
             Self::OnlyBaseline { model } => {
-                write!(formatter, "Compared to {model}, the only baseline.")
+                write!(formatter, "Reference: {model}, the only baseline.")
             }
             Self::Undecided { baselines } => write!(
                 formatter,
-                "Compared to nothing: no validation split decides between the baselines \
-                 {baselines}; name one with --compare-to."
+                "No reference, because no validation split decides between the baselines \
+                 {baselines}. Name one with --compare-to."
             ),
             Self::None => write!(
                 formatter,
-                "Compared to nothing: no model among the predictions has the role of a baseline."
+                "No reference, because no model among the predictions has the role of a baseline."
             ),
         }
     }

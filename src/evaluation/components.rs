@@ -1,7 +1,7 @@
 //! A probe for population structure: logistic regression on principal components alone.
 //!
 //! Input -> output: columns `PC1`, `PC2`, ... of the cohort table -> a column of scores on the last
-//! split. Its AUROC shows how well ancestry, or a batch, tells cases from controls.
+//! split. Its AUROC shows how well ancestry, or a batch, separates cases from controls.
 //!
 //! The regression is fitted on the training split. Without a training split it is cross-fitted:
 //! fitted on four fifths of the samples and applied to the last fifth, five times.
@@ -18,7 +18,7 @@ use super::{
 const PER_COMPONENT: usize = 10;
 /// Folds of the cross-fit.
 const FOLDS: usize = 5;
-/// Highest number of a component that is looked for.
+/// Largest number of a component that is used.
 const MOST_COMPONENTS: usize = 100;
 
 /// A person with known phenotype and components.
@@ -34,13 +34,13 @@ struct Projected {
 /// # Errors
 /// The reason, as text: no components, too few samples, a regression that fails.
 pub fn alone(scores: &Scores, known: &Known) -> Result<Column, String> {
-    let split = scores.last_split().ok_or("nobody is predicted")?;
+    let split = scores.last_split().ok_or("no sample is predicted")?;
     let cells: Vec<Vec<Option<&str>>> = (1..=MOST_COMPONENTS)
         .map_while(|number| known.cells(&format!("PC{number}")))
         .collect();
     if cells.is_empty() {
         return Err(
-            "no principal components: give a cohort table with the columns PC1, PC2, ... \
+            "no principal components; give a cohort table with the columns PC1, PC2, ... \
              (--cohort)"
                 .to_owned(),
         );
@@ -138,7 +138,7 @@ fn fitted(people: &[&Projected]) -> Result<Vec<f64>, String> {
         let cases = counted(n_cases, "case", "cases");
         let controls = counted(n_controls, "control", "controls");
         return Err(format!(
-            "{cases} and {controls} with principal components are too few to fit them on"
+            "{cases} and {controls} with principal components are too few for a fit"
         ));
     }
     let n_used = n_components.min(n_of_rarer_class / PER_COMPONENT);

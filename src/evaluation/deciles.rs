@@ -54,7 +54,7 @@ fn tenths(values: &[f64], order: &[u32]) -> Vec<usize> {
     tenth_of
 }
 
-/// Mean probability and share of cases in each tenth by probability. Empty tenths have no row.
+/// Mean probability and proportion of cases in each tenth by probability. Empty tenths have no row.
 pub fn calibration(column: &Column, recalibrated: Option<&Recalibrated>) -> Vec<CalibrationRow> {
     let tenth_of = tenths(&column.probabilities, &by_rising(&column.probabilities));
     (0..N_TENTHS)

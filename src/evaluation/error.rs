@@ -7,7 +7,7 @@ use gf_files::output;
 
 use super::roc;
 
-/// Why an evaluation is not possible.
+/// An evaluation is not possible. Each message names the file, the finding and the next action.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A predictions file is wrong.
@@ -18,7 +18,7 @@ pub enum Error {
     Output(#[from] output::Error),
     /// The file given as `run.json` is no record of a pipeline.
     #[error(
-        "{}: not the run.json of a pipeline: {reason}; give the one in the folder that `run` \
+        "{}: not the run.json of a pipeline ({reason}). Give the run.json in the folder that `run` \
          wrote",
         path.display()
     )]
@@ -33,7 +33,7 @@ pub enum Error {
     NoPredictions,
     /// Two rows predict the same (sample, model, fold).
     #[error(
-        "{}: person {sample_id} is predicted twice by {model}{fold} (first in {}); give each \
+        "{}: sample {sample_id} is predicted twice by {model}{fold} (first in {}); give each \
          prediction once",
         path.display(), first_path.display()
     )]
@@ -51,8 +51,8 @@ pub enum Error {
     },
     /// Two rows disagree about the split or the phenotype of a sample.
     #[error(
-        "{}: person {sample_id} is {here}, but {there} in {}; were these predictions made with \
-         one cohort.csv?",
+        "{}: sample {sample_id} is {here}, but {there} in {}; were these predictions made with one \
+         cohort.csv?",
         path.display(), first_path.display()
     )]
     Contradiction {
@@ -69,9 +69,10 @@ pub enum Error {
     },
     /// Two models were run on different samples of one split.
     #[error(
-        "split {split}: {model} and {other} were not run on the same people: {n_both} in both, \
-         {n_only_here} only in {model}, {n_only_there} only in {other} (for example {example} is \
-         not in {absent_from}); a fair comparison needs the same people"
+        "split {split}: {model} and {other} were not run on the same samples ({n_both} in both, \
+         {n_only_here} only in {model}, {n_only_there} only in {other}). For example, {example} is \
+         not in {absent_from}. A fair comparison needs the same samples, so predict them with both \
+         models"
     )]
     DifferentPeople {
         /// The split.
@@ -103,8 +104,8 @@ pub enum Error {
     },
     /// Two files next to the predictions contradict each other about one model.
     #[error(
-        "{}: another {what} of {model} than beside the other predictions; are these two models \
-         of one name?",
+        "{}: the {what} of {model} differs from the {what} next to the other predictions; do two \
+         models have this name?",
         path.display()
     )]
     SaidTwice {
@@ -117,9 +118,8 @@ pub enum Error {
     },
     /// The predictions and the cohort table have no sample in common.
     #[error(
-        "{}: no sample is in the cohort table, such as `{sample_id}`; the cohort table has \
-         samples such as `{of_cohort}`. Are the ids written in another way (FID and IID joined, a \
-         prefix)?",
+        "{}: no sample, such as `{sample_id}`, is in the cohort table, whose samples are named \
+         like `{of_cohort}`. Are the ids written differently (FID and IID joined, a prefix)?",
         path.display()
     )]
     NobodyInCohort {
@@ -137,7 +137,7 @@ pub enum Error {
     )]
     NoSplitWithBothClasses,
     /// The reference model asked for has no predictions.
-    #[error("no predictions of `{model}` to compare to; there are predictions of {available}")]
+    #[error("no predictions of the reference model `{model}`; choose one of {available}")]
     UnknownModel {
         /// The reference model asked for.
         model: String,
@@ -146,11 +146,11 @@ pub enum Error {
     },
     /// No table has the phenotype of a sample.
     #[error(
-        "{}: sample {sample_id} has no phenotype: {}", path.display(),
+        "{}: sample {sample_id} has no phenotype; {}", path.display(),
         if *with_cohort {
             "add a column phenotype to the cohort table (--cohort)"
         } else {
-            "give the cohort table that has it (--cohort)"
+            "give the cohort table with the column phenotype (--cohort)"
         }
     )]
     NoPhenotype {
@@ -164,8 +164,8 @@ pub enum Error {
     /// A model lacks samples that another model of the same file predicts.
     #[error(
         "{}: {model} lacks {n_missing} of the {} that {other} predicts in this file (for example \
-         {example}): the file may be cut; make it again",
-        path.display(), counted(*n_people, "person", "people")
+         {example}). The file may be truncated, so make it again",
+        path.display(), counted(*n_people, "sample", "samples")
     )]
     Incomplete {
         /// The file.
@@ -186,10 +186,10 @@ pub enum Error {
     Option(String),
     /// Predicted samples are not in the cohort table.
     #[error(
-        "{}: {n_absent} of the {} predicted {} not in it (for example {example}); give the \
-         cohort.csv that the predictions were made with",
+        "{}: {n_absent} of the {} with predictions {} not in this table (for example {example}); \
+         give the cohort.csv that the predictions were made with",
         path.display(),
-        counted(*n_people, "person", "people"),
+        counted(*n_people, "sample", "samples"),
         if *n_absent == 1 { "is" } else { "are" }
     )]
     NotInCohort {
@@ -212,8 +212,8 @@ pub enum Error {
     },
     /// Guards found leakage. All files were written.
     #[error(
-        "{n} found leakage, so the comparison cannot be believed: {findings}. All files were \
-         written; --guards warn goes on regardless",
+        "{n} found leakage, so the comparison is not valid: {findings}. All files were written. To \
+         finish without an error, use --guards warn",
         n = if *n_findings == 1 {
             "a guard".to_owned()
         } else {

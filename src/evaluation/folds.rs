@@ -56,7 +56,7 @@ impl fmt::Display for CorrectedTest {
         let folds = counted(*n_folds, "fold", "folds");
         write!(
             f,
-            "{model} over {folds}: mean AUC difference {mean_delta:+.3} to {compared_to}; "
+            "{model} over {folds}: mean AUC difference {mean_delta:+.3} to {compared_to}, "
         )?;
         match self.t.zip(self.p_value) {
             Some((t, p)) => write!(
@@ -64,12 +64,12 @@ impl fmt::Display for CorrectedTest {
                 "corrected t = {t:.2}, df = {df}, p = {} (Nadeau and Bengio 2003)",
                 p_value_text(p)
             )?,
-            None => write!(f, "no test: all folds differ by the same")?,
+            None => write!(f, "no test because all folds have the same difference")?,
         }
         if self.favours_compared_to {
             write!(
                 f,
-                "; {compared_to} has no such folds and was fitted on some of these people, which \
+                ". {compared_to} has no such folds and was fitted on some of these samples, which \
                  favours it"
             )?;
         }

@@ -4,8 +4,8 @@
 //! need the scores only. Guards of other stages (kinship, a score's own study) are in the
 //! `guards.csv` next to the predictions.
 //!
-//! A guard reports its findings, or that it found nothing (`pass`), or that it lacked the data to
-//! check (`not-run`, never `pass`).
+//! A guard reports its findings, or `pass` if it found nothing. Without the data to check it
+//! reports `not-run`, never `pass`.
 //!
 //! - `person-in-two-splits` fails when the splits of `cohort.csv` and of the predictions differ.
 //!   Two predictions that disagree are an error.

@@ -40,7 +40,7 @@ pub struct Measures {
     pub calibration_slope: Option<f64>,
     /// Calibration in the large; `None` for a raw score, which has no units of log odds.
     pub calibration_intercept: Option<f64>,
-    /// Why a measure is undefined.
+    /// Reasons why measures are undefined.
     pub reasons: Vec<String>,
 }
 
@@ -209,8 +209,8 @@ fn observed_r2(column: &Column) -> Option<f64> {
     (variance > 0.0).then(|| covariance * covariance / (variance * share * (1.0 - share)))
 }
 
-/// R2 on the liability scale, corrected for a share of cases other than the prevalence: Lee et al.
-/// 2012 (Genet. Epidemiol. 36:214), equation 15.
+/// R2 on the liability scale, corrected for a proportion of cases that differs from the prevalence:
+/// Lee et al. 2012 (Genet. Epidemiol. 36:214), equation 15.
 fn liability_r2(observed_r2: f64, case_share: f64, prevalence: f64) -> Option<f64> {
     let threshold = upper_quantile(prevalence);
     let density = density(threshold);

@@ -46,13 +46,13 @@ impl fmt::Display for NonAdditive {
         match self.inference {
             Some(([low, high], p_value)) => write!(
                 f,
-                "Non-additive signal: {model} minus {additive} on the test split: {delta:+.3} (95 \
-                 % CI {low:+.3} to {high:+.3}), p {p_value:.2e}."
+                "Non-additive signal: the AUC of {model} minus that of {additive} on the test \
+                 split is {delta:+.3} (95 % CI {low:+.3} to {high:+.3}), p {p_value:.2e}."
             ),
             None => write!(
                 f,
-                "Non-additive signal: {model} predicts as {additive} does, as no deep term helped \
-                 on the validation split."
+                "Non-additive signal: {model} predicts the same as {additive}, because no deep \
+                 term helped on the validation split."
             ),
         }
     }

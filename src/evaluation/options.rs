@@ -1,4 +1,4 @@
-//! What is compared, and how.
+//! Settings of comparisons.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,20 +6,20 @@ use gf_cohort_schema::arguments::{name_of, one_of};
 
 use super::{GuardPolicy, Recalibration};
 
-/// How models are compared: options of `evaluate` and keys of `[report]`.
+/// Comparisons of models: options of `evaluate` and keys of `[report]`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, clap::Args)]
 #[serde(default, deny_unknown_fields)]
 pub struct ReportSettings {
     /// Reference model of all comparisons [default: the baseline with the highest validation AUC].
     #[arg(long, value_name = "MODEL")]
     pub compare_to: Option<String>,
-    /// Columns of the cohort table that define strata, and apoe. A numeric column with more than
-    /// ten values, such as age, is divided into quarters of the samples [default: sex, ancestry or
-    /// population, and apoe, where they are known].
+    /// Columns of the cohort table that define strata, or `apoe` for the APOE genotype. A numeric
+    /// column with more than ten values, such as age, is divided into quarters of the samples
+    /// [default: sex, ancestry or population, and apoe, where they are known].
     #[arg(long, value_name = "COLUMN,...", value_delimiter = ',', num_args = 1..)]
     pub strata: Option<Vec<String>>,
-    /// Intervals and tests by N bootstrap resamples of families. A sample without a family is its
-    /// own family [default: DeLong's method].
+    /// Number of bootstrap resamples of families for intervals and tests. A sample without a family
+    /// is its own family [default: DeLong's method].
     #[arg(long, value_name = "N")]
     pub bootstrap: Option<usize>,
     /// Prevalence of the disease in the population, for R2 on the liability scale.

@@ -15,8 +15,8 @@ pub struct Permuted {
     /// AUROC minus 0.5, in standard deviations of the AUROC when labels are permuted among all
     /// samples.
     pub z: f64,
-    /// Mean AUROC when labels are permuted within strata: what a model reaches that knows only the
-    /// stratum.
+    /// Mean AUROC when labels are permuted within strata. A model that knows only the stratum
+    /// reaches it.
     pub mean_within: f64,
     /// `mean_within` minus 0.5, in standard deviations of that mean when labels are permuted among
     /// all samples.

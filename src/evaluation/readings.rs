@@ -14,14 +14,14 @@ pub(super) fn of_tables(tables: &[ScoredTable]) -> Vec<String> {
         if !table.score_columns.is_empty() {
             let columns = counted(table.score_columns.len(), "column", "columns");
             sentences.push(format!(
-                "{path}: scores are those of {columns}: {}",
+                "{path}: scores are read from {columns}, {}",
                 table.score_columns.join(", ")
             ));
         }
         for (model, role) in &table.roles_by_default {
             sentences.push(format!(
-                "{path}: no role is stated, so {model} is read as {role} (--role {model}=ROLE \
-                 changes it)"
+                "{path}: no role is stated, so {model} is read as {role} (change it with --role \
+                 {model}=ROLE)"
             ));
         }
         if table.may_be_cut {
@@ -44,19 +44,19 @@ pub(super) fn of_unassigned(unassigned: Unassigned) -> Vec<String> {
     if without_score > 0 {
         sentences.push(format!(
             "{} without a score in one of the tables left out",
-            counted(without_score, "person", "people")
+            counted(without_score, "sample", "samples")
         ));
     }
     if not_in_cohort > 0 {
         sentences.push(format!(
             "{} not in the cohort table left out",
-            counted(not_in_cohort, "person", "people")
+            counted(not_in_cohort, "sample", "samples")
         ));
     }
     if without_split > 0 {
         sentences.push(format!(
-            "no table has a split of {}: taken for the test split",
-            counted(without_split, "person", "people")
+            "no table has a split for {}, so the test split is assumed",
+            counted(without_split, "sample", "samples")
         ));
     }
     sentences

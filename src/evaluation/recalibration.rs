@@ -3,7 +3,7 @@
 //! The map is monotone. It may tie samples but never reverses their order. Only the column
 //! `mean_recalibrated` of `calibration.csv` uses it.
 
-use std::{fmt, str::FromStr};
+use std::fmt;
 
 use gf_cohort_schema::probability;
 use gf_stats::regression::{Likelihood, logistic};
@@ -19,7 +19,7 @@ pub enum Recalibration {
     #[default]
     Platt,
     /// The rising step function nearest to the outcomes, linear between its steps (pool adjacent
-    /// violators, as scikit-learn's `IsotonicRegression`); needs many people.
+    /// violators, like scikit-learn's `IsotonicRegression`). It needs many samples.
     Isotonic,
     /// Not at all.
     None,
@@ -32,17 +32,6 @@ impl fmt::Display for Recalibration {
             Self::Isotonic => "isotonic",
             Self::None => "none",
         })
-    }
-}
-
-impl FromStr for Recalibration {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let all = [Self::Platt, Self::Isotonic, Self::None];
-        all.into_iter()
-            .find(|choice| choice.to_string() == text)
-            .ok_or_else(|| format!("`{text}` is none of platt, isotonic, none"))
     }
 }
 
@@ -100,7 +89,7 @@ fn interpolated(points: &[(f64, f64)], logit: f64) -> f64 {
     }
 }
 
-/// Neighbouring samples with one share of cases.
+/// Neighbouring samples with one proportion of cases.
 struct Pool {
     first_logit: f64,
     last_logit: f64,
@@ -109,8 +98,8 @@ struct Pool {
 }
 
 /// Isotonic regression by pool adjacent violators: the first and the last logit of each pool, with
-/// its share of cases. Samples with equal logits start as one pool; a pool whose share is not above
-/// that of the pool below it is merged with it.
+/// its proportion of cases. Samples with equal logits start as one pool. A pool whose proportion is
+/// not above that of the pool below it is merged with it.
 fn isotonic(column: &Column) -> Vec<(f64, f64)> {
     let mut pools: Vec<Pool> = Vec::new();
     for group in ties(&column.logits, &column.order) {
@@ -125,7 +114,7 @@ fn isotonic(column: &Column) -> Vec<(f64, f64)> {
             n_cases,
             n: group.len() as f64,
         };
-        // Shares are compared by products of counts, which are exact.
+        // Proportions are compared by products of counts, which are exact.
         while let Some(below) =
             pools.pop_if(|below| below.n_cases * pool.n >= pool.n_cases * below.n)
         {

@@ -119,7 +119,7 @@ impl Column {
         let cases = counted(n_cases, "case", "cases");
         let controls = counted(n_controls, "control", "controls");
         Some(format!(
-            "{cases} and {controls} are too few, {MIN_OF_A_CLASS} of each are needed"
+            "{cases} and {controls} are too few, at least {MIN_OF_A_CLASS} of each are needed"
         ))
     }
 
@@ -128,7 +128,7 @@ impl Column {
         if self.has_probabilities {
             self.too_few()
         } else {
-            Some("the table has scores and no probabilities".to_owned())
+            Some("the table has scores but no probabilities".to_owned())
         }
     }
 

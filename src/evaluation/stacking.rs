@@ -28,7 +28,7 @@ const SCORE: u8 = 3;
 /// Row of sequence models.
 const SEQUENCE_MODEL: u8 = 4;
 
-/// Twice the gain in log-likelihood up to which the second predictor counts for nothing.
+/// Twice the gain in log-likelihood up to which the second predictor is ignored.
 const THRESHOLD: f64 = 4.0;
 
 /// The stacked model.
@@ -61,7 +61,7 @@ pub struct Term {
 /// The reason why nothing can be stacked, as text.
 pub fn add(scores: &mut Scores) -> Result<Stacked, String> {
     if scores.models().contains(STACKED) {
-        return Err("there are predictions of that name".to_owned());
+        return Err("predictions with this name exist already".to_owned());
     }
     let predictors = Predictors::choose(scores)?;
     let fit = ShrunkFit::new(&predictors)?;
@@ -106,7 +106,7 @@ impl Predictors {
             .ok_or("no sequence model (row 4) with an AUC on the validation split")?;
         if prs.people != sequence.people {
             return Err(format!(
-                "{} and {} have not the same people on the validation split",
+                "{} and {} have predictions for different samples on the validation split",
                 prs.model, sequence.model
             ));
         }
@@ -122,7 +122,7 @@ impl Predictors {
         let sequence = on_test(&self.sequence.model, scores)?;
         if prs.people != sequence.people {
             return Err(format!(
-                "{} and {} have not the same people on the test split",
+                "{} and {} have predictions for different samples on the test split",
                 self.prs.model, self.sequence.model
             ));
         }

@@ -41,7 +41,7 @@ const MAX_LEVELS: usize = 50;
 const MAX_CODES: usize = 10;
 /// Groups of samples that a measurement is divided into.
 const QUARTERS: usize = 4;
-/// Cells of a column of numbers that stand for an unknown value.
+/// Cells of a column of numbers that mean an unknown value.
 const MISSING: [&str; 5] = ["NA", "NaN", ".", "null", "-9"];
 
 /// Characteristics of the predicted samples, from `cohort.csv` and `apoe.csv`.
@@ -300,10 +300,10 @@ fn names_of_ranges(ends: &[f64]) -> Vec<String> {
     names
 }
 
-/// The strata asked for; by default sex, ancestry and APOE as far as they are known.
+/// The requested strata; by default sex, ancestry and APOE, where they are known.
 ///
 /// # Errors
-/// A column asked for that does not exist, or any column with too many levels.
+/// A requested column that does not exist, or any column with too many levels.
 pub fn choose(asked: Option<&[String]>, known: &Known) -> Result<Vec<Stratum>, Error> {
     let names: Vec<String> = match asked {
         Some(names) => names.to_vec(),
@@ -332,8 +332,8 @@ fn too_many_levels(stratum: Stratum) -> Error {
     Error::NoStratum {
         name: stratum.name,
         reason: format!(
-            "has {} different texts, more than {MAX_LEVELS}: name a column that groups people, or \
-             one of numbers",
+            "has {} different texts, more than {MAX_LEVELS}; name a column that groups samples, or \
+             a column of numbers",
             stratum.levels.len()
         ),
     }
@@ -341,13 +341,13 @@ fn too_many_levels(stratum: Stratum) -> Error {
 
 fn no_such_column(name: String) -> Error {
     let advice = if name == APOE {
-        "no apoe.csv lies beside the predictions"
+        "no apoe.csv is next to the predictions"
     } else {
-        "give the cohort.csv that has it with --cohort"
+        "give a cohort.csv with this column (--cohort)"
     };
     Error::NoStratum {
         name,
-        reason: format!("is not there; {advice}"),
+        reason: format!("does not exist; {advice}"),
     }
 }
 

@@ -151,7 +151,7 @@ fn the_baseline_compared_to_is_the_best_on_validation_and_not_on_test() {
         summary
             .comparison
             .to_string()
-            .contains("the test split did not choose it")
+            .contains("The test split was not used to choose it")
     );
     let order: Vec<_> = summary
         .verdict
@@ -323,7 +323,7 @@ fn contradicting_or_repeated_rows_are_refused() {
         .message();
     assert!(
         repeated
-            .starts_with("again.csv: person T1 is predicted twice by prs-a (first in prs-a.csv)"),
+            .starts_with("again.csv: sample T1 is predicted twice by prs-a (first in prs-a.csv)"),
         "{repeated}"
     );
     let split = Study::new()
@@ -333,7 +333,7 @@ fn contradicting_or_repeated_rows_are_refused() {
     assert!(
         split
             .message()
-            .starts_with("x.csv: person T1 is in split train, but in split test in prs-a.csv"),
+            .starts_with("x.csv: sample T1 is in split train, but in split test in prs-a.csv"),
         "{}",
         split.message()
     );
@@ -342,7 +342,7 @@ fn contradicting_or_repeated_rows_are_refused() {
         .file("x.csv", &[line("m", "", ("T1", "test", "", 1.0))])
         .message();
     assert!(
-        phenotype.starts_with("x.csv: person T1 is of unknown phenotype, but case in prs-a.csv"),
+        phenotype.starts_with("x.csv: sample T1 is of unknown phenotype, but case in prs-a.csv"),
         "{phenotype}"
     );
 }
@@ -427,7 +427,7 @@ fn what_to_compare_to_can_be_named_and_must_be_there() {
     study.options.compare_to = Some("prs-c".to_owned());
     assert_eq!(
         study.message(),
-        "no predictions of `prs-c` to compare to; there are predictions of prs-a, prs-b"
+        "no predictions of the reference model `prs-c`; choose one of prs-a, prs-b"
     );
 }
 
@@ -490,7 +490,7 @@ fn a_cost_beside_the_predictions_comes_into_the_table() {
         lines[1].starts_with("prs-a,") && lines[1].contains(",,,,,"),
         "{auc_csv}"
     );
-    // Another folder that says otherwise.
+    // Another folder states a different cost.
     let other = study.folder.path().join("other");
     fs::create_dir(&other).unwrap();
     study.write("other/cost.csv", &cost_csv("1.0"));
@@ -503,7 +503,7 @@ fn a_cost_beside_the_predictions_comes_into_the_table() {
     options.predictions[1] = other.join("prs-a.csv");
     let message = evaluate(&options).unwrap_err().to_string();
     assert!(
-        message.contains("cost.csv: another cost of linformer"),
+        message.contains("cost.csv: the cost of linformer differs"),
         "{message}"
     );
 }
@@ -536,7 +536,7 @@ fn a_model_without_the_compared_baseline_on_a_split_says_so() {
             .reason
             .as_ref()
             .unwrap()
-            .starts_with("not compared: prs-a has no predictions on this split")
+            .starts_with("not compared because prs-a has no predictions on this split")
     );
 }
 
@@ -700,7 +700,7 @@ fn strata_are_columns_of_the_cohort_and_of_apoe() {
         (15, 15, Some("prs-a"))
     );
     assert!(women[1].p_value.is_some() && women[0].p_value.is_none());
-    // All who lack the last APOE genotype are controls.
+    // All samples without the last APOE genotype are controls.
     assert!(
         rows.last()
             .unwrap()
@@ -742,15 +742,17 @@ fn columns_that_are_no_strata_are_refused() {
     );
     study.options.strata = Some(vec!["ancestry".to_owned()]);
     assert!(
-        study.message().contains("stratum `ancestry` is not there"),
+        study
+            .message()
+            .contains("stratum `ancestry` does not exist"),
         "{}",
         study.message()
     );
     study.write("cohort.csv", "sample_id,phenotype,split\nR000,case,train\n");
     assert!(
-        study
-            .message()
-            .contains("179 of the 180 people predicted are not in it (for example R001)"),
+        study.message().contains(
+            "179 of the 180 samples with predictions are not in this table (for example R001)"
+        ),
         "{}",
         study.message()
     );
@@ -812,15 +814,15 @@ fn scores_of_another_program_get_phenotype_and_split_from_the_cohort() {
         last.reason
             .as_ref()
             .unwrap()
-            .contains("calibration undefined: the table has scores and no probabilities"),
+            .contains("calibration undefined: the table has scores but no probabilities"),
         "{last:?}"
     );
     assert!(found.verdict.calibration.is_empty() && !found.verdict.deciles.is_empty());
     let readings = found.readings.join("\n");
     for expected in [
-        "scores are those of 1 column: AD_SUM",
-        "AD is read as score (--role AD=ROLE",
-        "1 person not in the cohort table left out",
+        "scores are read from 1 column, AD_SUM",
+        "AD is read as score (change it with --role AD=ROLE",
+        "1 sample not in the cohort table left out",
     ] {
         assert!(readings.contains(expected), "{readings}");
     }
@@ -845,7 +847,7 @@ fn samples_that_scores_or_cohort_lack_are_reported() {
     let mut study = study_of_sscore(&format!("{without_score}{}", lines[2..].concat()));
     let readings = study.run().unwrap().readings.join("\n");
     assert!(
-        readings.contains("1 person without a score in one of the tables left out"),
+        readings.contains("1 sample without a score in one of the tables left out"),
         "{readings}"
     );
     assert!(
@@ -854,12 +856,13 @@ fn samples_that_scores_or_cohort_lack_are_reported() {
     );
     study.write("scores.sscore", "IID score\nF_A 1\n");
     assert!(study.message().contains(
-        "no sample is in the cohort table, such as `F_A`; the cohort table has samples such as"
+        "no sample, such as `F_A`, is in the cohort table, whose samples are named like"
     ));
     study.options.cohort = None;
     study.write("scores.sscore", "IID score\nA 1\n");
     assert!(study.message().contains(
-        "scores.sscore: sample A has no phenotype: give the cohort table that has it (--cohort)"
+        "scores.sscore: sample A has no phenotype; give the cohort table with the column phenotype \
+         (--cohort)"
     ));
 }
 
@@ -900,13 +903,9 @@ fn a_cohort_that_is_all_test_needs_neither_split_nor_validation() {
             ("PGS000002", Split::Test, 60)
         ]
     );
-    assert!(
-        summary
-            .readings
-            .iter()
-            .any(|said| said
-                .contains("no table has a split of 120 people: taken for the test split"))
-    );
+    assert!(summary.readings.iter().any(|said| {
+        said.contains("no table has a split for 120 samples, so the test split is assumed")
+    }));
 }
 
 #[test]
@@ -939,10 +938,10 @@ fn a_role_is_stated_by_the_table_or_an_option_and_not_by_a_prefix() {
 #[test]
 fn a_file_that_was_cut_is_refused() {
     let both = [lines_of("prs-a"), lines_of("linformer")].concat();
-    // At the end of a line: the last model lacks people.
+    // At the end of a line, so the last model lacks samples.
     let cut = Study::new().file("p.csv", &both[..both.len() - 3]);
-    let expected = "p.csv: linformer lacks 3 of the 180 people that prs-a predicts in this file \
-                    (for example T057): the file may be cut";
+    let expected = "p.csv: linformer lacks 3 of the 180 samples that prs-a predicts in this file \
+                    (for example T057). The file may be truncated";
     assert!(cut.message().contains(expected), "{}", cut.message());
     // In the middle of a number.
     let whole = Study::new().file("p.csv", &both);
@@ -961,7 +960,7 @@ fn a_file_that_was_cut_is_refused() {
         .file("a.csv", &lines_of("linformer"))
         .file("b.csv", &lines_of("primer")[..100]);
     assert!(
-        apart.message().contains("were not run on the same people"),
+        apart.message().contains("were not run on the same samples"),
         "{}",
         apart.message()
     );
@@ -1025,11 +1024,9 @@ fn own_baselines_that_agree_are_not_accused() {
             .all(|row| row.verdict == GuardVerdict::Pass),
         "{identical:?}"
     );
-    assert!(
-        identical[0].finding.contains(
-            "predicts the same as prs-ct for all 60 people: the two baselines count as one"
-        )
-    );
+    assert!(identical[0].finding.contains(
+        "predicts the same as prs-ct for all 60 samples, so the two baselines count as one"
+    ));
 }
 
 #[test]
@@ -1108,7 +1105,7 @@ fn repeated_cross_validation_has_the_corrected_test() {
         .file("r2.csv", &in_folds("linformer", &first, 0));
     assert!(
         copied.message().contains(
-            "r2.csv: person R000 is predicted twice by linformer, fold 1 (first in r1.csv)"
+            "r2.csv: sample R000 is predicted twice by linformer, fold 1 (first in r1.csv)"
         ),
         "{}",
         copied.message()
@@ -1221,8 +1218,7 @@ fn match_rates_and_guards_of_other_stages_come_into_the_tables() {
         .to_string();
     assert!(
         message.starts_with(
-            "a guard found leakage, so the comparison cannot be believed: kinship (cohort: 2 \
-             pairs)"
+            "a guard found leakage, so the comparison is not valid: kinship (cohort: 2 pairs)"
         ),
         "{message}"
     );

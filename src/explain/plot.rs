@@ -1,8 +1,8 @@
-//! The effects along a locus as SVG: what each ALT does to the logit above, its root mean square,
-//! by which variants are ranked, below.
+//! Plot of the effects along a locus, as SVG.
 //!
-//! Input -> output: rows of `explain.csv` of one locus -> the text of a file without scripts, fonts
-//! or links. Coordinates: kb on the contig.
+//! The upper panel has the effect of each ALT on the logit. The lower panel has the root mean
+//! square effect, by which variants are ranked. Input: rows of `explain.csv` of one locus. Output:
+//! an SVG without scripts, fonts or links. The x axis is in kb on the contig.
 
 use std::ops::Range;
 
@@ -19,16 +19,17 @@ use gf_genotypes::Locus;
 
 type Failed = DrawingAreaErrorKind<std::io::Error>;
 
+/// Width and height in pixels.
 const SIZE: (u32, u32) = (960, 640);
-/// Width of the list of the top sites.
+/// Width of the list of the top variants in pixels.
 const LIST: u32 = 180;
-/// Vermilion and grey: told apart by every colour vision and in print.
+/// Vermilion and grey differ for every type of colour vision and in print.
 const TOP: RGBColor = RGBColor(213, 94, 0);
 const OTHER: RGBColor = RGBColor(110, 110, 110);
-/// Letters of an allele that are written out.
+/// Longest allele that is written out, in letters.
 const ALLELE_LETTERS: usize = 8;
 
-/// Draws one locus; its `n_top` largest are numbered by rank.
+/// Draws one locus; the `n_top` variants of the highest ranks are labelled.
 pub fn draw(locus: &Locus, rows: &[EffectRow], n_top: usize) -> Result<String, String> {
     let mut ranked: Vec<&EffectRow> = rows.iter().collect();
     ranked.sort_by_key(|row| row.rank);
@@ -56,29 +57,22 @@ fn draw_on(
         ("sans-serif", 18),
     )?;
     let (plots, list) = area.split_horizontally(SIZE.0 - LIST);
-    let (above, below) = plots.split_vertically(SIZE.1 / 2);
-    let effect = |row: &EffectRow| {
-        [
-            row.effect,
-            row.ci_low.unwrap_or(row.effect),
-            row.ci_high.unwrap_or(row.effect),
-        ]
-    };
+    let (upper, lower) = plots.split_vertically(SIZE.1 / 2);
     panel(
-        &above,
+        &upper,
         locus,
-        "effect on the logit, a copy of ALT",
+        "effect on the logit per copy of ALT",
         rows,
         top,
-        effect,
+        effect_bar,
     )?;
     panel(
-        &below,
+        &lower,
         locus,
         "root mean square of the effect",
         rows,
         top,
-        |row| [row.effect_rms, row.effect_rms, 0.0],
+        rms_bar,
     )?;
     let font = ("sans-serif", 13).into_font();
     for (line, row) in top.iter().enumerate() {
@@ -94,18 +88,45 @@ fn draw_on(
     area.present()
 }
 
-/// One point and one bar a variant, by `value`: the point and the ends of the bar.
+/// A point and the ends of its bar.
+struct Bar {
+    point: f64,
+    low: f64,
+    high: f64,
+}
+
+/// Effect with its confidence interval.
+fn effect_bar(row: &EffectRow) -> Bar {
+    Bar {
+        point: row.effect,
+        low: row.ci_low.unwrap_or(row.effect),
+        high: row.ci_high.unwrap_or(row.effect),
+    }
+}
+
+/// Root mean square effect with a line to 0.
+fn rms_bar(row: &EffectRow) -> Bar {
+    Bar {
+        point: row.effect_rms,
+        low: row.effect_rms,
+        high: 0.0,
+    }
+}
+
+/// Draws one point and one bar per variant.
 fn panel(
     area: &DrawingArea<SVGBackend<'_>, Shift>,
     locus: &Locus,
     name: &str,
     rows: &[&EffectRow],
     top: &[&EffectRow],
-    value: impl Fn(&EffectRow) -> [f64; 3],
+    bar: impl Fn(&EffectRow) -> Bar,
 ) -> Result<(), Failed> {
-    let kb = |position: usize| position as f64 / 1e3;
-    let heights = range(rows.iter().flat_map(|row| value(row)));
-    // As many as tell ten ticks apart.
+    let heights = range(rows.iter().flat_map(|row| {
+        let Bar { point, low, high } = bar(row);
+        [point, low, high]
+    }));
+    // Enough decimals to distinguish ten ticks.
     let n_decimals = (1.0 - (heights.end - heights.start).log10().floor()).clamp(2.0, 9.0) as usize;
     let mut chart = ChartBuilder::on(area)
         .margin(8)
@@ -121,14 +142,18 @@ fn panel(
         .x_label_formatter(&|kb| format!("{kb:.1}"))
         .y_label_formatter(&|value| format!("{value:.n_decimals$}"))
         .draw()?;
-    // The top ones last, over the others.
+    // Top variants are drawn last, over all others.
     for row in rows.iter().rev() {
-        let [point, low, high] = value(row);
+        let Bar { point, low, high } = bar(row);
         let x = kb(row.position);
-        let place = top.iter().position(|other| other.rank == row.rank);
-        let colour = if place.is_some() { TOP } else { OTHER };
+        let is_top = top.iter().any(|top_row| top_row.rank == row.rank);
+        let colour = if is_top { TOP } else { OTHER };
         chart.draw_series([PathElement::new(vec![(x, low), (x, high)], colour.mix(0.5))])?;
-        let label = place.map_or(String::new(), |_| row.rank.to_string());
+        let label = if is_top {
+            row.rank.to_string()
+        } else {
+            String::new()
+        };
         let font = ("sans-serif", 13).into_font().color(&BLACK);
         chart.draw_series([EmptyElement::at((x, point))
             + Circle::new((0, 0), 3, colour.filled())
@@ -137,15 +162,23 @@ fn panel(
     Ok(())
 }
 
-/// From the least to the largest value and 0, with room for labels.
+fn kb(position: usize) -> f64 {
+    position as f64 / 1e3
+}
+
+/// Range of the values and 0, with room for labels.
 fn range(values: impl Iterator<Item = f64>) -> Range<f64> {
-    let (low, high) = values.fold((0.0_f64, 0.0_f64), |(low, high), value| {
-        (low.min(value), high.max(value))
-    });
+    let mut low = 0.0_f64;
+    let mut high = 0.0_f64;
+    for value in values {
+        low = low.min(value);
+        high = high.max(value);
+    }
     let room = 0.1 * (high - low).max(1e-6);
     low - room..high + room
 }
 
+/// An allele, cut after [`ALLELE_LETTERS`].
 fn short(allele: &str) -> String {
     if allele.len() <= ALLELE_LETTERS {
         allele.into()
@@ -159,16 +192,8 @@ mod tests {
     use super::*;
     use gf_genotypes::Strand;
 
-    #[test]
-    fn every_variant_has_a_point_in_both_panels_and_the_top_ones_are_named() {
-        let locus = Locus {
-            name: "L<1>".into(),
-            contig: "chr1".into(),
-            start0: 1_000,
-            end0: 3_000,
-            strand: Strand::Forward,
-        };
-        let row = |rank: usize| EffectRow {
+    fn row(locus: &Locus, rank: usize) -> EffectRow {
+        EffectRow {
             locus: locus.name.clone(),
             contig: locus.contig.clone(),
             position: 1_000 + 100 * rank,
@@ -184,8 +209,19 @@ mod tests {
             effect_rms: 1.0,
             logit_sd: 0.5,
             rank,
+        }
+    }
+
+    #[test]
+    fn every_variant_has_a_point_in_both_panels_and_the_top_ones_are_named() {
+        let locus = Locus {
+            name: "L<1>".into(),
+            contig: "chr1".into(),
+            start0: 1_000,
+            end0: 3_000,
+            strand: Strand::Forward,
         };
-        let rows: Vec<EffectRow> = (1..=7).map(row).collect();
+        let rows: Vec<EffectRow> = (1..=7).map(|rank| row(&locus, rank)).collect();
         let svg = draw(&locus, &rows, 2).unwrap();
         assert_eq!(svg.matches("<circle").count(), 14);
         assert!(svg.contains("1100 A&gt;ACGTACGT.."), "{svg}");

@@ -1,8 +1,8 @@
-//! Haplotypes with alleles switched: every version of many haplotypes, each distinct one tokenized
+//! Haplotypes with switched alleles: all versions of many haplotypes, each distinct one tokenized
 //! once.
 //!
-//! Input -> output: distinct haplotypes of a locus and [`Switch`]es -> a [`Pass`]: token rows, and
-//! which of them is which version.
+//! Input: distinct haplotypes of a locus and [`Switch`]es. Output: a [`Pass`] with token rows and
+//! the row of each version.
 
 use std::collections::HashMap;
 
@@ -11,16 +11,16 @@ use gf_tokenizer::Tokenizer;
 use crate::tokens::{self, EncodedHaplotypes, Grid, LocusTokens, encode_haplotypes};
 use gf_haplotypes::LocusHaplotypes;
 
-/// What is switched together in a haplotype: edits of the locus, one or two.
+/// Edits of a locus that are switched together in a haplotype, one or two.
 pub type Switch<const N: usize> = [u32; N];
 
 /// One haplotype with every combination of REF and ALT at the edits of a switch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Versions {
-    /// Rows of [`Pass::tokens`]; bit `i` of the index says whether edit `i` is there. One of them
-    /// is the haplotype as it is.
+    /// Rows of [`Pass::tokens`] by version. Bit `i` of the index is set if edit `i` is present. One
+    /// version is the unchanged haplotype.
     pub rows: Vec<u32>,
-    /// The model does not read every version as it is, but as the nearest segment of its training.
+    /// Whether the model reads some version as the nearest segment of its training.
     pub approximated: bool,
 }
 
@@ -29,13 +29,12 @@ pub struct Versions {
 pub struct Pass {
     /// Each distinct row of tokens once.
     pub tokens: LocusTokens,
-    /// Of each haplotype, of each switch; `None` where an allele overlaps another one of the
-    /// haplotype.
+    /// Haplotypes x switches; `None` where an allele overlaps another one of the haplotype.
     pub versions: Vec<Vec<Option<Versions>>>,
 }
 
 impl Pass {
-    /// Makes every version, and tokenizes those that differ.
+    /// Makes all versions, and tokenizes each distinct one.
     pub fn new<const N: usize>(
         locus: &LocusHaplotypes,
         locus_number: usize,
@@ -44,32 +43,20 @@ impl Pass {
         tokenizer: &Tokenizer,
         grid: &Grid,
     ) -> Result<Self, tokens::Error> {
-        let mut number_of: HashMap<Vec<u32>, u32> = HashMap::new();
-        let mut numbers = Vec::with_capacity(haplotypes.len());
+        let mut distinct = DistinctHaplotypes::default();
+        // Haplotypes x switches x versions, as numbers of distinct haplotypes.
+        let mut numbers: Vec<Vec<Option<Vec<u32>>>> = Vec::with_capacity(haplotypes.len());
         for &haplotype in haplotypes {
             let edits = &locus.haplotypes[haplotype as usize];
-            let of_switch = |switch: &Switch<N>| -> Option<Vec<u32>> {
-                let versions: Option<Vec<_>> = (0..1 << N)
-                    .map(|version| version_of(locus, edits, *switch, version))
-                    .collect();
-                let number = |edits: Vec<u32>| {
-                    let next = number_of.len() as u32;
-                    *number_of.entry(edits).or_insert(next)
-                };
-                Some(versions?.into_iter().map(number).collect())
-            };
-            numbers.push(switches.iter().map(of_switch).collect::<Vec<_>>());
+            let haplotype_numbers = switches
+                .iter()
+                .map(|switch| Some(distinct.numbers(all_versions(locus, edits, *switch)?)))
+                .collect();
+            numbers.push(haplotype_numbers);
         }
-        let mut distinct = vec![Vec::new(); number_of.len()];
-        for (edits, number) in number_of {
-            distinct[number as usize] = edits;
-        }
-        let EncodedHaplotypes {
-            mut tokens,
-            approximated,
-        } = encode_haplotypes(
+        let mut encoded = encode_haplotypes(
             &LocusHaplotypes {
-                haplotypes: distinct,
+                haplotypes: distinct.into_haplotypes(),
                 pairs: Vec::new(),
                 ..locus.clone()
             },
@@ -77,66 +64,112 @@ impl Pass {
             tokenizer,
             grid,
         )?;
-        let row_of = distinct_rows(&mut tokens);
-        let versions_of = |numbers: Vec<u32>| Versions {
-            approximated: numbers
-                .iter()
-                .any(|&number| approximated[number as usize] != approximated[numbers[0] as usize]),
-            rows: numbers
-                .iter()
-                .map(|&number| row_of[number as usize])
-                .collect(),
-        };
-        let versions = numbers.into_iter().map(|of_haplotype| {
-            of_haplotype
-                .into_iter()
-                .map(|numbers| numbers.map(versions_of))
-                .collect()
-        });
+        let row_of = distinct_rows(&mut encoded.tokens);
+        let versions = numbers
+            .into_iter()
+            .map(|haplotype_numbers| {
+                haplotype_numbers
+                    .into_iter()
+                    .map(|numbers| Some(Versions::new(&numbers?, &row_of, &encoded)))
+                    .collect()
+            })
+            .collect();
         Ok(Self {
-            versions: versions.collect(),
-            tokens,
+            versions,
+            tokens: encoded.tokens,
         })
     }
 }
 
-/// The haplotype with edit `i` of the switch present where bit `i` of `version` is set, and absent
-/// where it is not.
+impl Versions {
+    /// Versions from the numbers of their haplotypes in `encoded`; `row_of` has their token rows.
+    fn new(numbers: &[u32], row_of: &[u32], encoded: &EncodedHaplotypes) -> Self {
+        let first_approximated = &encoded.approximated[numbers[0] as usize];
+        Self {
+            // A segment that is approximated in all versions cancels out of every contrast.
+            approximated: numbers
+                .iter()
+                .any(|&number| encoded.approximated[number as usize] != *first_approximated),
+            rows: numbers
+                .iter()
+                .map(|&number| row_of[number as usize])
+                .collect(),
+        }
+    }
+}
+
+/// Numbers for distinct haplotypes (sets of edits), from 0 in the order of their first occurrence.
+#[derive(Default)]
+struct DistinctHaplotypes(HashMap<Vec<u32>, u32>);
+
+impl DistinctHaplotypes {
+    fn numbers(&mut self, haplotypes: Vec<Vec<u32>>) -> Vec<u32> {
+        haplotypes
+            .into_iter()
+            .map(|edits| {
+                let next = self.0.len() as u32;
+                *self.0.entry(edits).or_insert(next)
+            })
+            .collect()
+    }
+
+    fn into_haplotypes(self) -> Vec<Vec<u32>> {
+        let mut haplotypes = vec![Vec::new(); self.0.len()];
+        for (edits, number) in self.0 {
+            haplotypes[number as usize] = edits;
+        }
+        haplotypes
+    }
+}
+
+/// All versions of a haplotype; `None` when one of them cannot be made.
+fn all_versions<const N: usize>(
+    locus: &LocusHaplotypes,
+    haplotype: &[u32],
+    switch: Switch<N>,
+) -> Option<Vec<Vec<u32>>> {
+    (0..1 << N)
+        .map(|version| version_of(locus, haplotype, switch, version))
+        .collect()
+}
+
+/// A version of a haplotype: edit `i` of the switch is present if bit `i` of `version` is set.
+///
+/// `None` when an edit overlaps another one of the haplotype.
 fn version_of<const N: usize>(
     locus: &LocusHaplotypes,
     haplotype: &[u32],
     switch: Switch<N>,
     version: usize,
 ) -> Option<Vec<u32>> {
-    // What goes makes room for what comes.
-    let (come, go): (Vec<_>, Vec<_>) = switch
-        .into_iter()
-        .enumerate()
-        .partition(|(bit, _)| version >> bit & 1 == 1);
-    let without = go
-        .into_iter()
-        .try_fold(haplotype.to_vec(), |edits, (_, edit)| {
-            locus.switched(&edits, edit, false)
-        })?;
-    come.into_iter().try_fold(without, |edits, (_, edit)| {
-        locus.switched(&edits, edit, true)
-    })
+    let mut edits = haplotype.to_vec();
+    // Edits are removed first, so that they cannot overlap the added ones.
+    for is_added in [false, true] {
+        for (bit, &edit) in switch.iter().enumerate() {
+            if (version >> bit & 1 == 1) == is_added {
+                edits = locus.switched(&edits, edit, is_added)?;
+            }
+        }
+    }
+    Some(edits)
 }
 
-/// Keeps each distinct row once, in the order of their first; the new number of every row.
+/// Removes repeated rows and returns the new number of every old row.
+///
+/// The remaining rows are in the order of their first occurrence.
 fn distinct_rows(tokens: &mut LocusTokens) -> Vec<u32> {
-    let mut kept = Vec::new();
+    let mut distinct = Vec::new();
     let mut number_of: HashMap<&[u32], u32> = HashMap::new();
     let mut numbers = Vec::with_capacity(tokens.n_haplotypes());
     for row in tokens.tokens.chunks_exact(tokens.n_slots) {
         let next = number_of.len() as u32;
         let number = *number_of.entry(row).or_insert(next);
         if number == next {
-            kept.extend_from_slice(row);
+            distinct.extend_from_slice(row);
         }
         numbers.push(number);
     }
-    tokens.tokens = kept;
+    tokens.tokens = distinct;
     numbers
 }
 
@@ -147,13 +180,16 @@ mod tests {
     use gf_genotypes::{Locus, Strand};
     use gf_haplotypes::{Dictionary, Edit, Encoding, Masks};
 
-    /// A SNP, a deletion that spans it, and a SNP further on, on three haplotypes.
-    fn tokenized() -> (Dictionary, Tokenized) {
-        let edit = |start0, end0, alt: &str| Edit {
+    fn edit(start0: usize, end0: usize, alt: &str) -> Edit {
+        Edit {
             start0,
             end0,
             alt: alt.into(),
-        };
+        }
+    }
+
+    /// Three haplotypes with a SNP, a deletion that spans it, and a SNP further downstream.
+    fn tokenized() -> (Dictionary, Tokenized) {
         let locus = LocusHaplotypes {
             locus: Locus {
                 name: "L".into(),
@@ -203,24 +239,25 @@ mod tests {
         (pass, tokenized)
     }
 
+    fn row(pass: &Pass, haplotype: usize, switch: usize, version: usize) -> Option<&[u32]> {
+        let versions = pass.versions[haplotype][switch].as_ref()?;
+        Some(pass.tokens.row(versions.rows[version]))
+    }
+
     #[test]
     fn one_version_is_the_haplotype_as_it_is_and_the_others_are_shared() {
         let (pass, tokenized) = pass(&[[0], [1], [2]]);
-        let row = |haplotype: usize, switch: usize, version: usize| {
-            pass.versions[haplotype][switch]
-                .as_ref()
-                .map(|versions| pass.tokens.row(versions.rows[version]))
-        };
-        let own = |haplotype: u32| Some(tokenized.tokens.loci[0].row(haplotype));
-        assert_eq!((row(0, 1, 0), row(0, 1, 1)), (own(0), own(1)));
+        let locus = &tokenized.tokens.loci[0];
+        assert_eq!(row(&pass, 0, 1, 0), Some(locus.row(0)));
+        assert_eq!(row(&pass, 0, 1, 1), Some(locus.row(1)));
         assert_eq!(
-            (row(1, 1, 0), row(1, 1, 1)),
-            (own(0), own(1)),
+            (row(&pass, 1, 1, 0), row(&pass, 1, 1, 1)),
+            (Some(locus.row(0)), Some(locus.row(1))),
             "switched and switched back"
         );
-        assert_eq!(row(2, 0, 1), own(2));
+        assert_eq!(row(&pass, 2, 0, 1), Some(locus.row(2)));
         assert_eq!(
-            (row(1, 0, 1), row(2, 1, 1)),
+            (row(&pass, 1, 0, 1), row(&pass, 2, 1, 1)),
             (None, None),
             "the deletion spans the SNP"
         );
@@ -234,11 +271,11 @@ mod tests {
 
     #[test]
     fn a_version_that_needs_another_segment_is_counted_as_approximated() {
-        let (pass, _) = pass(&[[1, 2]]);
-        let versions = pass.versions[0][0].as_ref().unwrap();
-        // Every segment of the four is one of training: the SNPs are in different ones.
+        let known = pass(&[[1, 2]]).0;
+        let versions = known.versions[0][0].as_ref().unwrap();
+        // All segments of the four versions occur in training, for the SNPs are in different ones.
         assert!(!versions.approximated && versions.rows.len() == 4);
-        assert!(pass.versions[2][0].is_none());
+        assert!(known.versions[2][0].is_none());
         let (dictionary, tokenized) = tokenized();
         let mut locus = dictionary.loci[0].clone();
         locus.edits[2].start0 = 122;

@@ -1,12 +1,13 @@
-//! The variants of a locus as its haplotypes have them, and who has which haplotype.
+//! The variants of a locus in the VCF notation, and the carriers of its haplotypes.
 //!
-//! Input -> output: [`LocusHaplotypes`] -> [`Variant`]s (an edit of the locus, written as VCF
-//! writes it) and [`Carriers`]. Coordinates: edits are 0-based, half-open; `position` is 1-based.
+//! Input: [`LocusHaplotypes`]. Output: [`Variant`]s, one per edit of the locus, and [`Carriers`].
+//! Edits are 0-based and half-open; `position` is 1-based.
 
 use gf_haplotypes::{ABSENT_HAPLOTYPE, Edit, LocusHaplotypes};
 
-/// An allele that some people carry: what it changes, without what REF and ALT share but for the
-/// base before an indel.
+/// An allele that some samples carry, trimmed to the bases that differ.
+///
+/// An insertion or a deletion has one anchor base, like in VCF.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Variant {
     /// Number of the edit in the locus.
@@ -17,120 +18,137 @@ pub struct Variant {
     pub ref_allele: String,
     /// ALT.
     pub alt_allele: String,
-    /// Of ALT among the copies of the locus.
+    /// Frequency of ALT among the copies of the locus.
     pub frequency: f64,
 }
 
-/// The variants of a locus and how many of its edits are none: N and IUPAC codes, by which policies
-/// read genotypes that say too little.
-pub fn variants(locus: &LocusHaplotypes, carriers: &Carriers) -> (Vec<Variant>, usize) {
-    let mut n_copies = vec![0; locus.edits.len()];
-    for (edits, copies) in locus.haplotypes.iter().zip(&carriers.of_haplotype) {
-        for &edit in edits {
-            n_copies[edit as usize] += copies.len();
-        }
-    }
-    let carried = || (0..locus.edits.len()).filter(|&number| n_copies[number] > 0);
-    let is_allele = |number: usize| {
-        locus.edits[number]
-            .alt
-            .iter()
-            .all(|base| b"ACGT".contains(base))
-    };
-    let variant = |number: usize| {
-        let (position, ref_allele, alt_allele) =
-            as_in_vcf(&locus.edits[number], &locus.reference, locus.locus.start0);
-        Variant {
-            edit: number as u32,
-            position,
-            ref_allele,
-            alt_allele,
-            frequency: n_copies[number] as f64 / carriers.n_copies as f64,
-        }
-    };
-    let n_no_alleles = carried().filter(|&number| !is_allele(number)).count();
-    (
-        carried()
-            .filter(|&number| is_allele(number))
-            .map(variant)
-            .collect(),
-        n_no_alleles,
-    )
+/// The carried variants of a locus.
+#[derive(Debug)]
+pub struct LocusVariants {
+    /// The variants, in the order of their edits.
+    pub variants: Vec<Variant>,
+    /// Carried edits that are no alleles but N or an IUPAC code, which policies insert.
+    pub n_no_alleles: usize,
 }
 
-/// POS, REF and ALT; an insertion or deletion has the base before it, or behind it at the start of
-/// the locus.
-fn as_in_vcf(edit: &Edit, reference: &[u8], locus_start0: usize) -> (usize, String, String) {
-    let mut start = edit.start0 - locus_start0;
-    let mut end = edit.end0 - locus_start0;
-    let mut alt = edit.alt.clone();
-    if edit.is_insertion() || edit.is_deletion() {
-        if start > 0 {
-            start -= 1;
-            alt.insert(0, reference[start]);
-        } else if end < reference.len() {
-            alt.push(reference[end]);
-            end += 1;
+impl LocusVariants {
+    /// Lists the variants with at least one copy.
+    pub fn new(locus: &LocusHaplotypes, carriers: &Carriers) -> Self {
+        let mut n_copies = vec![0; locus.edits.len()];
+        for (edits, copies) in locus.haplotypes.iter().zip(&carriers.copies) {
+            for &edit in edits {
+                n_copies[edit as usize] += copies.len();
+            }
+        }
+        let mut variants = Vec::new();
+        let mut n_no_alleles = 0;
+        for (number, edit) in locus.edits.iter().enumerate() {
+            if n_copies[number] == 0 {
+                continue;
+            }
+            if !edit.alt.iter().all(|base| b"ACGT".contains(base)) {
+                n_no_alleles += 1;
+                continue;
+            }
+            let record = VcfAlleles::new(edit, &locus.reference, locus.locus.start0);
+            variants.push(Variant {
+                edit: number as u32,
+                position: record.position,
+                ref_allele: record.ref_allele,
+                alt_allele: record.alt_allele,
+                frequency: n_copies[number] as f64 / carriers.n_copies as f64,
+            });
+        }
+        Self {
+            variants,
+            n_no_alleles,
         }
     }
-    let text = |bases: &[u8]| String::from_utf8_lossy(bases).into_owned();
-    (
-        locus_start0 + start + 1,
-        text(&reference[start..end]),
-        text(&alt),
-    )
 }
 
-/// One copy of a locus: a person's haplotype, beside the other one.
+/// POS (1-based), REF and ALT of an edit.
+#[derive(Debug, PartialEq)]
+struct VcfAlleles {
+    position: usize,
+    ref_allele: String,
+    alt_allele: String,
+}
+
+impl VcfAlleles {
+    /// An insertion or a deletion gets the base before it, or the base after it at the start of the
+    /// locus.
+    fn new(edit: &Edit, reference: &[u8], locus_start0: usize) -> Self {
+        let mut start = edit.start0 - locus_start0;
+        let mut end = edit.end0 - locus_start0;
+        let mut alt = edit.alt.clone();
+        if edit.is_insertion() || edit.is_deletion() {
+            if start > 0 {
+                start -= 1;
+                alt.insert(0, reference[start]);
+            } else if end < reference.len() {
+                alt.push(reference[end]);
+                end += 1;
+            }
+        }
+        Self {
+            position: locus_start0 + start + 1,
+            ref_allele: String::from_utf8_lossy(&reference[start..end]).into_owned(),
+            alt_allele: String::from_utf8_lossy(&alt).into_owned(),
+        }
+    }
+}
+
+/// One copy of a haplotype in a sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Copy {
-    /// Number into the people.
+    /// Number of the sample in the cohort.
     pub person: usize,
-    /// The person's other haplotype, or [`ABSENT_HAPLOTYPE`].
+    /// The sample's other haplotype, or [`ABSENT_HAPLOTYPE`].
     pub partner: u32,
 }
 
-/// Who has which haplotype of a locus.
+/// The carriers of each haplotype of a locus.
 #[derive(Clone, Debug)]
 pub struct Carriers {
-    /// Of each distinct haplotype; a person who has it twice is there twice.
-    pub of_haplotype: Vec<Vec<Copy>>,
-    /// Of all.
+    /// Copies of each distinct haplotype; a homozygous sample has two.
+    pub copies: Vec<Vec<Copy>>,
+    /// Copies of all haplotypes.
     pub n_copies: usize,
 }
 
 impl Carriers {
-    /// Of all people of the locus.
+    /// Lists the copies of each haplotype over all samples.
     pub fn new(locus: &LocusHaplotypes) -> Self {
-        let mut of_haplotype = vec![Vec::new(); locus.haplotypes.len()];
+        let mut copies = vec![Vec::new(); locus.haplotypes.len()];
         for (person, &[a, b]) in locus.pairs.iter().enumerate() {
             for (haplotype, partner) in [(a, b), (b, a)] {
                 if haplotype != ABSENT_HAPLOTYPE {
-                    of_haplotype[haplotype as usize].push(Copy { person, partner });
+                    copies[haplotype as usize].push(Copy { person, partner });
                 }
             }
         }
-        let n_copies = of_haplotype.iter().map(Vec::len).sum();
         Self {
-            of_haplotype,
-            n_copies,
+            n_copies: copies.iter().map(Vec::len).sum(),
+            copies,
         }
     }
 
     /// Haplotypes from the commonest to the rarest.
     pub fn commonest(&self) -> Vec<u32> {
-        let mut haplotypes: Vec<u32> = (0..self.of_haplotype.len() as u32).collect();
-        haplotypes.retain(|&haplotype| !self.of_haplotype[haplotype as usize].is_empty());
-        haplotypes.sort_by_key(|&haplotype| {
-            std::cmp::Reverse(self.of_haplotype[haplotype as usize].len())
-        });
+        let mut haplotypes: Vec<u32> = (0..self.copies.len() as u32).collect();
+        haplotypes.retain(|&haplotype| !self.copies[haplotype as usize].is_empty());
+        haplotypes
+            .sort_by_key(|&haplotype| std::cmp::Reverse(self.copies[haplotype as usize].len()));
         haplotypes
     }
 
     /// Squared correlation of two edits over all copies; `None` when one does not vary.
+    ///
+    /// `r2 = (p_both - p q)^2 / (p (1 - p) q (1 - q))`.
     pub fn r2(&self, locus: &LocusHaplotypes, edits: [u32; 2]) -> Option<f64> {
+        // Index: 1 for the first edit plus 2 for the second.
         let mut counts = [0; 4];
-        for (haplotype, copies) in locus.haplotypes.iter().zip(&self.of_haplotype) {
+        for (haplotype, copies) in locus.haplotypes.iter().zip(&self.copies) {
             let [first, second] =
                 edits.map(|edit| usize::from(haplotype.binary_search(&edit).is_ok()));
             counts[first + 2 * second] += copies.len();
@@ -182,23 +200,26 @@ mod tests {
 
     #[test]
     fn an_edit_is_written_as_vcf_writes_it() {
-        let written = |start0, end0, alt: &str| {
-            as_in_vcf(
-                &Edit {
-                    start0,
-                    end0,
-                    alt: alt.into(),
-                },
-                b"ACGTACGTAC",
-                100,
-            )
-        };
-        assert_eq!(written(104, 105, "G"), (105, "A".into(), "G".into()));
-        assert_eq!(written(105, 107, ""), (105, "ACG".into(), "A".into()));
-        assert_eq!(written(105, 105, "TT"), (105, "A".into(), "ATT".into()));
-        assert_eq!(written(100, 101, ""), (101, "AC".into(), "C".into()));
-        assert_eq!(written(100, 100, "TT"), (101, "A".into(), "TTA".into()));
-        assert_eq!(written(104, 107, "TT"), (105, "ACG".into(), "TT".into()));
+        for (start0, end0, alt, position, vcf_ref, vcf_alt) in [
+            (104, 105, "G", 105, "A", "G"),
+            (105, 107, "", 105, "ACG", "A"),
+            (105, 105, "TT", 105, "A", "ATT"),
+            (100, 101, "", 101, "AC", "C"),
+            (100, 100, "TT", 101, "A", "TTA"),
+            (104, 107, "TT", 105, "ACG", "TT"),
+        ] {
+            let edit = Edit {
+                start0,
+                end0,
+                alt: alt.into(),
+            };
+            let expected = VcfAlleles {
+                position,
+                ref_allele: vcf_ref.into(),
+                alt_allele: vcf_alt.into(),
+            };
+            assert_eq!(VcfAlleles::new(&edit, b"ACGTACGTAC", 100), expected);
+        }
     }
 
     #[test]
@@ -220,13 +241,14 @@ mod tests {
             (5, vec![1, 0, 2])
         );
         assert_eq!(
-            carriers.of_haplotype[1],
+            carriers.copies[1],
             [(0, 0), (1, 1), (1, 1)].map(|(person, partner)| Copy { person, partner })
         );
-        let (variants, n_no_alleles) = variants(&locus, &carriers);
-        assert_eq!(n_no_alleles, 2);
+        let found = LocusVariants::new(&locus, &carriers);
+        assert_eq!(found.n_no_alleles, 2);
         assert_eq!(
-            variants
+            found
+                .variants
                 .iter()
                 .map(|variant| (variant.position, variant.frequency))
                 .collect::<Vec<_>>(),
@@ -245,6 +267,10 @@ mod tests {
                 < 1e-12
         );
         assert_eq!(carriers.r2(&locus, [0, 0]), Some(1.0));
-        assert_eq!(carriers.r2(&locus, [0, 2]), None, "everybody has the third");
+        assert_eq!(
+            carriers.r2(&locus, [0, 2]),
+            None,
+            "all copies have the third"
+        );
     }
 }

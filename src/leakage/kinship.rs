@@ -178,8 +178,8 @@ pub fn guard(
 fn kinship_of_genotypes(cohort: &Cohort, variants: &[Calls]) -> GuardResult {
     if variants.len() < MIN_VARIANTS {
         let finding = format!(
-            "{} here, {MIN_VARIANTS} are needed: give the kinships that plink2 \
-             --make-king-table or KING found on more of the genome (--kinship FILE)",
+            "{} here, but {MIN_VARIANTS} are needed. Compute kinships on more of the genome with \
+             plink2 --make-king-table or KING, and give them with --kinship FILE",
             counted(
                 variants.len(),
                 "roughly independent variant is",
@@ -194,7 +194,7 @@ fn kinship_of_genotypes(cohort: &Cohort, variants: &[Calls]) -> GuardResult {
         String::new()
     } else {
         let relations = related.noisy_relations.join(" and ");
-        format!(", too few to tell {relations} from strangers")
+        format!(", too few to distinguish {relations} from unrelated samples")
     };
     let n_variants = counted(variants.len(), "variant", "variants");
     let row = kinship_row(&related.pairs, &format!("KING-robust, {n_variants}{noise}"));
@@ -253,9 +253,9 @@ fn kinship_row(pairs: &[Pair], source: &str) -> GuardRow {
         format!("no relatives up to the second degree in different splits ({source})")
     } else {
         format!(
-            "pairs of people in different splits, by relation: duplicates or twins {same}, first \
-             degree {first}, second degree {second} ({source}); who they are is in \
-             related_pairs.csv (keep it private): give each family one family_id and one split"
+            "pairs of samples in different splits, by relation: duplicates or twins {same}, first \
+             degree {first}, second degree {second} ({source}). related_pairs.csv names them (keep \
+             it private). Give each family one family_id and one split"
         )
     };
     GuardRow::new("kinship", verdict, "cohort", finding)
@@ -579,7 +579,7 @@ impl<'p> KinshipTable<'p> {
     fn cell<'l>(&self, cells: &[&'l str], column: usize, line: usize) -> Result<&'l str, Error> {
         cells.get(column).copied().ok_or_else(|| {
             let reason = format!(
-                "line {line}: {} cells where the first line has {}",
+                "line {line}: {} cells, but the first line has {}",
                 cells.len(),
                 self.names.len()
             );
@@ -595,7 +595,7 @@ fn column(path: &Path, names: &[String], accepted: &[&str]) -> Result<usize, Err
         .position(|name| accepted.contains(&name.as_str()));
     index.ok_or_else(|| {
         let reason = format!(
-            "no column {}: the first line has {}",
+            "no column {}; the first line has {}",
             accepted.join(" or "),
             names.join(", ")
         );
@@ -623,7 +623,7 @@ pub fn read_pairs(path: &Path, cohort: &Cohort) -> Result<Vec<Pair>, Error> {
         .filter(|(_, line)| !line.trim().is_empty());
     let (_, header) = lines
         .next()
-        .ok_or_else(|| Error::kinship(path, "is empty"))?;
+        .ok_or_else(|| Error::kinship(path, "the table is empty"))?;
     let table = KinshipTable::new(path, header)?;
     let index_of = cohort.indices();
     let mut pairs = Vec::new();
@@ -654,7 +654,8 @@ pub fn read_pairs(path: &Path, cohort: &Cohort) -> Result<Vec<Pair>, Error> {
     if n_known == 0 {
         return Err(Error::kinship(
             path,
-            "names no pair of people of the cohort; are its ids the sample_id of cohort.csv?",
+            "the table has no pair of samples of the cohort; check that its IDs are the sample_id \
+             of cohort.csv",
         ));
     }
     Ok(pairs)
@@ -681,8 +682,9 @@ fn identical_genotypes(
             "roughly independent variant",
             "roughly independent variants",
         );
-        let finding =
-            format!("{n_variants}: {by_chance:.2} pairs of strangers may be alike by chance");
+        let finding = format!(
+            "{n_variants}, so {by_chance:.2} unrelated pairs are expected to be identical by chance"
+        );
         return GuardResult::of_row(identity_row(GuardVerdict::NotRun, finding), Vec::new());
     }
     let pairs = pairs_with_equal_genotypes(cohort, sites);
@@ -690,16 +692,19 @@ fn identical_genotypes(
     let row = match pairs.len() {
         0 => identity_row(
             GuardVerdict::Pass,
-            format!("no two people of different splits have the same genotypes at {n_sites}"),
+            format!("no two samples of different splits have the same genotypes at {n_sites}"),
         ),
         count => identity_row(
             GuardVerdict::Warn,
             format!(
-                "{} in different splits with the same genotypes at {n_sites}, where \
-                 {by_chance:.4} are expected of strangers: the same person twice, or relatives \
-                 who share this part of the genome; who they are is in related_pairs.csv (keep it \
-                 private)",
-                counted(count, "pair of people", "pairs of people")
+                "{} the same genotypes at {n_sites}; {by_chance:.4} unrelated pairs are expected. \
+                 They are duplicates, or relatives who share this part of the genome. \
+                 related_pairs.csv names them (keep it private)",
+                counted(
+                    count,
+                    "pair of samples in different splits has",
+                    "pairs of samples in different splits have"
+                )
             ),
         ),
     };
@@ -898,7 +903,7 @@ mod tests {
         assert_eq!(rows[1].verdict, GuardVerdict::Warn, "{rows:?}");
         assert!(
             rows.iter().all(|row| !row.finding.contains("P60")),
-            "nobody is named"
+            "no sample is named"
         );
 
         let in_one_split = cohort(&[Split::Train; 63]);
@@ -966,7 +971,7 @@ mod tests {
         for (text, expected) in [
             (
                 "IID1 IID2 PI_HAT\n",
-                "no column KINSHIP: the first line has IID1, IID2, PI_HAT",
+                "no column KINSHIP; the first line has IID1, IID2, PI_HAT",
             ),
             (
                 "IID1 IID2 KINSHIP\nP0 P2 x\n",
@@ -975,7 +980,7 @@ mod tests {
             ("IID1 IID2 KINSHIP\nP0 P2\n", "line 2: 2 cells"),
             (
                 "IID1 IID2 KINSHIP\nA B 0.5\n",
-                "names no pair of people of the cohort",
+                "the table has no pair of samples of the cohort",
             ),
         ] {
             let message = guard_by_table(text).err().unwrap().to_string();

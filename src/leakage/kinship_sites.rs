@@ -5,7 +5,8 @@
 //! Input: the VCF files of a cohort. Output: common autosomal variants, evenly thinned. From a
 //! whole genome only evenly spaced windows are read. Positions of sites are 1-based.
 
-use std::path::PathBuf;
+use gf_genotypes::FormatOptions;
+use std::path::{Path, PathBuf};
 
 use gf_cohort_schema::Cohort;
 use serde::{Deserialize, Serialize};
@@ -46,6 +47,10 @@ pub enum KinshipVariants {
 pub struct Source<'s> {
     /// VCF or BCF files.
     pub vcf: &'s [PathBuf],
+    /// What the files do not state about themselves.
+    pub format: &'s FormatOptions,
+    /// FASTA, which decides REF in formats that do not state it.
+    pub reference: Option<&'s Path>,
     /// Accepted values of FILTER.
     pub filters: Option<&'s [String]>,
     /// How genotypes are read.
@@ -124,6 +129,8 @@ fn thinned(
         .collect();
     let request = Request {
         paths: source.vcf,
+        format: Some(source.format),
+        reference: source.reference,
         regions,
         people: Some(&samples),
         wanted: Some(&is_biallelic_autosomal),

@@ -61,26 +61,26 @@ pub fn offset_study(study: Option<&str>, offset: &ScoreColumn) -> Result<GuardRo
     let Finding { verdict, text } = match (offset.study()?, study) {
         (None, _) => Finding::new(
             GuardVerdict::NotRun,
-            "the study that made it is not known: there is no scores.csv of `prs` next to its \
-             table, or its scoring file cites none",
+            "the study that developed the score is unknown. There is no scores.csv of `prs` next \
+             to its table, or its scoring file cites no study",
         ),
         (Some(made_by), None) => Finding::new(
             GuardVerdict::NotRun,
             format!(
-                "it was made by `{made_by}`; give the name of the cohort (--study NAME) to have \
-                 it looked for there"
+                "the score was developed by `{made_by}`; give the name of the cohort (--study \
+                 NAME) to search for it there"
             ),
         ),
         (Some(made_by), Some(study)) if has_words(&made_by, study) => Finding::new(
             GuardVerdict::Warn,
             format!(
-                "it was made by `{made_by}`, which names {study}: make sure that it was not made \
-                 from these people"
+                "the score was developed by `{made_by}`, which names {study}; make sure that these \
+                 samples were not used to develop it"
             ),
         ),
         (Some(made_by), Some(study)) => Finding::new(
             GuardVerdict::Pass,
-            format!("it was made by `{made_by}`, which does not name {study}"),
+            format!("the score was developed by `{made_by}`, which does not name {study}"),
         ),
     };
     let subject = format!("offset {}", offset.column);
@@ -113,28 +113,27 @@ fn finding(cohort: &Cohort, study: Option<&str>, header: &str) -> Finding {
     let Some(study) = study else {
         return Finding::new(
             GuardVerdict::NotRun,
-            "the name of the cohort is not known: give it (--study NAME), and the header is \
-             searched for it",
+            "the name of the cohort is unknown; give --study NAME to search for it in the header",
         );
     };
     if header_value(header, COHORT_KEY).is_some_and(|cohort| cohort.eq_ignore_ascii_case(study)) {
         let text = format!(
-            "its weights were learned in {study}, from other splits of it than here: test people \
-             may be among them"
+            "its weights were trained in {study} with different splits, so test samples may be \
+             among its training samples"
         );
         return Finding::new(GuardVerdict::Fail, text);
     }
     if let Some(line) = header.lines().find(|line| has_words(line, study)) {
         let text = format!(
-            "its header names {study} (`{}`): make sure that the score was not made from these \
-             people",
+            "its header names {study} (`{}`); make sure that these samples were not used to \
+             develop the score",
             line.trim()
         );
         return Finding::new(GuardVerdict::Warn, text);
     }
     let text = format!(
-        "its header does not name {study}; the studies it was made from are on the score's page \
-         at the PGS Catalog"
+        "its header does not name {study}; the score's page in the PGS Catalog lists the studies \
+         from which it was developed"
     );
     Finding::new(GuardVerdict::Pass, text)
 }
@@ -153,14 +152,14 @@ fn finding_of_split(split: Split) -> Finding {
         Split::Test | Split::Validation => Finding::new(
             GuardVerdict::Fail,
             format!(
-                "its weights were learned from the people of the {split} split: its AUC there is \
-                 not that of new people"
+                "its weights were trained on the {split} split, so its AUC in this split does not \
+                 hold for new samples"
             ),
         ),
         Split::Train => Finding::new(
             GuardVerdict::Warn,
-            "its weights were learned from the training people, on whom its coefficient is fitted \
-             again and comes out too large",
+            "its weights were trained on the training split. Its coefficient is fitted on the same \
+             samples and is too large",
         ),
     }
 }

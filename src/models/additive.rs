@@ -2,21 +2,24 @@
 //! slot.
 //!
 //! Input -> output: token rows of haplotypes -> one score per haplotype, the sum of the weights of
-//! its versions. A sample's additive logit is `intercept + covariates . coefficients + the scores
-//! of both haplotypes at every locus`. An absent haplotype has score 0.
+//! its versions. An absent haplotype has score 0. The additive logit of a sample is
+//!
+//! ```text
+//! intercept + covariates . coefficients + sum over loci of the scores of both haplotypes
+//! ```
 
 use std::collections::{BTreeMap, HashMap};
 
 use candle_core::{Device, Result, Tensor, bail};
 
-/// One weight: which version of which slot.
+/// The weight of one version of one slot.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct VersionWeight {
     /// Number of the locus.
     pub locus: usize,
     /// Slot of its rows of tokens.
     pub slot: usize,
-    /// Token that is the version.
+    /// Token of the version.
     pub token: u32,
     /// Log-odds per copy.
     pub weight: f32,
@@ -35,18 +38,20 @@ pub struct Additive {
 
 const INTERCEPT: &str = "additive.intercept";
 const COVARIATES: &str = "additive.covariates";
-/// What the names of the tensors of the term that was fitted without any deep term begin with.
+/// Prefix of the tensor names of the term that was fitted without any deep term.
 pub const ALONE: &str = "alone.";
-/// End of the name of the tensor of locus, slot and token of each weight, the only one of whole
-/// numbers.
+/// Suffix of the tensor name of locus, slot and token of each weight, the only integer tensor.
 pub const VERSIONS: &str = "additive.versions";
-/// End of the name of the tensor of the weights.
+/// Suffix of the tensor name of the weights.
 pub const WEIGHTS: &str = "additive.weights";
 
 impl Additive {
-    /// As named tensors, after `prefix`: `additive.intercept` (1), `additive.covariates`
-    /// (covariates), `additive.versions` (n, 3; locus, slot and token, u32) and
-    /// `additive.weights` (n).
+    /// The term as tensors, whose names begin with `prefix`.
+    ///
+    /// - `additive.intercept`, (1)
+    /// - `additive.covariates`, (covariates)
+    /// - `additive.versions`, (n, 3) of u32: locus, slot and token
+    /// - `additive.weights`, (n)
     ///
     /// # Errors
     /// When a tensor cannot be made.
@@ -79,35 +84,32 @@ impl Additive {
         ]))
     }
 
-    /// Takes the tensors of [`Self::tensors`] out of those of a model; `None` when the model has no
-    /// additive term.
+    /// Takes the tensors of [`Self::tensors`] out of those of a model; `None` for a model without
+    /// an additive term.
     ///
     /// # Errors
-    /// Tensors of other shapes or types.
+    /// A missing tensor, or tensors with wrong shapes or types.
     pub fn take(tensors: &mut BTreeMap<String, Tensor>, prefix: &str) -> Result<Option<Self>> {
         let Some(intercept) = tensors.remove(&format!("{prefix}{INTERCEPT}")) else {
             return Ok(None);
         };
-        let mut part = |name: &str| {
-            let name = format!("{prefix}{name}");
-            tensors
-                .remove(&name)
-                .ok_or_else(|| candle_core::Error::Msg(format!("no tensor `{name}`")))
-        };
-        let covariates = part(COVARIATES)?.to_vec1::<f32>()?;
-        let versions = part(VERSIONS)?;
-        let weights = part(WEIGHTS)?.to_vec1::<f32>()?;
+        let covariates = take_tensor(tensors, prefix, COVARIATES)?.to_vec1::<f32>()?;
+        let versions = take_tensor(tensors, prefix, VERSIONS)?;
+        let weights = take_tensor(tensors, prefix, WEIGHTS)?.to_vec1::<f32>()?;
         if versions.dims() != [weights.len(), 3] || intercept.dims() != [1] {
-            bail!("`{VERSIONS}` and `{WEIGHTS}` do not belong together");
+            bail!("the shapes of `{VERSIONS}` and `{WEIGHTS}` do not fit each other");
         }
         let versions: Vec<u32> = versions.flatten_all()?.to_vec1()?;
-        let entry = |(version, weight): (&[u32], f32)| VersionWeight {
-            locus: version[0] as usize,
-            slot: version[1] as usize,
-            token: version[2],
-            weight,
-        };
-        let weights = versions.chunks_exact(3).zip(weights).map(entry).collect();
+        let weights = versions
+            .chunks_exact(3)
+            .zip(weights)
+            .map(|(version, weight)| VersionWeight {
+                locus: version[0] as usize,
+                slot: version[1] as usize,
+                token: version[2],
+                weight,
+            })
+            .collect();
         Ok(Some(Self {
             intercept: intercept.to_vec1::<f32>()?[0],
             covariates,
@@ -115,7 +117,7 @@ impl Additive {
         }))
     }
 
-    /// The weights of one locus, ready to be applied.
+    /// The weights of one locus, indexed by slot and token.
     #[must_use]
     pub fn of_locus(&self, locus: usize) -> LocusWeights {
         let mut slots: BTreeMap<usize, HashMap<u32, f32>> = BTreeMap::new();
@@ -131,9 +133,17 @@ impl Additive {
     }
 }
 
+fn take_tensor(tensors: &mut BTreeMap<String, Tensor>, prefix: &str, name: &str) -> Result<Tensor> {
+    let name = format!("{prefix}{name}");
+    tensors
+        .remove(&name)
+        .ok_or_else(|| candle_core::Error::Msg(format!("no tensor `{name}`")))
+}
+
 /// The weights of one locus by slot and token.
 #[derive(Clone, Debug, Default)]
 pub struct LocusWeights {
+    /// Slots with weights, ascending, each with the weight of each token.
     slots: Vec<(usize, HashMap<u32, f32>)>,
 }
 
@@ -141,11 +151,11 @@ impl LocusWeights {
     /// The score of a haplotype, given its row of tokens.
     #[must_use]
     pub fn score(&self, row: &[u32]) -> f32 {
-        let weight = |(slot, tokens): &(usize, HashMap<u32, f32>)| {
+        let weights = self.slots.iter().filter_map(|(slot, weights)| {
             let token = row.get(*slot)?;
-            tokens.get(token).copied().map(f64::from)
-        };
-        self.slots.iter().filter_map(weight).sum::<f64>() as f32
+            weights.get(token).copied().map(f64::from)
+        });
+        weights.sum::<f64>() as f32
     }
 }
 
@@ -154,20 +164,18 @@ mod tests {
     use super::*;
 
     fn example() -> Additive {
-        let entry = |locus, slot, token, weight| VersionWeight {
-            locus,
-            slot,
-            token,
-            weight,
-        };
+        let weights = [(0, 1, 7, 0.5), (0, 1, 9, -1.0), (1, 3, 7, 2.0)];
         Additive {
             intercept: -0.5,
             covariates: vec![0.25],
-            weights: vec![
-                entry(0, 1, 7, 0.5),
-                entry(0, 1, 9, -1.0),
-                entry(1, 3, 7, 2.0),
-            ],
+            weights: weights
+                .map(|(locus, slot, token, weight)| VersionWeight {
+                    locus,
+                    slot,
+                    token,
+                    weight,
+                })
+                .to_vec(),
         }
     }
 

@@ -1,7 +1,7 @@
-//! How the tokens of a layer see each other: one file of this folder for each kind of attention,
-//! and what all of them have in common.
+//! The attention of a layer: the parts that all variants share. Each variant is a file of this
+//! folder.
 //!
-//! A new kind is a file with a [`Mixing`] and a line in [`Attention::new`].
+//! A new variant needs a file with a [`Mixing`] and a line in [`Attention::new`].
 
 pub(super) mod ecoformer;
 mod linformer;
@@ -18,42 +18,41 @@ use gf_nn::{
     AttentionBlock, Init, Linear, Parameters, add_with_bias, attention_block, depthwise_convolution,
 };
 
-/// What an attention is given: the tokens of some haplotypes of one locus.
+/// The input of an attention: the tokens of some haplotypes of one locus.
 #[derive(Clone, Debug)]
 pub struct Sequence {
-    /// (haplotypes, slots, hidden); zero at padding once it is normalised, anything before.
+    /// Rows, (haplotypes, slots, hidden). Padding rows are zero after the norm and arbitrary
+    /// before.
     pub x: Tensor,
-    /// 1 where a slot holds a token, 0 where it is padding; haplotypes x slots, row-major.
+    /// 1 where a slot has a token, 0 where it is padding; haplotypes x slots, row-major.
     pub mask: Arc<Vec<u8>>,
     /// Range of the locus among the slots of all loci.
     pub slots: Range<usize>,
 }
 
-/// A kind of attention, without the linear layer after it.
+/// A variant of attention, without the linear layer after it.
 pub trait Mixing: std::fmt::Debug + Send + Sync {
-    /// All heads side by side, (haplotypes, slots, hidden). A haplotype's rows depend on its own
-    /// tokens only, never on padding.
+    /// The concatenated outputs of the heads, (haplotypes, slots, hidden).
+    ///
+    /// The rows of a haplotype depend only on its own tokens, never on padding.
     fn mix(&self, sequence: &Sequence) -> Result<Tensor>;
 
-    /// Of how many rows of values a row of a new model is about the mean, its weights being nearly
-    /// equal.
+    /// The number of value rows that an output row of a new model averages. The weights of a new
+    /// model are nearly equal.
     fn n_averaged(&self) -> f64;
 
-    /// The parameters of this kind for the operation that does the whole block at once, where it
-    /// can.
+    /// The parameters for the fused attention block; `None` where it does not support the variant.
     fn block(&self, _sequence: &Sequence) -> Result<Option<MixingParts<'_>>> {
         Ok(None)
     }
 
-    /// Fits what is not trained by gradient to the tokens of some haplotypes, for a kind that has
-    /// such.
+    /// Fits the buffers, which are not trained by gradient, to the tokens of some haplotypes.
     fn fit(&self, _sequences: &[Sequence], _rng: &mut ChaCha8Rng) -> Result<()> {
         Ok(())
     }
 }
 
-/// Dense query, key and value without convolution, and the projection of the locus where there is
-/// one.
+/// Dense query, key and value weights without convolution, and the projection of the locus, if any.
 #[derive(Debug)]
 pub struct MixingParts<'p> {
     query: &'p Tensor,
@@ -71,7 +70,7 @@ pub struct Attention {
 }
 
 impl Attention {
-    /// Makes or loads the parameters under `prefix`.
+    /// Creates or loads the parameters with this prefix.
     pub fn new(config: &Config, prefix: &str, parameters: &mut Parameters) -> Result<Self> {
         let mixing: Box<dyn Mixing> = match config.architecture.attention {
             AttentionKind::Softmax => Box::new(Softmax::new(config, prefix, parameters)?),
@@ -80,8 +79,8 @@ impl Attention {
         };
         let name = format!("{prefix}.output");
         let hidden = config.architecture.hidden;
-        // A mean of n rows of unit size has size 1 / sqrt(n): without this a new attention says
-        // next to nothing, and learns as little.
+        // A mean of n independent rows of unit size has size 1 / sqrt(n). Without this gain, a new
+        // attention has hardly any output and hardly any gradient.
         let gain = mixing.n_averaged().sqrt();
         Ok(Self {
             mixing,
@@ -101,21 +100,22 @@ impl Attention {
         if let Some(block) = self.block(sequence, norm, bias)? {
             return attention_block(&sequence.x, &sequence.mask, &block);
         }
-        let mixed = self
-            .output
-            .forward(&self.mixing.mix(&norm.normalized(sequence)?)?)?;
-        add_with_bias(&sequence.x, &mixed, bias)
+        let normalized = norm.normalized(sequence)?;
+        let mixed = self.mixing.mix(&normalized)?;
+        add_with_bias(&sequence.x, &self.output.forward(&mixed)?, bias)
     }
 
-    /// The parameters for the operation that does all of this at once, where it can.
+    /// The parameters for the fused attention block, where it supports this attention.
     pub fn block<'p>(
         &'p self,
         sequence: &Sequence,
         norm: &'p Norm,
         bias: &'p Tensor,
     ) -> Result<Option<AttentionBlock<'p>>> {
-        let (Linear::Dense(output), Some(parts)) = (&self.output, self.mixing.block(sequence)?)
-        else {
+        let Some(parts) = self.mixing.block(sequence)? else {
+            return Ok(None);
+        };
+        let Linear::Dense(output) = &self.output else {
             return Ok(None);
         };
         let MixingParts {
@@ -145,8 +145,9 @@ impl Attention {
     }
 }
 
-/// Queries, keys or values: a linear layer without bias, so that padding stays zero, and Primer's
-/// convolution where the model has it.
+/// Queries, keys or values: a linear layer and optionally Primer's convolution.
+///
+/// The layer has no bias, so that padding stays zero.
 #[derive(Debug)]
 struct Channels {
     linear: Linear,
@@ -154,7 +155,8 @@ struct Channels {
 }
 
 impl Channels {
-    /// Makes or loads `PREFIX.PART` and, where the model has it, `PREFIX.PART_convolution`.
+    /// Creates or loads `PREFIX.PART` and, for a model with convolutions,
+    /// `PREFIX.PART_convolution`.
     fn new(config: &Config, prefix: &str, part: &str, parameters: &mut Parameters) -> Result<Self> {
         let name = format!("{prefix}.{part}");
         let hidden = config.architecture.hidden;
@@ -170,7 +172,7 @@ impl Channels {
         })
     }
 
-    /// The weights, where they are all there is.
+    /// The weights of a dense layer without convolution.
     fn dense(&self) -> Option<&Tensor> {
         match (&self.linear, &self.convolution) {
             (Linear::Dense(weights), None) => Some(weights),
@@ -178,7 +180,7 @@ impl Channels {
         }
     }
 
-    /// (haplotypes, slots, hidden), zero at padding.
+    /// The queries, keys or values, (haplotypes, slots, hidden), zero at padding.
     fn project(&self, sequence: &Sequence) -> Result<Tensor> {
         let rows = self.linear.forward(&sequence.x)?;
         match &self.convolution {

@@ -1,7 +1,8 @@
-//! What a model is: its architecture, and the shapes the data give it.
+//! The configuration of a model: its architecture, and the shapes that depend on the data.
 //!
-//! One encoder, independent axes: attention, linear layers (dense or low-rank), activation,
-//! convolution. A [`Preset`] is a published point on them; every axis can be set beside it.
+//! The encoder has independent options: attention, linear layers (dense or low-rank), activation
+//! and convolution. A [`Preset`] is a published choice of all of them. Every option can also be set
+//! separately.
 
 use candle_core::{Result, bail};
 use gf_cohort_schema::arguments::{name_of, one_of};
@@ -9,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use gf_nn::{Activation, Rank};
 
-/// Named models of the family: points on the axes of [`Architecture`].
+/// Published architectures, by name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Preset {
@@ -27,7 +28,7 @@ pub enum Preset {
 }
 
 impl Preset {
-    /// Every preset; `tests/it/models/contract.rs` holds each of them to the same rules.
+    /// Every preset; `tests/it/models/contract.rs` checks each of them by the same rules.
     pub const ALL: [Self; 5] = [
         Self::Linformer,
         Self::Transformer,
@@ -74,79 +75,79 @@ impl std::fmt::Display for Preset {
     }
 }
 
-/// Of the rank up to which a factorised layer saves anything, half: a square layer keeps half of
-/// its values.
+/// Half of the largest rank that still saves parameters. A square layer then has half as many
+/// values.
 const DEFAULT_RANK: Rank = Rank::Share(0.5);
 
-/// How tokens see each other.
+/// Attention of tokens to each other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AttentionKind {
-    /// Every token every other: quadratic in the length.
+    /// Every token attends to every other token; quadratic in the length.
     Softmax,
-    /// Every token `projected_length` summaries of the sequence: linear.
+    /// Every token attends to `projected_length` summaries of the sequence; linear in the length.
     #[default]
     Linformer,
-    /// By binary codes: linear.
+    /// Attention by binary codes; linear in the length.
     Ecoformer,
 }
 
-/// Which of Linformer's projections are the same (section 4 of the paper).
+/// Sharing of Linformer's projections (section 4 of the paper).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Sharing {
-    /// E and F of each head of each layer.
+    /// A separate E and F for each head of each layer.
     None,
-    /// E and F of each layer.
+    /// A separate E and F for each layer.
     Headwise,
-    /// One E of each layer for keys and values.
+    /// One E for keys and values of each layer.
     #[default]
     KeyValue,
-    /// One E everywhere.
+    /// One E for all layers.
     Layerwise,
 }
 
-/// How Linformer summarises the sequence.
+/// Linformer's summary of the sequence.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Projection {
     /// A learned matrix with a column for each slot.
     #[default]
     Learned,
-    /// The mean over the tokens of each of at most `projected_length` windows, as wide at every
-    /// locus.
+    /// The mean over the tokens of each window. There are at most `projected_length` windows, with
+    /// the same width at every locus.
     Mean,
-    /// Their maximum, for each channel.
+    /// The maximum over the tokens of each window, for each channel.
     Max,
-    /// A weighted mean of each window, with one learned weight a place in it and channel.
+    /// A weighted mean of each window, with one learned weight per slot in the window and channel.
     Conv,
 }
 
-/// What the user chooses, resolved: every axis has a value.
+/// The architecture of a model: every option has a value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(from = "ArchitectureChoice")]
 pub struct Architecture {
-    /// Where the axes that were not set come from; also the model's name in every table.
+    /// Preset of the options that were not set; also the model's name in every table.
     pub preset: Preset,
-    /// How tokens see each other.
+    /// Attention of tokens to each other.
     pub attention: AttentionKind,
-    /// Linear layers of the encoder as two factors of this rank; dense when absent.
+    /// Rank of the two factors of the encoder's linear layers; dense when absent.
     pub rank: Option<Rank>,
-    /// Of the feed-forward layer.
+    /// Activation of the feed-forward layer.
     pub activation: Activation,
     /// Primer's multi-DConv-head attention: a depthwise convolution of width 3 after queries, keys
     /// and values.
     pub convolution: bool,
-    /// Which of Linformer's projections are the same.
+    /// Sharing of Linformer's projections.
     pub sharing: Sharing,
-    /// How Linformer summarises the sequence.
+    /// Linformer's summary of the sequence.
     pub projection: Projection,
     /// Linformer's k: the sequence is summarised in this many rows.
     pub projected_length: usize,
     /// EcoFormer's code length.
     pub hash_bits: usize,
-    /// EcoFormer: the value sum as the released code has it (c times a token's own value), whose
-    /// weights do not sum to one.
+    /// EcoFormer: the value sum of the released code (c times a token's own value), whose weights
+    /// do not sum to one.
     pub released_numerator: bool,
     /// Width of a token's vector.
     pub hidden: usize,
@@ -191,35 +192,23 @@ impl Architecture {
             let square = Rank::limit(hidden, hidden);
             let to_wide = Rank::limit(hidden, wide);
             bail!(
-                "rank {} factorises no layer: it must come to at least 1, and to less than \
-                 {square} ({hidden} x {hidden}) or {to_wide} ({hidden} x {wide}); set another \
-                 rank, or a larger hidden",
+                "rank {} factorises no layer. The rank must be at least 1, and less than {square} \
+                 ({hidden} x {hidden}) or {to_wide} ({hidden} x {wide}); set another rank, or a \
+                 larger hidden",
                 f64::from(rank)
             );
         }
         Ok(())
     }
 
-    /// Refuses an axis of another attention that differs from its default: it would change nothing,
-    /// and whoever set it meant something.
+    /// Refuses an option of another attention that differs from its default, because it would have
+    /// no effect.
     ///
     /// # Errors
-    /// Names the axis.
+    /// Names the option.
     pub fn check_unused(&self) -> Result<()> {
         let default = Self::default();
-        let unused = |owner: AttentionKind, axes: &[(&str, bool)]| match axes
-            .iter()
-            .find(|(_, differs)| *differs)
-        {
-            Some((axis, _)) if self.attention != owner => {
-                bail!(
-                    "`{axis}` is of the attention {owner:?}, not of {:?}: leave it out",
-                    self.attention
-                )
-            }
-            _ => Ok(()),
-        };
-        unused(
+        self.refuse_unused(
             AttentionKind::Linformer,
             &[
                 ("sharing", self.sharing != default.sharing),
@@ -230,7 +219,7 @@ impl Architecture {
                 ),
             ],
         )?;
-        unused(
+        self.refuse_unused(
             AttentionKind::Ecoformer,
             &[
                 ("hash_bits", self.hash_bits != default.hash_bits),
@@ -242,8 +231,22 @@ impl Architecture {
         )
     }
 
-    /// Windows leave less to share than a learned matrix does: what would change nothing is
-    /// refused.
+    /// Refuses options of the attention `owner` that differ from their defaults, in a model with
+    /// another attention.
+    fn refuse_unused(&self, owner: AttentionKind, axes: &[(&str, bool)]) -> Result<()> {
+        match axes.iter().find(|(_, differs)| *differs) {
+            Some((axis, _)) if self.attention != owner => {
+                bail!(
+                    "`{axis}` is an option of the attention {owner:?}, but this model has {:?}; \
+                     leave it out",
+                    self.attention
+                )
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses a sharing without effect: windows have fewer weights to share than a learned matrix.
     fn check_sharing(&self) -> Result<()> {
         match (self.projection, self.sharing) {
             _ if self.attention != AttentionKind::Linformer
@@ -253,13 +256,13 @@ impl Architecture {
             }
             (Projection::Mean | Projection::Max, _) => {
                 bail!(
-                    "the projections mean and max have no weights to share: leave `sharing` at \
+                    "the projections mean and max have no weights to share; leave `sharing` at \
                      key-value"
                 )
             }
             (Projection::Conv, Sharing::None) => {
                 bail!(
-                    "the projection conv has weights for each channel, so for each head: set \
+                    "the projection conv has separate weights for each channel and each head; set \
                      `sharing` to headwise"
                 )
             }
@@ -268,13 +271,13 @@ impl Architecture {
     }
 }
 
-/// A preset and the axes that differ from it: the options of every command that makes a model, and
-/// the keys of `[models.architecture]`.
+/// A preset and the options that differ from it, for every command that makes a model and for
+/// `[models.architecture]`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, clap::Args)]
 #[command(next_help_heading = "Model")]
 #[serde(default, deny_unknown_fields)]
 pub struct ArchitectureChoice {
-    /// Published model of the family. It sets every axis that no other option sets.
+    /// Published architecture. It sets every option that is not set explicitly.
     #[arg(
         long,
         value_parser = one_of::<Preset>(),
@@ -295,10 +298,10 @@ pub struct ArchitectureChoice {
     /// attention) [default: the preset's].
     #[arg(long, num_args = 0..=1, default_missing_value = "true")]
     pub convolution: Option<bool>,
-    /// Linformer: which projections share weights [default: key-value].
+    /// Linformer: projections that share weights [default: key-value].
     #[arg(long, value_parser = one_of::<Sharing>())]
     pub sharing: Option<Sharing>,
-    /// Linformer: how the sequence is summarised [default: learned].
+    /// Linformer: method to summarise the sequence [default: learned].
     #[arg(long, value_parser = one_of::<Projection>())]
     pub projection: Option<Projection>,
     /// Linformer: number of rows that the sequence is summarised in, the k of the paper
@@ -331,7 +334,7 @@ fn parse_rank(text: &str) -> std::result::Result<Rank, std::num::ParseFloatError
     text.parse().map(|rank: f64| Rank::from(rank))
 }
 
-// On the command line an architecture is the choice that it is made from.
+// The command line has the options of a choice.
 impl clap::Args for Architecture {
     fn augment_args(command: clap::Command) -> clap::Command {
         ArchitectureChoice::augment_args(command)
@@ -392,7 +395,7 @@ pub struct LocusShape {
 /// Architecture and shapes: all that is needed to build the model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Config {
-    /// What the user chose.
+    /// Options of the user.
     pub architecture: Architecture,
     /// Entries of the vocabulary.
     pub vocab_size: usize,
@@ -403,10 +406,10 @@ pub struct Config {
 }
 
 impl Config {
-    /// Refuses an architecture that makes no sense whatever the data.
+    /// Refuses an architecture that is invalid for any data.
     ///
     /// # Errors
-    /// Names the size or the axis.
+    /// Names the size or the option.
     pub fn check(architecture: &Architecture) -> Result<()> {
         let loci = vec![LocusShape {
             name: String::new(),
@@ -460,21 +463,21 @@ impl Config {
         if self.loci.is_empty() || self.loci.iter().any(|locus| locus.n_slots == 0) {
             bail!("a model needs loci with at least one slot each");
         }
-        // What is added up is compared with the shapes of tensors, and must not wrap around to one
-        // of them.
+        // The sum is compared with shapes of tensors, so that it must not overflow to a valid
+        // shape.
         if self
             .loci
             .iter()
             .try_fold(0_usize, |sum, locus| sum.checked_add(locus.n_slots))
             .is_none()
         {
-            bail!("the slots of all loci are more than a computer can number");
+            bail!("the loci have more slots than can be numbered; use fewer or shorter loci");
         }
         Ok(())
     }
 
-    /// The same architecture over some of the loci and without covariates, as a deep term next to
-    /// an additive term has it.
+    /// The configuration of a deep term next to an additive term: the same architecture over some
+    /// of the loci, without covariates.
     #[must_use]
     pub fn of_loci(&self, loci: &[usize]) -> Self {
         Self {
@@ -484,8 +487,9 @@ impl Config {
         }
     }
 
-    /// Slots of a window of Linformer's projections by windows: as wide as the longest locus needs
-    /// for `projected_length` of them, so that a shorter locus has fewer.
+    /// Slots of a window of Linformer's projections.
+    ///
+    /// The longest locus has `projected_length` windows of this width. Shorter loci have fewer.
     pub(super) fn window(&self) -> usize {
         let longest = self
             .loci
@@ -496,13 +500,13 @@ impl Config {
         longest.div_ceil(self.architecture.projected_length)
     }
 
-    /// Slots over all loci: the length of everything that has one entry a place of the genome.
+    /// Slots over all loci.
     #[must_use]
     pub fn total_slots(&self) -> usize {
         self.loci.iter().map(|locus| locus.n_slots).sum()
     }
 
-    /// Slots of a locus, on average.
+    /// Mean number of slots of a locus.
     #[must_use]
     pub fn mean_slots(&self) -> f64 {
         self.total_slots() as f64 / self.loci.len().max(1) as f64
@@ -520,8 +524,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_axis_that_is_set_goes_before_that_of_the_preset() {
-        let read = |text: &str| toml::from_str::<Architecture>(text).unwrap();
+    fn an_option_that_is_set_overrides_the_preset() {
         let primer = read("preset = \"primer\"\nattention = \"linformer\"\nhidden = 64\n");
         assert_eq!(
             (primer.attention, primer.activation, primer.convolution),
@@ -536,16 +539,21 @@ mod tests {
         assert!(toml::from_str::<Architecture>("attention = \"linear\"").is_err());
     }
 
+    fn read(text: &str) -> Architecture {
+        toml::from_str(text).unwrap()
+    }
+
+    fn check(projection: Projection, sharing: Sharing) -> Result<()> {
+        let architecture = Architecture {
+            sharing,
+            projection,
+            ..Architecture::default()
+        };
+        architecture.check_sharing()
+    }
+
     #[test]
     fn sharing_that_would_change_nothing_is_refused() {
-        let check = |projection, sharing| {
-            Architecture {
-                sharing,
-                projection,
-                ..Architecture::default()
-            }
-            .check_sharing()
-        };
         for projection in [
             Projection::Learned,
             Projection::Mean,
@@ -571,7 +579,7 @@ mod tests {
     }
 
     #[test]
-    fn an_axis_of_another_attention_is_refused() {
+    fn an_option_of_another_attention_is_refused() {
         let softmax = Preset::Transformer.architecture();
         assert!(softmax.check_unused().is_ok());
         let message =
@@ -581,7 +589,7 @@ mod tests {
                 sharing: Sharing::Headwise,
                 ..softmax.clone()
             })
-            .contains("`sharing` is of the attention Linformer")
+            .contains("`sharing` is an option of the attention Linformer")
         );
         assert!(
             message(Architecture {
@@ -595,7 +603,7 @@ mod tests {
                 hash_bits: 8,
                 ..Architecture::default()
             })
-            .contains("`hash_bits` is of the attention Ecoformer")
+            .contains("`hash_bits` is an option of the attention Ecoformer")
         );
         assert!(
             Architecture {
@@ -609,9 +617,11 @@ mod tests {
 
     #[test]
     fn a_rank_that_would_leave_every_layer_dense_is_refused() {
-        let check = |rank| Architecture::default().check_rank(rank);
         for rank in [Rank::Absolute(64), Rank::Absolute(25), Rank::Share(0.01)] {
-            let error = check(rank).unwrap_err().to_string();
+            let error = Architecture::default()
+                .check_rank(rank)
+                .unwrap_err()
+                .to_string();
             assert!(
                 error.contains("16 (32 x 32)") && error.contains("25 (32 x 128)"),
                 "{error}"
@@ -619,7 +629,7 @@ mod tests {
         }
         // The feed-forward layers alone, and all.
         for rank in [Rank::Absolute(24), Rank::Absolute(1), Rank::Share(0.5)] {
-            assert!(check(rank).is_ok());
+            assert!(Architecture::default().check_rank(rank).is_ok());
         }
     }
 

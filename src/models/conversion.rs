@@ -1,6 +1,7 @@
-//! Weights of one model as the start of another: EcoFormer's recipe (Liu et al. 2022, arXiv
-//! 2209.09004, section 5) is to train with softmax or Linformer attention, then to switch to hashed
-//! codes and fine-tune.
+//! Weights of one model as initial weights of another.
+//!
+//! EcoFormer's recipe (Liu et al. 2022, arXiv 2209.09004, section 5) is to train with softmax or
+//! Linformer attention first, and then to switch to hashed codes and fine-tune.
 
 use std::collections::BTreeMap;
 
@@ -9,15 +10,16 @@ use candle_core::{Result, Tensor, bail};
 use super::{Architecture, AttentionKind, Config, Model};
 use gf_nn::Parameters;
 
-/// The weights of a model `to`, taken from `weights` of a model `from`.
+/// Converts the weights of a model `from` to initial weights of a model `to`.
 ///
-/// The same model takes them as they are. An `ecoformer` takes those of a softmax or Linformer
-/// model that is the same otherwise: embeddings, norms, values, output, feed-forward and head by
-/// name, its shared projection of queries and keys from the queries; the hash functions
-/// are new, drawn from `seed`, until [`Model::fit_hashes`] fits them.
+/// - The same model gets the weights unchanged.
+/// - An `ecoformer` gets the weights of a softmax or Linformer model with the same other options:
+///   embeddings, norms, values, output, feed-forward and head by name. Its shared projection of
+///   queries and keys is the projection of the queries. The hash functions are random, drawn from
+///   `seed`, until [`Model::fit_hashes`] fits them.
 ///
 /// # Errors
-/// Models that differ in anything else, each difference named; weights that are not those of
+/// Models that differ in any other option, which the message names; weights that are not those of
 /// `from`.
 pub fn converted(
     from: &Config,
@@ -30,17 +32,17 @@ pub fn converted(
         && from.architecture.attention != AttentionKind::Ecoformer;
     if let Some(first) = differences
         .iter()
-        .find(|(name, _)| !becomes_ecoformer || !OF_THE_ATTENTION.contains(name))
+        .find(|(name, _)| !becomes_ecoformer || !ATTENTION_OPTIONS.contains(name))
     {
         let others = differences.len() - 1;
         let rest = if others == 0 {
             String::new()
         } else {
-            format!(" (and {others} more differences)")
+            format!(", and {others} more differences")
         };
         bail!(
-            "the weights are of another model: {} {}{rest}; use the same options, or train from \
-             nothing",
+            "the weights are of a different model ({} {}{rest}); use the same options, or train \
+             from scratch",
             first.0,
             first.1
         );
@@ -51,17 +53,19 @@ pub fn converted(
     }
     let mut new = Parameters::seeded(seed);
     Model::new(to, &mut new)?;
-    let of_new = |(name, var): (&str, &candle_core::Var)| {
-        let tensor = weights
-            .remove(name)
-            .map_or_else(|| var.as_tensor().copy(), Ok)?;
-        Ok((name.to_string(), tensor))
-    };
-    new.iter().chain(new.buffers()).map(of_new).collect()
+    new.iter()
+        .chain(new.buffers())
+        .map(|(name, var)| {
+            let tensor = weights
+                .remove(name)
+                .map_or_else(|| var.as_tensor().copy(), Ok)?;
+            Ok((name.to_string(), tensor))
+        })
+        .collect()
 }
 
-/// Options of the attention: they may differ where it is replaced.
-const OF_THE_ATTENTION: [&str; 6] = [
+/// Options of the attention, which may differ where the attention is replaced.
+const ATTENTION_OPTIONS: [&str; 6] = [
     "attention",
     "sharing",
     "projection",
@@ -70,7 +74,7 @@ const OF_THE_ATTENTION: [&str; 6] = [
     "released_numerator",
 ];
 
-/// Name of each option that differs, with both values.
+/// The name of each option that differs, with both values.
 fn differences(from: &Config, to: &Config) -> Vec<(&'static str, String)> {
     fn pair<T: std::fmt::Debug + PartialEq>(
         name: &'static str,
@@ -79,8 +83,9 @@ fn differences(from: &Config, to: &Config) -> Vec<(&'static str, String)> {
     ) -> Option<(&'static str, String)> {
         (from != to).then(|| (name, format!("is {from:?} there and {to:?} here")))
     }
-    let (a, b): (&Architecture, &Architecture) = (&from.architecture, &to.architecture);
-    // The preset is only where the other options came from.
+    let a: &Architecture = &from.architecture;
+    let b: &Architecture = &to.architecture;
+    // The preset is left out: it only sets the defaults of the other options.
     let all = [
         pair("vocab_size", &from.vocab_size, &to.vocab_size),
         pair("loci", &from.loci, &to.loci),
@@ -179,22 +184,20 @@ mod tests {
         );
         let mut deeper = config(Preset::Ecoformer);
         deeper.architecture.layers = 3;
-        let refused = |to: &Config| {
-            converted(&from, weights(&from), to, 2)
-                .unwrap_err()
-                .to_string()
-        };
-        assert!(
-            refused(&deeper).contains("layers is 2 there and 3 here"),
-            "{}",
-            refused(&deeper)
-        );
-        assert!(
-            refused(&config(Preset::Transformer))
-                .contains("attention is Linformer there and Softmax here")
-        );
         let mut longer = from.clone();
         longer.architecture.projected_length = 4;
-        assert!(refused(&longer).contains("projected_length"));
+        for (to, expected) in [
+            (deeper, "layers is 2 there and 3 here"),
+            (
+                config(Preset::Transformer),
+                "attention is Linformer there and Softmax here",
+            ),
+            (longer, "projected_length"),
+        ] {
+            let message = converted(&from, weights(&from), &to, 2)
+                .unwrap_err()
+                .to_string();
+            assert!(message.contains(expected), "{message}");
+        }
     }
 }

@@ -1,30 +1,37 @@
-//! What a forward pass of one sequence costs: one haplotype at each locus, every slot filled, and
-//! the head once.
+//! The cost of a forward pass of one sequence: one haplotype at each locus with every slot filled,
+//! and the head once.
 //!
-//! Input -> output: a [`Config`] -> [`Cost`]. Counted by hand from the architecture, not measured.
-//! With n slots, hidden d, h heads, wide layer f, and m rows attended to (n, or Linformer's
-//! summaries):
+//! Input -> output: a [`Config`] -> [`Cost`], counted from the architecture and not measured.
 //!
-//! | part | multiplications | additions |
-//! |---|---|---|
-//! | matrix product (a, b) (b, c) | a b c | a b c |
-//! | linear layer, a rows, in -> out | a in out; at rank r: a r (in + out) | the same |
-//! | a bias or a residual, position embedding included | - | one a value |
-//! | layer norm, a value | 3: square, 1 / deviation, gamma | 4: mean, centre, sum of squares, beta |
-//! | exponential, error function, division | 1 | - |
-//! | comparison (maximum, rectifier) | - | 1 |
-//! | attention by softmax: `q k^T`, scale of q, weights, `weights v` | 2 n m d + n d + 2 h n m | 2 n m d + 2 h n m |
-//! | Linformer's E, one summary of the sequence: learned | m n d | m n d |
-//! | the same by windows: mean; maximum; convolution | m d; -; n d + m d | n d |
-//! | EcoFormer's hash of unit vectors by 25 anchors, b bits | 2 n d + 25 n d + 25 n h (2 + b) | n d + 25 n d + 25 n h (3 + b) |
-//! | EcoFormer's attention; products with codes of -1 and 1 are additions | n d + d (released numerator: 2 n d) | 2 b n d + 2 n d + 2 b n h + n h (released: - n d) |
-//! | convolution of width 3, each of queries, keys and values | 3 n d | 3 n d |
-//! | activation of n f values: `gelu`; `relu`; `squared-relu` | 2 n f; -; n f | n f each |
-//! | mean over the slots | d | n d |
-//! | head: sum and product of two haplotypes at a locus, two layers, GELU | as above | as above |
+//! With n slots, hidden width d, h heads, inner width f of the feed-forward layer, b hash bits, and
+//! m rows that are attended to (n, or Linformer's summaries), the numbers of multiplications (`*`)
+//! and additions (`+`) are:
 //!
-//! Energy as EcoFormer counts it (Liu et al. 2022, arXiv 2209.09004, section 5; Horowitz 2014, 45
-//! nm, 32-bit floats): 3.7 pJ a multiplication, 0.9 pJ an addition; moving data is not in it.
+//! - Matrix product (a, b) (b, c): a b c of each.
+//! - Linear layer from `in` to `out` for a rows: a in out of each; at rank r, a r (in + out) of
+//!   each.
+//! - Bias, residual or position embedding: 1 `+` per value.
+//! - Layer norm, per value: 3 `*` (square, 1 / deviation, gamma) and 4 `+` (mean, centre, sum of
+//!   squares, beta).
+//! - Exponential, error function or division: 1 `*`.
+//! - Comparison (maximum, rectifier): 1 `+`.
+//! - Softmax attention: 2 n m d + n d + 2 h n m `*` (`q k^T` and `weights v`, scale of q, weights)
+//!   and 2 n m d + 2 h n m `+`.
+//! - Linformer's learned E, one summary of the sequence: m n d of each.
+//! - Linformer's windows, n d `+` each: mean, m d `*`; maximum, no `*`; convolution, n d + m d `*`.
+//! - EcoFormer's hash of unit vectors by 25 anchors: 2 n d + 25 n d + 25 n h (2 + b) `*` and n d +
+//!   25 n d + 25 n h (3 + b) `+`.
+//! - EcoFormer's attention: n d + d `*` and 2 b n d + 2 n d + 2 b n h + n h `+`. Products with
+//!   codes of -1 and 1 are additions. With the released numerator: 2 n d `*`, and n d fewer `+`.
+//! - Convolution of width 3, for each of queries, keys and values: 3 n d of each.
+//! - Activation of n f values, n f `+` each: `gelu`, 2 n f `*`; `relu`, no `*`; `squared-relu`, n f
+//!   `*`.
+//! - Mean over the slots: d `*` and n d `+`.
+//! - Head: sum and product of two haplotypes at each locus, two linear layers, GELU.
+//!
+//! The energy is computed like in EcoFormer (Liu et al. 2022, arXiv 2209.09004, section 5; Horowitz
+//! 2014, 45 nm, 32-bit floats): 3.7 pJ per multiplication and 0.9 pJ per addition, without the
+//! movement of data.
 
 mod operations;
 #[cfg(test)]
@@ -38,14 +45,14 @@ use super::{
 };
 use gf_nn::Activation;
 
-/// Energy of a multiplication of 32-bit floats.
-const PJ_A_MULTIPLICATION: f64 = 3.7;
-/// Energy of an addition.
-const PJ_AN_ADDITION: f64 = 0.9;
-/// Of a 32-bit float.
-const BYTES_A_VALUE: u64 = 4;
+/// Energy of a multiplication of 32-bit floats, in pJ.
+const PJ_PER_MULTIPLICATION: f64 = 3.7;
+/// Energy of an addition, in pJ.
+const PJ_PER_ADDITION: f64 = 0.9;
+/// Size of a 32-bit float.
+const BYTES_PER_VALUE: u64 = 4;
 
-/// What a forward pass of one sequence costs.
+/// The cost of a forward pass of one sequence.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Cost {
     /// Values over all parameters.
@@ -56,17 +63,19 @@ pub struct Cost {
     pub additions: u64,
     /// Energy of both in pJ.
     pub energy_pj: f64,
-    /// Memory: the parameters, and the activations where most are alive at once: at the longest
-    /// locus, the layer's input with either (normed input, queries, keys, values, mixture) or
-    /// (normed input, wide layer, output). EcoFormer's codes count as floats.
+    /// Memory of the parameters and of the peak of activations.
+    ///
+    /// The peak is at the longest locus: the input of a layer with either (normed input, queries,
+    /// keys, values, mixture) or (normed input, inner layer, output). EcoFormer's codes count as
+    /// floats.
     pub bytes: u64,
 }
 
 impl Config {
-    /// What a forward pass of one sequence costs.
+    /// The cost of a forward pass of one sequence.
     ///
     /// # Errors
-    /// A configuration that makes no sense.
+    /// An invalid configuration.
     pub fn cost(&self) -> Result<Cost> {
         self.validate()?;
         let parameters = self.n_parameters() as u64;
@@ -86,58 +95,94 @@ impl Config {
             parameters,
             multiplications: count.multiplications,
             additions: count.additions,
-            energy_pj: PJ_A_MULTIPLICATION * count.multiplications as f64
-                + PJ_AN_ADDITION * count.additions as f64,
-            bytes: BYTES_A_VALUE * (parameters + activations),
+            energy_pj: PJ_PER_MULTIPLICATION * count.multiplications as f64
+                + PJ_PER_ADDITION * count.additions as f64,
+            bytes: BYTES_PER_VALUE * (parameters + activations),
         })
     }
 
-    /// Values over all parameters, without building the model, which may be larger than the
-    /// machine: at most `usize::MAX`.
+    /// Number of values in all parameters, computed without building the model; at most
+    /// `usize::MAX`.
+    ///
+    /// The model may be larger than the memory of the machine.
     #[must_use]
     pub fn n_parameters(&self) -> usize {
+        let Architecture { hidden, layers, .. } = self.architecture;
+        let embedding = product(&[self.vocab_size.saturating_add(self.total_slots()), hidden]);
+        let last_norm = product(&[2, hidden]);
+        sum(&[
+            embedding,
+            product(&[layers, self.n_layer_parameters()]),
+            product(&[self.n_summary_matrices(), self.n_summary_parameters()]),
+            last_norm,
+            self.n_head_parameters(),
+        ])
+    }
+
+    /// Parameters of one layer, without those of Linformer's summaries, which layers may share.
+    fn n_layer_parameters(&self) -> usize {
         let Architecture {
             hidden,
-            layers,
             heads,
             feed_forward,
             hash_bits,
-            projected_length,
-            ..
-        } = self.architecture;
-        let Architecture {
             attention,
             convolution,
+            ..
+        } = self.architecture;
+        let is_ecoformer = attention == AttentionKind::Ecoformer;
+        let linear = self.n_linear_parameters(hidden, hidden);
+        let convolution = if convolution { 3 * hidden } else { 0 };
+        // Queries, keys and values, or EcoFormer's queries and values.
+        let n_channels = if is_ecoformer { 2 } else { 3 };
+        let channels = [linear, convolution].map(|n| n.saturating_mul(n_channels));
+        let hash = if is_ecoformer {
+            product(&[heads, hash_bits, ANCHORS])
+        } else {
+            0
+        };
+        let output = [linear, hidden];
+        let feed_forward = [
+            self.n_linear_parameters(hidden, feed_forward),
+            feed_forward,
+            self.n_linear_parameters(feed_forward, hidden),
+            hidden,
+        ];
+        let norms = product(&[4, hidden]);
+        sum(&[
+            sum(&channels),
+            hash,
+            sum(&output),
+            sum(&feed_forward),
+            norms,
+        ])
+    }
+
+    /// Weights of a linear layer of the encoder, dense or in two factors.
+    fn n_linear_parameters(&self, n_in: usize, n_out: usize) -> usize {
+        let rank = self
+            .architecture
+            .rank
+            .and_then(|rank| rank.of_layer(n_in, n_out));
+        match rank {
+            Some(rank) => rank.saturating_mul(n_in.saturating_add(n_out)),
+            None => n_in.saturating_mul(n_out),
+        }
+    }
+
+    /// Parameters of one E of Linformer.
+    fn n_summary_parameters(&self) -> usize {
+        let Architecture {
+            hidden,
+            heads,
+            projected_length,
+            attention,
             sharing,
             projection,
             ..
         } = self.architecture;
         let slots = self.total_slots();
-        let linear = |n_in: usize, n_out: usize| match self
-            .architecture
-            .rank
-            .and_then(|rank| rank.of_layer(n_in, n_out))
-        {
-            Some(rank) => rank.saturating_mul(n_in.saturating_add(n_out)),
-            None => n_in.saturating_mul(n_out),
-        };
-        // Queries, keys and values, or EcoFormer's queries and values.
-        let n_channels = if attention == AttentionKind::Ecoformer {
-            2
-        } else {
-            3
-        };
-        let channels = [
-            linear(hidden, hidden),
-            if convolution { 3 * hidden } else { 0 },
-        ]
-        .map(|n| n.saturating_mul(n_channels));
-        let hash = if attention == AttentionKind::Ecoformer {
-            product(&[heads, hash_bits, ANCHORS])
-        } else {
-            0
-        };
-        let a_summary = match projection {
+        match projection {
             _ if attention != AttentionKind::Linformer => 0,
             Projection::Learned if sharing == Sharing::None => {
                 product(&[heads, projected_length, slots])
@@ -145,47 +190,25 @@ impl Config {
             Projection::Learned => product(&[projected_length, slots]),
             Projection::Conv => product(&[self.window(), hidden]),
             Projection::Mean | Projection::Max => 0,
-        };
-        let n_summaries = match sharing {
+        }
+    }
+
+    /// Number of different E in all layers, for keys and values.
+    fn n_summary_matrices(&self) -> usize {
+        let layers = self.architecture.layers;
+        match self.architecture.sharing {
             Sharing::None | Sharing::Headwise => 2 * layers,
             Sharing::KeyValue => layers,
             Sharing::Layerwise => 1,
-        };
-        let output = [linear(hidden, hidden), hidden];
-        let feed_forward = [
-            linear(hidden, feed_forward),
-            feed_forward,
-            linear(feed_forward, hidden),
-            hidden,
-        ];
-        let norms = product(&[4, hidden]);
-        let a_layer = sum(&[
-            sum(&channels),
-            hash,
-            sum(&output),
-            sum(&feed_forward),
-            norms,
-        ]);
-        let embedding = product(&[self.vocab_size.saturating_add(slots), hidden]);
-        let last_norm = product(&[2, hidden]);
-        let head = [
-            product(&[
-                (2 * self.loci.len())
-                    .saturating_mul(hidden)
-                    .saturating_add(self.n_covariates),
-                hidden,
-            ]),
-            hidden,
-            hidden,
-            1,
-        ];
-        sum(&[
-            embedding,
-            product(&[layers, a_layer]),
-            product(&[n_summaries, a_summary]),
-            last_norm,
-            sum(&head),
-        ])
+        }
+    }
+
+    fn n_head_parameters(&self) -> usize {
+        let hidden = self.architecture.hidden;
+        let n_features = (2 * self.loci.len())
+            .saturating_mul(hidden)
+            .saturating_add(self.n_covariates);
+        sum(&[product(&[n_features, hidden]), hidden, hidden, 1])
     }
 
     fn encoder(&self, n: usize) -> Operations {
@@ -235,15 +258,15 @@ impl Config {
 
     /// A linear layer of the encoder on `rows` rows, without bias.
     fn linear(&self, rows: usize, n_in: usize, n_out: usize) -> Operations {
-        products(
-            rows * self
-                .architecture
-                .rank
-                .and_then(|rank| rank.of_layer(n_in, n_out))
-                .map_or(n_in * n_out, |rank| rank * (n_in + n_out)),
-        )
+        let rank = self
+            .architecture
+            .rank
+            .and_then(|rank| rank.of_layer(n_in, n_out));
+        let n_weights = rank.map_or(n_in * n_out, |rank| rank * (n_in + n_out));
+        products(rows * n_weights)
     }
 
+    /// A linear layer from hidden to hidden.
     fn square(&self, rows: usize) -> Operations {
         self.linear(rows, self.architecture.hidden, self.architecture.hidden)
     }
@@ -257,13 +280,15 @@ impl Config {
     /// `n` queries that attend to `m` rows.
     fn softmax(&self, n: usize, m: usize) -> Operations {
         let Architecture { hidden, heads, .. } = self.architecture;
-        // Of each weight the exponential and the division; the maximum is taken off, and their sum
-        // made.
-        products(2 * n * m * hidden) + multiplications(n * hidden) + products(2 * heads * n * m)
+        let scores_and_mixture = products(2 * n * m * hidden);
+        let scale = multiplications(n * hidden);
+        // For each weight: subtraction of the maximum, exponential, sum and division.
+        let weights = products(2 * heads * n * m);
+        scores_and_mixture + scale + weights
     }
 
-    /// Rows that Linformer makes of `n`: `projected_length`, or windows as wide as the longest
-    /// locus needs.
+    /// Number of Linformer's summaries of `n` rows: `projected_length`, or the number of windows,
+    /// whose width is set by the longest locus.
     fn summaries(&self, n: usize) -> usize {
         let Architecture {
             projection,
@@ -277,9 +302,10 @@ impl Config {
         }
     }
 
-    /// Linformer's summaries as keys and values. Where E treats all channels alike and nothing
-    /// stands between, the sequence is summarised before the linear layers, and once if keys
-    /// and values share E.
+    /// Linformer's summaries as keys and values.
+    ///
+    /// Where E is the same for all channels and there is no convolution, the sequence is summarised
+    /// before the linear layers, and only once if keys and values share E.
     fn summarised(&self, n: usize) -> Operations {
         let Architecture {
             hidden,
@@ -311,7 +337,7 @@ impl Config {
         summary * n_summaries + self.square(m) * 2
     }
 
-    /// EcoFormer's codes and what is made of them.
+    /// EcoFormer's codes and the attention by them.
     fn codes(&self, n: usize) -> Operations {
         let Architecture {
             hidden,
@@ -321,13 +347,13 @@ impl Config {
             ..
         } = self.architecture;
         let unit = products(n * hidden) + multiplications(n * hidden);
-        // Distance from the product with the anchor, its scale, the exponential, less the mean.
+        // The distance from the product with the anchor, its scale, the exponential and the mean.
         let features = products(ANCHORS * n * hidden)
             + multiplications(2 * ANCHORS * n * heads)
             + additions(3 * ANCHORS * n * heads);
         let hash = products(bits * ANCHORS * n * heads);
-        // Sums of code x value, of codes and of values; then each code with the first two, and the
-        // constants above and below the line.
+        // Sums of code x value, of codes and of values; then the products of each code with the
+        // first two, and the constants of numerator and denominator.
         let sums = additions(bits * n * hidden + bits * n * heads);
         let results = additions(bits * n * hidden + bits * n * heads + n * hidden + n * heads)
             + multiplications(n * hidden);
@@ -358,16 +384,19 @@ impl Config {
     }
 }
 
+/// The product, at most `usize::MAX`.
 fn product(factors: &[usize]) -> usize {
     factors
         .iter()
         .fold(1, |product, &factor| product.saturating_mul(factor))
 }
 
+/// The sum, at most `usize::MAX`.
 fn sum(terms: &[usize]) -> usize {
     terms.iter().fold(0, |sum, &term| sum.saturating_add(term))
 }
 
+/// A layer norm.
 fn norm(n_values: usize) -> Operations {
     multiplications(3 * n_values) + additions(4 * n_values)
 }

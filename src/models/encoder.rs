@@ -1,5 +1,5 @@
-//! Token ids of haplotypes to one vector each: embeddings, pre-norm transformer layers (Xiong et
-//! al. 2020, arXiv 2002.04745), masked mean.
+//! The encoder: token ids of a haplotype to one vector, by embeddings, pre-norm transformer layers
+//! (Xiong et al. 2020, arXiv 2002.04745) and a masked mean.
 
 use std::sync::Arc;
 
@@ -16,12 +16,12 @@ use gf_nn::{
     feed_forward, layer_norm, layer_only, pooled,
 };
 
-/// The encoder; one set of weights for all loci, positions and projections by place.
+/// The encoder. All loci share its weights; position embeddings and projections are per slot.
 #[derive(Debug)]
 pub struct Encoder {
-    /// (vocabulary, hidden).
+    /// Token embeddings, (vocabulary, hidden).
     tokens: Tensor,
-    /// (slots of all loci, hidden).
+    /// Position embeddings, (slots of all loci, hidden).
     positions: Tensor,
     layers: Vec<Layer>,
     norm: Norm,
@@ -71,35 +71,44 @@ impl Layer {
     fn new(config: &Config, number: usize, parameters: &mut Parameters) -> Result<Self> {
         let architecture = &config.architecture;
         let hidden = architecture.hidden;
-        let wide = architecture.feed_forward;
+        let inner = architecture.feed_forward;
         let rank = architecture.rank;
         let prefix = format!("layers.{number}");
-        let name = |part: &str| format!("{prefix}.{part}");
         Ok(Self {
-            attention_norm: Norm::new(hidden, &name("attention_norm"), parameters)?,
-            attention: Attention::new(config, &name("attention"), parameters)?,
+            attention_norm: Norm::new(hidden, &format!("{prefix}.attention_norm"), parameters)?,
+            attention: Attention::new(config, &format!("{prefix}.attention"), parameters)?,
             attention_bias: parameters.get(
-                &name("attention.output_bias"),
+                &format!("{prefix}.attention.output_bias"),
                 hidden,
                 Init::Constant(0.0),
             )?,
-            feed_forward_norm: Norm::new(hidden, &name("feed_forward_norm"), parameters)?,
-            expand: Linear::new(&name("feed_forward.expand"), hidden, wide, rank, parameters)?,
+            feed_forward_norm: Norm::new(
+                hidden,
+                &format!("{prefix}.feed_forward_norm"),
+                parameters,
+            )?,
+            expand: Linear::new(
+                &format!("{prefix}.feed_forward.expand"),
+                hidden,
+                inner,
+                rank,
+                parameters,
+            )?,
             expand_bias: parameters.get(
-                &name("feed_forward.expand_bias"),
-                wide,
+                &format!("{prefix}.feed_forward.expand_bias"),
+                inner,
                 Init::Constant(0.0),
             )?,
             activation: architecture.activation,
             contract: Linear::new(
-                &name("feed_forward.contract"),
-                wide,
+                &format!("{prefix}.feed_forward.contract"),
+                inner,
                 hidden,
                 rank,
                 parameters,
             )?,
             contract_bias: parameters.get(
-                &name("feed_forward.contract_bias"),
+                &format!("{prefix}.feed_forward.contract_bias"),
                 hidden,
                 Init::Constant(0.0),
             )?,
@@ -116,17 +125,18 @@ impl Layer {
         })
     }
 
-    /// As [`Self::forward`], to the last bit, with nothing kept for gradients; `sequence.x` may be
-    /// overwritten.
+    /// Like [`Self::forward`], equal to the last bit, without a graph for gradients.
+    ///
+    /// The memory of `sequence.x` may be overwritten.
     fn forward_only(&self, sequence: Sequence) -> Result<Sequence> {
         let attention =
             self.attention
                 .block(&sequence, &self.attention_norm, &self.attention_bias)?;
         let Some((attention, feed_forward)) = attention.zip(self.feed_forward_block()) else {
-            let done = self.forward(sequence)?;
+            let output = self.forward(sequence)?;
             return Ok(Sequence {
-                x: done.x.detach(),
-                ..done
+                x: output.x.detach(),
+                ..output
             });
         };
         let Sequence { x, mask, slots } = sequence;
@@ -142,19 +152,19 @@ impl Layer {
             return feed_forward(x, block);
         }
         let Norm { gamma, beta } = &self.feed_forward_norm;
-        let expanded = self.expand.forward(&layer_norm(x, gamma, beta, None)?)?;
-        let contracted = self.contract.forward(&activation_with_bias(
-            &expanded,
-            &self.expand_bias,
-            self.activation,
-        )?)?;
+        let normed = layer_norm(x, gamma, beta, None)?;
+        let expanded = self.expand.forward(&normed)?;
+        let activated = activation_with_bias(&expanded, &self.expand_bias, self.activation)?;
+        let contracted = self.contract.forward(&activated)?;
         add_with_bias(x, &contracted, &self.contract_bias)
     }
 
-    /// The parameters for the operation that does the whole feed-forward half at once: dense ones.
+    /// The parameters for the fused feed-forward block, which needs dense layers.
     fn feed_forward_block(&self) -> Option<FeedForward<'_>> {
-        let (Linear::Dense(expand), Linear::Dense(contract)) = (&self.expand, &self.contract)
-        else {
+        let Linear::Dense(expand) = &self.expand else {
+            return None;
+        };
+        let Linear::Dense(contract) = &self.contract else {
             return None;
         };
         let Self {
@@ -177,7 +187,7 @@ impl Layer {
 }
 
 impl Encoder {
-    /// Makes or loads the parameters.
+    /// Creates or loads the parameters.
     pub fn new(config: &Config, parameters: &mut Parameters) -> Result<Self> {
         let hidden = config.architecture.hidden;
         Ok(Self {
@@ -204,8 +214,9 @@ impl Encoder {
         self.config.architecture.hidden
     }
 
-    /// `tokens` (haplotypes, slots) of `locus`, `mask` one entry a slot -> (haplotypes, slots,
-    /// hidden).
+    /// Embeds token ids of `locus`, (haplotypes, slots) -> (haplotypes, slots, hidden).
+    ///
+    /// `mask` has one entry per slot of each haplotype.
     pub fn embed(&self, locus: usize, tokens: &Tensor, mask: &[u8]) -> Result<Tensor> {
         let (batch, n) = tokens.dims2()?;
         if self.config.loci.get(locus).map(|shape| shape.n_slots) != Some(n)
@@ -217,28 +228,22 @@ impl Encoder {
                 mask.len()
             );
         }
-        embed(
-            tokens,
-            &self.tokens,
-            &self
-                .positions
-                .narrow(0, self.config.slot_offset(locus), n)?,
-        )
+        let offset = self.config.slot_offset(locus);
+        let positions = self.positions.narrow(0, offset, n)?;
+        embed(tokens, &self.tokens, &positions)
     }
 
-    /// Embedded haplotypes of `locus`, (haplotypes, slots, hidden) -> (haplotypes, hidden).
+    /// Encodes embedded haplotypes of `locus`, (haplotypes, slots, hidden) -> (haplotypes, hidden).
     pub fn encode(&self, locus: usize, embedded: Tensor, mask: &Arc<Vec<u8>>) -> Result<Tensor> {
-        self.pooled(
-            &self
-                .layers
-                .iter()
-                .try_fold(self.sequence(locus, embedded, mask)?, |sequence, layer| {
-                    layer.forward(sequence)
-                })?,
-        )
+        let mut sequence = self.sequence(locus, embedded, mask)?;
+        for layer in &self.layers {
+            sequence = layer.forward(sequence)?;
+        }
+        self.pooled(&sequence)
     }
 
-    /// As [`Self::encode`], with nothing kept for gradients; `embedded` may be overwritten.
+    /// Like [`Self::encode`], without a graph for gradients; the memory of `embedded` may be
+    /// overwritten.
     pub fn encode_only(
         &self,
         locus: usize,
@@ -262,7 +267,7 @@ impl Encoder {
         })
     }
 
-    /// The normalised mean of each haplotype's tokens.
+    /// The mean over the normalised rows of each haplotype's tokens.
     fn pooled(&self, sequence: &Sequence) -> Result<Tensor> {
         pooled(
             &sequence.x,
@@ -272,14 +277,14 @@ impl Encoder {
         )
     }
 
-    /// Fits what is not trained by gradient, layer by layer, each to what the fitted layers before
-    /// it make of the haplotypes.
+    /// Fits the buffers, which are not trained by gradient, layer by layer. Each layer is fitted to
+    /// the output of the fitted layers before it.
     pub fn fit(&self, loci: &[LocusInput], seed: u64) -> Result<()> {
-        let embedded = loci.iter().enumerate().map(|(number, locus)| {
-            let LocusInput { tokens, mask, .. } = locus;
-            self.sequence(number, self.embed(number, tokens, mask)?, mask)
-        });
-        let mut sequences = embedded.collect::<Result<Vec<Sequence>>>()?;
+        let mut sequences = Vec::with_capacity(loci.len());
+        for (number, LocusInput { tokens, mask, .. }) in loci.iter().enumerate() {
+            let embedded = self.embed(number, tokens, mask)?;
+            sequences.push(self.sequence(number, embedded, mask)?);
+        }
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         for layer in &self.layers {
             let normalised = sequences

@@ -1,11 +1,12 @@
-//! Haplotypes through the encoder in groups, each with a graph of its own, so that all threads walk
-//! back at once.
+//! Haplotypes through the encoder in groups, each with its own graph, so that all threads work in
+//! the backward pass.
 //!
-//! candle walks a graph back on one thread, and while that one adds up gradients between two
-//! operations the others wait. No haplotype sees another, so the graphs of groups meet in their
-//! parameters only. Groups are made of the number of haplotypes and slots alone, and their
-//! gradients are added up in order: the sums are the same, to the last bit, for any number of
-//! threads.
+//! candle walks a graph backward on one thread. While this thread adds gradients between two
+//! operations, the others wait. Haplotypes do not depend on each other, so the graphs of groups
+//! share only the parameters.
+//!
+//! The groups depend only on the number of haplotypes and slots, and their gradients are added in
+//! order. The sums are therefore the same, to the last bit, for any number of threads.
 
 use std::sync::Arc;
 
@@ -15,28 +16,51 @@ use rayon::prelude::*;
 use super::encoder::Encoder;
 use gf_nn::{Parameters, backward_from};
 
-/// Slots of the haplotypes that a thread encodes at a time: what one layer made is still in the
-/// cache of its core when the next one reads it.
+/// Slots of the haplotypes that a thread encodes at a time. The output of a layer is then still in
+/// the cache of the core when the next layer reads it.
 const SLOTS_AT_A_TIME: usize = 1024;
-/// Each group has gradients of all weights of the layers: more groups would spend their time in
-/// adding these up.
+/// Each group has gradients of all weights of the layers. With more groups, most of the time would
+/// be spent on adding these up.
 const MAX_GROUPS: usize = 8;
 
-/// The haplotypes of one locus, encoded, with the way back to the parameters.
+/// The encoded haplotypes of one locus, with the graphs back to the parameters.
 #[derive(Debug)]
 pub struct Groups {
-    /// What the embeddings make of all, (haplotypes, slots, hidden); without any haplotype only
-    /// (0, hidden).
+    /// Embeddings of all haplotypes, (haplotypes, slots, hidden); (0, hidden) without any
+    /// haplotype.
     embedded: Tensor,
     groups: Vec<Group>,
 }
 
 #[derive(Debug)]
 struct Group {
-    /// Its part of the embedded ones, where its graph begins.
+    /// The embeddings of its haplotypes, where its graph begins.
     input: Var,
-    /// (haplotypes, hidden).
+    /// Encoded haplotypes, (haplotypes, hidden).
     rows: Tensor,
+}
+
+/// Gradients of one group.
+struct GroupGradients {
+    /// Gradient of its embeddings.
+    input: Tensor,
+    /// Gradients of the parameters.
+    parameters: GradStore,
+}
+
+impl Group {
+    fn backward(self, rows_gradient: Tensor, parameters: &Parameters) -> Result<GroupGradients> {
+        let gradients = backward_from(&self.rows, rows_gradient)?;
+        let Some(input_gradient) = gradients.get(&self.input) else {
+            bail!("a group of haplotypes without a gradient")
+        };
+        let mut parameter_gradients = GradStore::default();
+        parameters.add_gradients(&mut parameter_gradients, &gradients)?;
+        Ok(GroupGradients {
+            input: input_gradient.detach(),
+            parameters: parameter_gradients,
+        })
+    }
 }
 
 impl Groups {
@@ -55,29 +79,26 @@ impl Groups {
             });
         }
         let embedded = encoder.embed(locus, tokens, mask)?;
-        let at_a_time = if embedded.device().is_cpu() {
-            at_a_time(n).max(batch.div_ceil(MAX_GROUPS))
+        let group_size = if embedded.device().is_cpu() {
+            haplotypes_at_a_time(n).max(batch.div_ceil(MAX_GROUPS))
         } else {
             batch
         };
-        let encode = |first: usize| {
-            let here = at_a_time.min(batch - first);
-            let input = Var::from_tensor(&embedded.narrow(0, first, here)?.detach())?;
-            let rows = encoder.encode(
-                locus,
-                input.as_tensor().clone(),
-                &part(mask, n, first, here),
-            )?;
-            Ok(Group { input, rows })
-        };
-        let groups = firsts(batch, at_a_time)
+        let groups = group_starts(batch, group_size)
             .into_par_iter()
-            .map(encode)
+            .map(|first| {
+                let n_haplotypes = group_size.min(batch - first);
+                let embedded = embedded.narrow(0, first, n_haplotypes)?;
+                let input = Var::from_tensor(&embedded.detach())?;
+                let mask = mask_rows(mask, n, first, n_haplotypes);
+                let rows = encoder.encode(locus, input.as_tensor().clone(), &mask)?;
+                Ok(Group { input, rows })
+            })
             .collect::<Result<_>>()?;
         Ok(Self { embedded, groups })
     }
 
-    /// One vector for each haplotype, (haplotypes, hidden), as a leaf.
+    /// One vector per haplotype, (haplotypes, hidden), as a leaf of a new graph.
     ///
     /// # Errors
     /// When a tensor operation fails.
@@ -87,57 +108,53 @@ impl Groups {
             .iter()
             .map(|group| group.rows.detach())
             .collect();
-        Var::from_tensor(&if rows.is_empty() {
-            self.embedded.clone()
+        if rows.is_empty() {
+            Var::from_tensor(&self.embedded)
         } else {
-            Tensor::cat(&rows, 0)?
-        })
+            Var::from_tensor(&Tensor::cat(&rows, 0)?)
+        }
     }
 
-    /// Adds the gradients of all parameters of the encoder, given that of [`Self::rows`].
+    /// Adds the gradients of all parameters of the encoder, given the gradient of [`Self::rows`].
     ///
     /// # Errors
     /// When a tensor operation fails.
     pub fn add_gradients(
         self,
-        of_rows: &Tensor,
+        rows_gradient: &Tensor,
         parameters: &Parameters,
         gradients: &mut GradStore,
     ) -> Result<()> {
         let mut first = 0;
-        let mut parts = Vec::with_capacity(self.groups.len());
-        for Group { input, rows } in self.groups {
-            let of_rows = of_rows.narrow(0, first, rows.dim(0)?)?.detach();
-            first += rows.dim(0)?;
-            parts.push((input, rows, of_rows));
+        let mut groups = Vec::with_capacity(self.groups.len());
+        for group in self.groups {
+            let n_haplotypes = group.rows.dim(0)?;
+            let rows_gradient = rows_gradient.narrow(0, first, n_haplotypes)?.detach();
+            first += n_haplotypes;
+            groups.push((group, rows_gradient));
         }
-        let backward = |(input, rows, of_rows): (Var, Tensor, Tensor)| {
-            let found = backward_from(&rows, of_rows)?;
-            let Some(of_input) = found.get(&input) else {
-                bail!("a group of haplotypes without a gradient")
-            };
-            let mut of_group = GradStore::default();
-            parameters.add_gradients(&mut of_group, &found)?;
-            Ok((of_input.detach(), of_group))
-        };
-        let (of_inputs, of_groups): (Vec<Tensor>, Vec<GradStore>) = parts
+        let gradients_of_groups = groups
             .into_par_iter()
-            .map(backward)
-            .collect::<Result<Vec<_>>>()?
-            .into_iter()
-            .unzip();
-        for of_group in &of_groups {
-            parameters.add_gradients(gradients, of_group)?;
+            .map(|(group, rows_gradient)| group.backward(rows_gradient, parameters))
+            .collect::<Result<Vec<GroupGradients>>>()?;
+        for group in &gradients_of_groups {
+            parameters.add_gradients(gradients, &group.parameters)?;
         }
-        if of_inputs.is_empty() {
+        if gradients_of_groups.is_empty() {
             return Ok(());
         }
-        let of_embedded = Tensor::cat(&of_inputs, 0)?;
-        parameters.add_gradients(gradients, &backward_from(&self.embedded, of_embedded)?)
+        // The embeddings have one graph for all groups.
+        let input_gradients: Vec<Tensor> = gradients_of_groups
+            .into_iter()
+            .map(|group| group.input)
+            .collect();
+        let embedded_gradient = Tensor::cat(&input_gradients, 0)?;
+        let embedding_gradients = backward_from(&self.embedded, embedded_gradient)?;
+        parameters.add_gradients(gradients, &embedding_gradients)
     }
 }
 
-/// One vector for each haplotype, (haplotypes, hidden), with nothing kept for gradients.
+/// One vector per haplotype, (haplotypes, hidden), without graphs for gradients.
 pub(super) fn encode_only(
     encoder: &Encoder,
     locus: usize,
@@ -145,39 +162,36 @@ pub(super) fn encode_only(
     mask: &Arc<Vec<u8>>,
 ) -> Result<Tensor> {
     let (batch, n) = tokens.dims2()?;
-    let at_a_time = if tokens.device().is_cpu() {
-        at_a_time(n)
+    let group_size = if tokens.device().is_cpu() {
+        haplotypes_at_a_time(n)
     } else {
         batch
     };
-    let encode = |first: usize| {
-        let here = at_a_time.min(batch - first);
-        let tokens = tokens.narrow(0, first, here)?.contiguous()?;
-        let mask = part(mask, n, first, here);
-        Ok(encoder
-            .encode_only(locus, encoder.embed(locus, &tokens, &mask)?, &mask)?
-            .detach())
-    };
-    Tensor::cat(
-        &firsts(batch, at_a_time)
-            .into_par_iter()
-            .map(encode)
-            .collect::<Result<Vec<Tensor>>>()?,
-        0,
-    )
+    let rows = group_starts(batch, group_size)
+        .into_par_iter()
+        .map(|first| {
+            let n_haplotypes = group_size.min(batch - first);
+            let tokens = tokens.narrow(0, first, n_haplotypes)?.contiguous()?;
+            let mask = mask_rows(mask, n, first, n_haplotypes);
+            let embedded = encoder.embed(locus, &tokens, &mask)?;
+            Ok(encoder.encode_only(locus, embedded, &mask)?.detach())
+        })
+        .collect::<Result<Vec<Tensor>>>()?;
+    Tensor::cat(&rows, 0)
 }
 
-fn at_a_time(n_slots: usize) -> usize {
+fn haplotypes_at_a_time(n_slots: usize) -> usize {
     (SLOTS_AT_A_TIME / n_slots.max(1)).max(1)
 }
 
-fn firsts(batch: usize, at_a_time: usize) -> Vec<usize> {
-    (0..batch).step_by(at_a_time.max(1)).collect()
+/// The first haplotype of each group.
+fn group_starts(batch: usize, group_size: usize) -> Vec<usize> {
+    (0..batch).step_by(group_size.max(1)).collect()
 }
 
-/// The mask of some haplotypes of `n` slots.
-fn part(mask: &[u8], n: usize, first: usize, here: usize) -> Arc<Vec<u8>> {
-    Arc::new(mask[first * n..(first + here) * n].to_vec())
+/// The mask of haplotypes `first..first + n_haplotypes`, each of `n` slots.
+fn mask_rows(mask: &[u8], n: usize, first: usize, n_haplotypes: usize) -> Arc<Vec<u8>> {
+    Arc::new(mask[first * n..(first + n_haplotypes) * n].to_vec())
 }
 
 #[cfg(test)]
@@ -190,8 +204,15 @@ mod tests {
     const N: usize = 600;
     const BATCH: usize = 5;
 
-    /// A model, and haplotypes of several lengths, each a group of its own.
-    fn example(preset: Preset) -> (Model, Parameters, Tensor, Arc<Vec<u8>>) {
+    /// A model and haplotypes of several lengths, each of which is a group.
+    struct Example {
+        model: Model,
+        parameters: Parameters,
+        tokens: Tensor,
+        mask: Arc<Vec<u8>>,
+    }
+
+    fn example(preset: Preset) -> Example {
         let architecture = Architecture {
             hidden: 8,
             layers: 2,
@@ -211,7 +232,6 @@ mod tests {
         };
         let mut parameters = Parameters::seeded(3);
         let model = Model::new(&config, &mut parameters).unwrap();
-        let is_token = |i: usize| i % N < N - 70 * (i / N);
         let ids = (0..BATCH * N).map(|i| {
             if is_token(i) {
                 4 + (i * i % 7) as u32
@@ -223,12 +243,17 @@ mod tests {
             .unwrap()
             .reshape((BATCH, N))
             .unwrap();
-        (
+        Example {
             model,
             parameters,
             tokens,
-            Arc::new((0..BATCH * N).map(|i| u8::from(is_token(i))).collect()),
-        )
+            mask: Arc::new((0..BATCH * N).map(|i| u8::from(is_token(i))).collect()),
+        }
+    }
+
+    /// Whether value i of the batch is a token: each haplotype has 70 fewer than the one before.
+    fn is_token(i: usize) -> bool {
+        i % N < N - 70 * (i / N)
     }
 
     fn values(tensor: &Tensor) -> Vec<f32> {
@@ -238,14 +263,20 @@ mod tests {
     #[test]
     fn groups_have_the_rows_and_the_gradients_of_one_graph() {
         for preset in Preset::ALL {
-            let (model, parameters, tokens, mask) = example(preset);
+            let Example {
+                model,
+                parameters,
+                tokens,
+                mask,
+            } = example(preset);
             let whole = model.encode(0, &tokens, &mask).unwrap();
-            let of_rows = Tensor::from_iter(
+            let rows_gradient = Tensor::from_iter(
                 (0..whole.elem_count()).map(|i| (i as f32).sin()),
                 &Device::Cpu,
             )
+            .unwrap()
+            .reshape(whole.shape())
             .unwrap();
-            let of_rows = of_rows.reshape(whole.shape()).unwrap();
             let groups = model.encode_in_groups(0, &tokens, &mask).unwrap();
             assert_eq!(groups.groups.len(), BATCH);
             assert_eq!(values(&groups.rows().unwrap()), values(&whole), "{preset}");
@@ -256,9 +287,9 @@ mod tests {
             );
             let mut found = GradStore::default();
             groups
-                .add_gradients(&of_rows, &parameters, &mut found)
+                .add_gradients(&rows_gradient, &parameters, &mut found)
                 .unwrap();
-            let expected = (whole * of_rows)
+            let expected = (whole * rows_gradient)
                 .unwrap()
                 .sum_all()
                 .unwrap()
@@ -289,7 +320,12 @@ mod tests {
 
     #[test]
     fn no_haplotype_gives_no_row() {
-        let (model, parameters, tokens, _) = example(Preset::Linformer);
+        let Example {
+            model,
+            parameters,
+            tokens,
+            ..
+        } = example(Preset::Linformer);
         let groups = model
             .encode_in_groups(0, &tokens.narrow(0, 0, 0).unwrap(), &Arc::new(Vec::new()))
             .unwrap();

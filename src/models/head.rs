@@ -1,9 +1,11 @@
-//! A person's two haplotypes of every locus, and covariates, to one logit.
+//! The classification head: a sample's two haplotypes of every locus, and covariates, to one logit.
 //!
-//! Order-free: a locus enters as the sum and the product of its two vectors, which do not change
-//! when the haplotypes are exchanged; the product lets two alleles on different haplotypes act
-//! together. An absent haplotype is the zero vector. A person's logit is the same, to the last bit,
-//! whoever else is looked at: people can be predicted block by block.
+//! The features of a locus are the sum and the product of its two vectors, which do not depend on
+//! the order of the haplotypes. The product lets two alleles on different haplotypes interact. An
+//! absent haplotype is the zero vector.
+//!
+//! The logit of a sample is the same, to the last bit, for any other samples in the batch. Samples
+//! can therefore be predicted in blocks.
 
 use candle_core::{D, Result, Tensor, bail};
 
@@ -22,7 +24,7 @@ pub struct Head {
 }
 
 impl Head {
-    /// Makes or loads the parameters.
+    /// Creates or loads the parameters.
     pub fn new(config: &Config, parameters: &mut Parameters) -> Result<Self> {
         let width = config.architecture.hidden;
         let n_features = 2 * width * config.loci.len() + config.n_covariates;
@@ -47,8 +49,10 @@ impl Head {
         })
     }
 
-    /// `encoded`: (haplotypes, hidden) of each locus; `pairs`: each person's two rows of it, one
-    /// past the last for an absent haplotype.
+    /// Logits, (samples).
+    ///
+    /// `encoded` is (haplotypes, hidden) for each locus. `pairs` are the two row numbers of each
+    /// sample; an absent haplotype is the row after the last one.
     pub fn forward(
         &self,
         encoded: &[Tensor],

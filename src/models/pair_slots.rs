@@ -1,10 +1,9 @@
-//! Slots that a deep term adds to a locus: which versions two of its slots have together on a
+//! Pair slots, which a deep term adds to a locus: the combination of the versions of two slots on a
 //! haplotype.
 //!
-//! A network needs many epochs before two alleles that matter only together leave a trace in its
-//! loss: until then their gradients are products of small numbers. The version of a pair slot is a
-//! token of its own, so that their joint effect is of first order, as alleles within one segment
-//! already are.
+//! Two alleles that have an effect only together need many epochs before a network learns it: until
+//! then their gradients are products of small numbers. A pair slot has one token per combination,
+//! so that the joint effect is of first order, like that of alleles within one segment.
 
 use std::collections::HashMap;
 
@@ -17,16 +16,16 @@ use super::TermShape;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PairSlot {
-    /// Place of the locus among those of the term.
+    /// Index of the locus among the loci of the term.
     pub locus: usize,
     /// The two slots of the locus, ascending.
     pub slots: [usize; 2],
-    /// Tokens of the tokenizer that the two slots have together on a training haplotype,
-    /// ascending. Others are read as `[UNK]`.
+    /// Combinations of the two slots' tokens on training haplotypes, ascending. Other combinations
+    /// are read as `[UNK]`.
     pub versions: Vec<[u32; 2]>,
 }
 
-/// Numbers the tokens and pairs of tokens that a term has an embedding for.
+/// The numbers of the tokens and combinations of tokens with an embedding in a term.
 #[derive(Clone, Debug)]
 pub struct TokenNumbers {
     tokens: HashMap<u32, u32>,
@@ -41,7 +40,7 @@ struct PairNumbers {
 }
 
 impl TokenNumbers {
-    /// For the tokens of a term, followed by the versions of its pair slots.
+    /// Numbers the tokens of a term first, then the combinations of its pair slots.
     #[must_use]
     pub fn new(shape: &TermShape) -> Self {
         let tokens = (0..)
@@ -65,25 +64,29 @@ impl TokenNumbers {
         Self { tokens, pairs }
     }
 
-    /// The term's numbers of a row of tokens of the locus at `place` among those of the term; pair
-    /// slots come last.
+    /// Converts a row of tokens to the numbers of the term, with the pair slots at the end.
+    ///
+    /// `term_locus` is the index of the locus among the loci of the term.
     #[must_use]
-    pub fn row(&self, place: usize, row: &[u32]) -> Vec<u32> {
+    pub fn row(&self, term_locus: usize, row: &[u32]) -> Vec<u32> {
         let mut numbers: Vec<u32> = row
             .iter()
             .map(|token| self.tokens.get(token).copied().unwrap_or(UNK))
             .collect();
-        for pair in self.pairs.iter().filter(|pair| pair.locus == place) {
+        for pair in self.pairs.iter().filter(|pair| pair.locus == term_locus) {
             let version = pair.slots.map(|slot| row[slot]);
             numbers.push(pair.numbers.get(&version).copied().unwrap_or(UNK));
         }
         numbers
     }
 
-    /// Pair slots of the locus at `place`.
+    /// Number of pair slots of a locus.
     #[must_use]
-    pub fn n_pairs(&self, place: usize) -> usize {
-        self.pairs.iter().filter(|pair| pair.locus == place).count()
+    pub fn n_pairs(&self, term_locus: usize) -> usize {
+        self.pairs
+            .iter()
+            .filter(|pair| pair.locus == term_locus)
+            .count()
     }
 }
 
@@ -93,11 +96,6 @@ mod tests {
 
     #[test]
     fn a_row_ends_with_the_versions_of_the_pair_slots_of_its_locus() {
-        let pair = |locus, slots, versions: &[[u32; 2]]| PairSlot {
-            locus,
-            slots,
-            versions: versions.to_vec(),
-        };
         let shape = TermShape {
             loci: vec![3, 5],
             tokens: vec![0, 1, 2, 3, 4, 10, 20],
@@ -113,5 +111,13 @@ mod tests {
         assert_eq!(numbers.row(0, &[10, 99, 20]), [5, UNK, 6, 8, UNK]);
         assert_eq!(numbers.row(1, &[10, 20, 20]), [5, 6, 6, 9]);
         assert_eq!([numbers.n_pairs(0), numbers.n_pairs(1)], [2, 1]);
+    }
+
+    fn pair(locus: usize, slots: [usize; 2], versions: &[[u32; 2]]) -> PairSlot {
+        PairSlot {
+            locus,
+            slots,
+            versions: versions.to_vec(),
+        }
     }
 }

@@ -1,12 +1,14 @@
-//! A pipeline file: what a scientist edits and a paper cites. Unknown keys are errors; paths are
-//! relative to the file's folder.
+//! A pipeline file (TOML), and the options of every stage that follow from it.
+//!
+//! It is the file that a scientist edits and a paper cites. Unknown keys are errors, so that a
+//! misspelt option cannot silently have its default. Paths are relative to the file's folder.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
 use gf_cohort_schema::{
     Cohort, CovariateChoice, MissingCovariates, MissingPolicies, MissingSamples, MissingValues,
-    PhenotypeCoding, ScoreLayout,
+    PhenotypeCoding, ScoreLayout, text,
 };
 use serde::{Deserialize, Serialize};
 
@@ -14,106 +16,124 @@ use crate::layout;
 use crate::{
     baselines::{self, BaselineSettings, LearningVariants},
     evaluation::{self, ReportSettings},
-    scoring::{self, MatchingOptions},
-    simulate, tokens,
+    scoring, simulate, tokens,
     training::{self, ModelSettings},
 };
-use gf_genotypes::samples_of_files;
+use gf_genotypes::{FormatOptions, companions, samples_of_files};
 use gf_haplotypes::{ApplyFilters, Policies, Regions, Samples};
 
-/// The whole file, resolved.
+/// A pipeline file with every default filled in and every path resolved.
 #[derive(Clone, Debug, Serialize)]
 pub struct Plan {
-    /// Seed of everything random.
+    /// Seed of all random numbers.
     pub seed: u64,
-    /// Where the people come from.
+    /// Origin of the samples.
     pub source: Source,
-    /// Policies for genotypes.
+    /// How genotypes become sequences.
     pub sequences: Policies,
     /// How sequences become tokens.
     pub tokens: tokens::Options,
-    /// Models to train, one after the other.
+    /// Models, which are trained one after the other.
     pub models: Vec<ModelSettings>,
-    /// Baselines.
+    /// Settings of the baselines.
     pub baselines: BaselineSettings,
-    /// The comparison.
+    /// Settings of the comparison.
     pub report: ReportSettings,
 }
 
-/// Where the people come from.
+/// Origin of the samples.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
     /// Made by `simulate`.
     Simulate(Box<simulate::Options>),
     /// The user's files.
-    Data(Data),
+    Data(Box<Data>),
 }
 
 /// The user's files.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Data {
-    /// VCF, VCF.gz or BCF files.
-    pub vcf: Vec<PathBuf>,
-    /// Reference FASTA.
+    /// Genotype files of the same samples: VCF, VCF.gz, BCF, PGEN, BGEN or PLINK 1 BED. The content
+    /// decides the format. The older name of this key is `vcf`.
+    #[serde(alias = "vcf")]
+    pub genotypes: Vec<PathBuf>,
+    /// BGEN: the first allele of every variant is REF, as in the files of UK Biobank. Without this
+    /// key and `ref_last`, the reference decides.
+    #[serde(default)]
+    ref_first: bool,
+    /// BGEN: the last allele of every variant is REF, which is the default of plink2.
+    #[serde(default)]
+    ref_last: bool,
+    /// BGEN: chromosome of variants whose chromosome field is empty. By default it is the part of
+    /// the variant id before its first colon.
+    #[serde(default)]
+    contig: Option<String>,
+    /// FASTA of the reference genome.
     pub reference: PathBuf,
     /// BED of loci.
     pub regions_file: PathBuf,
-    /// BED of places to read as N.
+    /// BED of positions to read as N.
     #[serde(default)]
     pub mask: Option<PathBuf>,
-    /// BED outside of which everything is read as N.
+    /// BED of callable positions. All other positions are read as N.
     #[serde(default)]
     pub callable: Option<PathBuf>,
     /// Cohort table.
     pub cohort: PathBuf,
-    /// How phenotypes are written.
+    /// Coding of the phenotypes.
     #[serde(default)]
     pub phenotype_coding: PhenotypeCoding,
-    /// Covariates, for models and baselines alike; `age`, `sex` and `PC1`, `PC2`, ... of the
-    /// cohort when absent.
+    /// Columns that are covariates of models and baselines. By default these are `age`, `sex` and
+    /// `PC1`, `PC2`, ... of the cohort table.
     #[serde(default)]
     covariates: Option<Vec<String>>,
-    /// Numbers that stand for a missing value in phenotype and covariates, such as `["-9"]`;
-    /// `["none"]` when no number does.
+    /// Numbers that mean a missing value in phenotype and covariates, such as `["-9"]`, or
+    /// `["none"]` if no number does.
     #[serde(default)]
     missing_value: Option<MissingValues>,
-    /// Samples without a value of a covariate: drop-few (drop them where they are at most 5 % of
-    /// their split), error, drop, or mean (of the training samples).
+    /// Treatment of samples without a value of a covariate: drop-few (drop them if they are at most
+    /// 5 % of their split), error, drop, or mean (of the training samples).
     #[serde(default)]
     missing_covariates: MissingCovariates,
-    /// Samples of the cohort that are not in the VCF: drop-few (drop them where they are at most 5
-    /// % of their split), error, or drop.
+    /// Treatment of samples of the cohort without genotypes: drop-few (drop them if they are at
+    /// most 5 % of their split), error, or drop.
     #[serde(default)]
     missing_samples: MissingSamples,
 }
 
 impl Data {
-    /// As the reader's option.
+    /// Properties that the genotype files do not state.
+    pub fn format(&self) -> FormatOptions {
+        FormatOptions {
+            ref_first: self.ref_first,
+            ref_last: self.ref_last,
+            contig: self.contig.clone(),
+        }
+    }
+
+    /// The covariates, as the reader of the cohort table takes them.
     pub fn covariates(&self) -> CovariateChoice {
         self.covariates
             .clone()
             .map_or(CovariateChoice::Usual, CovariateChoice::Named)
     }
 
-    /// As the reader's option.
+    /// Treatment of missing values, as the reader of the cohort table takes it.
     pub fn missing(&self) -> MissingPolicies {
-        let Self {
-            missing_value,
-            missing_covariates,
-            missing_samples,
-            ..
-        } = self;
         MissingPolicies {
-            value: missing_value.clone(),
-            covariates: *missing_covariates,
-            samples: *missing_samples,
+            value: self.missing_value.clone(),
+            covariates: self.missing_covariates,
+            samples: self.missing_samples,
         }
     }
 
-    /// The cohort table with phenotypes and covariates, without samples that are not in the
+    /// Reads the cohort table with phenotypes and covariates, without samples that have no
     /// genotypes.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or more samples without genotypes than the policy allows.
     pub fn people(&self) -> anyhow::Result<Cohort> {
         let mut cohort = Cohort::read_as(
             &self.cohort,
@@ -121,49 +141,59 @@ impl Data {
             &self.covariates(),
             &self.missing(),
         )?;
-        cohort.keep_present_in(&samples_of_files(&self.vcf)?, self.missing_samples)?;
+        cohort.keep_present_in(&samples_of_files(&self.genotypes)?, self.missing_samples)?;
         Ok(cohort)
     }
 
-    /// The samples whose sequences are made: everyone in the genotypes, whatever their phenotype
-    /// and covariates.
+    /// Reads the samples whose sequences are made: all that have genotypes, with any
+    /// phenotype and covariates.
+    ///
+    /// # Errors
+    /// The same as [`Self::people`].
     pub fn samples(&self) -> anyhow::Result<Cohort> {
         let mut cohort = Cohort::read_splits(&self.cohort)?;
-        cohort.keep_present_in(&samples_of_files(&self.vcf)?, self.missing_samples)?;
+        cohort.keep_present_in(&samples_of_files(&self.genotypes)?, self.missing_samples)?;
         Ok(cohort)
     }
 
-    /// The files of genotypes and loci.
-    pub fn genome_files(&self) -> impl Iterator<Item = &Path> {
-        let masks = self.mask.iter().chain(&self.callable);
-        self.vcf
+    /// The files of genotypes, reference and loci.
+    pub fn genome_files(&self) -> Vec<PathBuf> {
+        let companions = self.genotypes.iter().flat_map(|path| companions(path));
+        let others = [&self.reference, &self.regions_file];
+        self.genotypes
             .iter()
-            .chain([&self.reference, &self.regions_file])
-            .chain(masks)
-            .map(PathBuf::as_path)
+            .cloned()
+            .chain(companions)
+            .chain(others.into_iter().cloned())
+            .chain(self.mask.clone())
+            .chain(self.callable.clone())
+            .collect()
     }
 
-    /// The files.
-    pub fn paths(&self) -> Vec<&Path> {
-        self.genome_files().chain([self.cohort.as_path()]).collect()
+    /// All files.
+    pub fn paths(&self) -> Vec<PathBuf> {
+        let mut paths = self.genome_files();
+        paths.push(self.cohort.clone());
+        paths
     }
 
-    /// What matters of genotypes next to the contents of their files.
+    /// Settings that decide what is read from the genotypes, for the digest of a stage.
     pub fn genome_key(&self) -> impl Serialize {
         (
-            self.vcf.len(),
+            self.genotypes.len(),
             self.mask.is_some(),
             self.callable.is_some(),
             self.missing_samples,
+            Some(self.format()).filter(|format| !format.is_default()),
         )
     }
 
-    /// What matters of the cohort next to the contents of its file.
+    /// Settings that decide what is read from the cohort table, for the digest of a stage.
     pub fn cohort_key(&self) -> impl Serialize {
         (self.phenotype_coding, self.covariates(), self.missing())
     }
 
-    /// Options of the training of `model`, with these tokens and cohort.
+    /// Options for the training of `model` on the tokens in a folder.
     pub fn training_options(
         &self,
         model: &ModelSettings,
@@ -190,15 +220,18 @@ impl Data {
         }
     }
 
-    /// Options of the baselines. The FILTER values of the sequences apply unless `settings` has its
-    /// own.
+    /// Options of the baselines.
+    ///
+    /// The FILTER values of the sequences apply unless `settings` has its own. So do the callable
+    /// regions and the reference.
     pub fn baseline_options(
         &self,
         settings: &BaselineSettings,
         filters: &ApplyFilters,
         out: &Path,
     ) -> baselines::Options {
-        let filters = settings.apply_filters.as_ref().unwrap_or(filters).names();
+        let own_filters = settings.apply_filters.as_ref();
+        let filters = own_filters.unwrap_or(filters).names();
         let mut matching = settings.scoring.clone();
         if matching.callable.is_none() && self.callable.is_some() {
             matching.callable.clone_from(&self.callable);
@@ -208,7 +241,8 @@ impl Data {
             .get_or_insert_with(|| self.reference.clone());
         baselines::Options {
             scoring: scoring::Options {
-                vcf: self.vcf.clone(),
+                vcf: self.genotypes.clone(),
+                format: self.format(),
                 filters,
                 scoring_files: settings.scoring_files.clone(),
                 genome_build: settings.genome_build,
@@ -289,123 +323,142 @@ fn default_seed() -> u64 {
 }
 
 impl Source {
-    /// The files that it names.
+    /// All files that the pipeline file names here.
     fn files_mut(&mut self) -> Vec<&mut PathBuf> {
         match self {
             Self::Simulate(options) => options.files_mut().collect(),
-            Self::Data(data) => {
-                let required = [
+            Self::Data(data) => data
+                .genotypes
+                .iter_mut()
+                .chain([
                     &mut data.reference,
                     &mut data.regions_file,
                     &mut data.cohort,
-                ];
-                let files = data.vcf.iter_mut().chain(required);
-                files
-                    .chain(&mut data.mask)
-                    .chain(&mut data.callable)
-                    .collect()
-            }
+                ])
+                .chain(&mut data.mask)
+                .chain(&mut data.callable)
+                .collect(),
         }
     }
 }
 
-/// Refuses names that two models share or that no folder can have, and options without a use.
+/// Refuses names that two models share, names that cannot be a folder or are reserved for
+/// baselines, and options without an effect.
 fn check_models(models: &[ModelSettings]) -> anyhow::Result<()> {
     for (index, model) in models.iter().enumerate() {
         let name = model.name();
-        if models[..index].iter().any(|other| other.name() == name) {
-            bail!("two models are named `{name}`; give each [[models]] a name of its own");
+        if models[..index].iter().any(|earlier| earlier.name() == name) {
+            bail!("two models are named `{name}`; give each [[models]] a different name");
         }
-        let is_usual = |c: char| c.is_ascii_alphanumeric() || "-_.+".contains(c);
-        if name.is_empty() || !name.chars().all(is_usual) || name.starts_with(['.', '-']) {
-            bail!("`{name}` cannot name a model: use letters, digits, `-`, `_`, `.` and `+`");
+        if !can_be_folder(&name) {
+            bail!(
+                "`{name}` cannot be the name of a model; use letters, digits, `-`, `_`, `.` and `+`"
+            );
         }
         model
             .architecture
             .check_unused()
             .with_context(|| format!("model `{name}`"))?;
         if gf_cohort_schema::is_baseline(&name) {
-            bail!("names that start with `prs-` are those of baselines, not `{name}`");
+            bail!(
+                "`{name}` cannot be the name of a model; choose another one, because names that \
+                 start with `prs-` are reserved for baselines"
+            );
         }
     }
     Ok(())
+}
+
+/// Whether a name is a plain folder name: not empty, neither hidden nor like an option, and
+/// without characters that a shell or a file system may treat in a special way.
+fn can_be_folder(name: &str) -> bool {
+    let starts_well = !name.is_empty() && !name.starts_with(['.', '-']);
+    starts_well
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-_.+".contains(c))
 }
 
 impl Plan {
     /// Reads a pipeline file.
     ///
     /// # Errors
-    /// A file that cannot be read, unknown or missing keys (with the line), people from nowhere or
-    /// from two places, a name used twice.
+    /// A file that cannot be read, unknown or missing keys (with the line), no source of samples or
+    /// two, contradicting options, or two models of the same name.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
-        let text = super::read_text(path)?;
+        let text = text::read(path)?;
         let file: File = toml::from_str(&text).map_err(|error| at_line(path, &text, &error))?;
         let table: toml::Table = toml::from_str(&text)?;
         if let Some((place, key)) = inner_key_set_elsewhere(&table) {
             bail!(
-                "{}: `{key}` in [{place}] is set elsewhere: the seed once at the top, folders by \
-                 --out",
+                "{}: `{key}` cannot be set in [{place}]; set the seed at the top of the file, and \
+                 the folder with --out",
                 path.display()
             );
         }
         if let Some(contradiction) = contradiction_in_simulate(&table) {
             bail!("{}: [simulate] {contradiction}", path.display());
         }
+        let mut plan = Self::resolve(file, path)?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        let at = |path: &mut PathBuf| *path = folder.join(&*path);
-        let mut source = match (file.simulate, file.data) {
+        for file in plan.files_mut() {
+            *file = folder.join(&*file);
+        }
+        plan.set_seed(plan.seed);
+        Ok(plan)
+    }
+
+    /// Fills in the defaults that depend on other keys, and checks the result. `path` is for
+    /// messages.
+    fn resolve(file: File, path: &Path) -> anyhow::Result<Self> {
+        let source = match (file.simulate, file.data) {
             (Some(simulate), None) => Source::Simulate(Box::new(simulate)),
-            (None, Some(data)) => Source::Data(data),
+            (None, Some(data)) => Source::Data(Box::new(data)),
             _ => bail!("{}: give either [simulate] or [data]", path.display()),
         };
-        source.files_mut().into_iter().for_each(at);
-        if matches!(&source, Source::Data(data) if data.vcf.is_empty()) {
-            bail!("{}: [data] vcf names no file", path.display());
+        if matches!(&source, Source::Data(data) if data.genotypes.is_empty()) {
+            bail!(
+                "{}: `genotypes` in [data] has no file; add at least one",
+                path.display()
+            );
         }
-        let mut baselines = file.baselines;
-        let MatchingOptions {
-            callable,
-            reference,
-            ..
-        } = &mut baselines.scoring;
-        baselines
-            .scoring_files
-            .iter_mut()
-            .chain(callable)
-            .chain(reference)
-            .chain(&mut baselines.kinship)
-            .chain(baselines.offset.as_mut().map(|offset| &mut offset.path))
-            .for_each(at);
-        let mut tokens = file
+        let tokens = file
             .tokens
             .resolved()
             .with_context(|| format!("{}: [tokens]", path.display()))?;
-        tokens.tokenizer_file.iter_mut().for_each(at);
-        let mut models = if file.models.is_empty() {
+        let models = if file.models.is_empty() {
             vec![ModelSettings::default()]
         } else {
             file.models
         };
-        models
-            .iter_mut()
-            .filter_map(|model| model.init.as_mut())
-            .for_each(at);
-        models
-            .iter_mut()
-            .filter_map(|model| Some(&mut model.offset.as_mut()?.path))
-            .for_each(at);
         check_models(&models).map_err(|error| anyhow!("{}: {error:#}", path.display()))?;
-        let mut plan = Self {
+        Ok(Self {
             seed: file.seed,
             source,
             sequences: file.sequences,
             tokens,
             models,
-            baselines,
+            baselines: file.baselines,
             report: file.report,
-        };
-        plan.set_seed(file.seed);
-        Ok(plan)
+        })
+    }
+
+    /// All files that the pipeline file names.
+    fn files_mut(&mut self) -> Vec<&mut PathBuf> {
+        let baselines = &mut self.baselines;
+        let matching = &mut baselines.scoring;
+        let mut files = self.source.files_mut();
+        files.extend(&mut baselines.scoring_files);
+        files.extend(&mut matching.callable);
+        files.extend(&mut matching.reference);
+        files.extend(&mut baselines.kinship);
+        files.extend(baselines.offset.as_mut().map(|offset| &mut offset.path));
+        files.extend(&mut self.tokens.tokenizer_file);
+        for model in &mut self.models {
+            files.extend(&mut model.init);
+            files.extend(model.offset.as_mut().map(|offset| &mut offset.path));
+        }
+        files
     }
 
     /// Uses `seed` in every stage.
@@ -419,12 +472,15 @@ impl Plan {
         }
     }
 
-    /// The files to read; those of a simulated cohort lie in `simulated`.
+    /// The files to read. Those of a simulated cohort are in the folder `simulated`.
     pub fn data(&self, simulated: &Path) -> Data {
         match &self.source {
-            Source::Data(data) => data.clone(),
+            Source::Data(data) => Data::clone(data),
             Source::Simulate(_) => Data {
-                vcf: vec![simulated.join(layout::COHORT_VCF)],
+                genotypes: vec![simulated.join(layout::COHORT_VCF)],
+                ref_first: false,
+                ref_last: false,
+                contig: None,
                 reference: simulated.join(layout::REFERENCE),
                 regions_file: simulated.join(layout::LOCI),
                 mask: None,
@@ -446,17 +502,17 @@ impl Plan {
         cohort: &Cohort,
         out: &Path,
     ) -> gf_haplotypes::Options {
+        let sample_ids = cohort
+            .people
+            .iter()
+            .map(|person| person.sample_id.clone())
+            .collect();
         gf_haplotypes::Options {
-            vcf: data.vcf.clone(),
+            vcf: data.genotypes.clone(),
+            format: data.format(),
             reference: data.reference.clone(),
             regions: Regions::File(data.regions_file.clone()),
-            samples: Samples::Only(
-                cohort
-                    .people
-                    .iter()
-                    .map(|person| person.sample_id.clone())
-                    .collect(),
-            ),
+            samples: Samples::Only(sample_ids),
             policies: self.sequences.clone(),
             mask: data.mask.clone(),
             callable: data.callable.clone(),
@@ -464,30 +520,22 @@ impl Plan {
         }
     }
 
-    /// Further files that stages read.
+    /// Files that the baselines read in addition to genotypes and cohort.
     pub fn further_files(&self) -> impl Iterator<Item = &Path> {
-        let MatchingOptions {
-            callable,
-            reference,
-            ..
-        } = &self.baselines.scoring;
-        let BaselineSettings {
-            scoring_files,
-            offset,
-            kinship,
-            ..
-        } = &self.baselines;
-        scoring_files
+        let baselines = &self.baselines;
+        let matching = &baselines.scoring;
+        baselines
+            .scoring_files
             .iter()
-            .chain(offset.as_ref().map(|offset| &offset.path))
-            .chain(callable)
-            .chain(reference)
-            .chain(kinship)
+            .chain(baselines.offset.as_ref().map(|offset| &offset.path))
+            .chain(&matching.callable)
+            .chain(&matching.reference)
+            .chain(&baselines.kinship)
             .map(PathBuf::as_path)
     }
 }
 
-/// What is wrong with a TOML text, in one line.
+/// Describes an error of a TOML text in one line, with the line of the text.
 fn at_line(path: &Path, text: &str, error: &toml::de::Error) -> anyhow::Error {
     let number = error
         .span()
@@ -501,23 +549,28 @@ fn at_line(path: &Path, text: &str, error: &toml::de::Error) -> anyhow::Error {
     )
 }
 
-/// A key of `[simulate]` that another key leaves without effect.
+/// Describes a key of `[simulate]` that another key leaves without effect.
 fn contradiction_in_simulate(table: &toml::Table) -> Option<String> {
     let simulate = table.get("simulate").and_then(toml::Value::as_table)?;
-    let has = |key: &str| simulate.contains_key(key);
-    let both = |one: &str, other: &str, why: &str| {
-        (has(one) && has(other)).then(|| format!("has `{one}` and `{other}`, and {why}"))
-    };
-    let published = "published weights are the risk: leave out one of them";
-    both("risk", "effects", published)
-        .or_else(|| both("risk", "preset", published))
+    let published = "published weights determine the risk; leave out one of them";
+    let own_length = "the panel determines the length; leave out `len_nt`";
+    both_set(simulate, "risk", "effects", published)
+        .or_else(|| both_set(simulate, "risk", "preset", published))
+        // A preset uses `len_nt` even with a panel.
         .or_else(|| {
-            let own_length = "the panel has its own length: leave out `len_nt`";
-            both("len_nt", "panel", own_length).filter(|_| !has("preset"))
+            both_set(simulate, "len_nt", "panel", own_length)
+                .filter(|_| !simulate.contains_key("preset"))
         })
 }
 
-/// A key that a stage's options have, but that a pipeline file says in one other place.
+/// Describes the contradiction if both keys are set.
+fn both_set(table: &toml::Table, one: &str, other: &str, why: &str) -> Option<String> {
+    (table.contains_key(one) && table.contains_key(other))
+        .then(|| format!("has both `{one}` and `{other}`, but {why}"))
+}
+
+/// A table and a key of it that must be set in another place: the seed at the top of the file, the
+/// folder on the command line.
 fn inner_key_set_elsewhere(table: &toml::Table) -> Option<(&'static str, &'static str)> {
     let simulate = table.get("simulate").and_then(toml::Value::as_table);
     for key in ["seed", "out"] {
@@ -526,31 +579,22 @@ fn inner_key_set_elsewhere(table: &toml::Table) -> Option<(&'static str, &'stati
         }
     }
     let models = table.get("models").and_then(toml::Value::as_array);
-    let mut schedules = models
+    let has_seed = models
         .into_iter()
         .flatten()
-        .filter_map(|model| model.get("schedule"));
-    schedules
-        .any(|schedule| schedule.get("seed").is_some())
-        .then_some(("models.schedule", "seed"))
+        .filter_map(|model| model.get("schedule"))
+        .any(|schedule| schedule.get("seed").is_some());
+    has_seed.then_some(("models.schedule", "seed"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> anyhow::Result<Plan> {
-        let folder = tempfile::tempdir()?;
-        let path = folder.path().join("x.toml");
-        std::fs::write(&path, text)?;
-        Plan::read(&path)
-    }
-
     #[test]
     fn the_pipelines_that_ship_are_read() {
-        for entry in
-            std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines")).unwrap()
-        {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines");
+        for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path
                 .extension()
@@ -563,7 +607,7 @@ mod tests {
 
     #[test]
     fn a_typing_error_is_named_with_its_line() {
-        let message = format!("{:#}", read("[simulate]\npeple = 5\n").unwrap_err());
+        let message = refusal("[simulate]\npeple = 5\n");
         assert!(
             message.contains("line 2") && message.contains("peple"),
             "{message}"
@@ -571,59 +615,42 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_in_one_place_cannot_be_said_in_another() {
-        assert!(
-            read("[simulate]\nseed = 5\n")
-                .unwrap_err()
-                .to_string()
-                .contains("`seed` in [simulate]")
-        );
-        assert!(
-            read("seed = 5\n")
-                .unwrap_err()
-                .to_string()
-                .contains("either [simulate] or [data]")
-        );
-        assert!(
-            read("[simulate]\n[[models]]\n[[models]]\n")
-                .unwrap_err()
-                .to_string()
-                .contains("two models")
-        );
-        let of_another = read(
+    fn keys_in_the_wrong_place_and_wrong_names_of_models_are_refused() {
+        assert!(refusal("[simulate]\nseed = 5\n").contains("`seed` cannot be set in [simulate]"));
+        assert!(refusal("seed = 5\n").contains("either [simulate] or [data]"));
+        assert!(refusal("[simulate]\n[[models]]\n[[models]]\n").contains("two models"));
+        let unused_option = refusal(
             "[simulate]\n[[models]]\n[models.architecture]\npreset = \"primer\"\nsharing = \
              \"headwise\"\n",
         );
         assert!(
-            format!("{:#}", of_another.unwrap_err())
-                .contains("model `additive+primer`: `sharing` is of the attention")
+            unused_option
+                .contains("model `additive+primer`: `sharing` is an option of the attention")
         );
         assert!(
-            read("[simulate]\n[[models]]\nname = \"../x\"\n")
-                .unwrap_err()
-                .to_string()
-                .contains("cannot name")
+            refusal("[simulate]\n[[models]]\nname = \"../x\"\n").contains("cannot be the name")
         );
     }
 
     #[test]
     fn keys_of_simulate_that_contradict_each_other_are_refused() {
+        let message = refusal("[simulate]\npreset = \"ad-2022\"\nrisk = \"cis\"\n");
+        assert!(
+            message.contains(
+                "[simulate] has both `risk` and `preset`, but published weights determine"
+            ),
+            "{message}"
+        );
+        let message = refusal(
+            "[simulate]\neffects = \"weights.txt\"\nrisk = \"additive\"\npanel = \
+             \"p.vcf\"\nreference = \"p.fa\"\n",
+        );
+        assert!(message.contains("`risk` and `effects`"), "{message}");
         let message =
-            |keys: &str| format!("{:#}", read(&format!("[simulate]\n{keys}\n")).unwrap_err());
-        let found = message("preset = \"ad-2022\"\nrisk = \"cis\"");
+            refusal("[simulate]\nlen_nt = 5000\npanel = \"p.vcf\"\nreference = \"p.fa\"\n");
         assert!(
-            found
-                .contains("[simulate] has `risk` and `preset`, and published weights are the risk"),
-            "{found}"
-        );
-        let found = message(
-            "effects = \"weights.txt\"\nrisk = \"additive\"\npanel = \"p.vcf\"\nreference = \
-             \"p.fa\"",
-        );
-        assert!(found.contains("`risk` and `effects`"), "{found}");
-        assert!(
-            message("len_nt = 5000\npanel = \"p.vcf\"\nreference = \"p.fa\"")
-                .contains("the panel has its own length")
+            message.contains("the panel determines the length"),
+            "{message}"
         );
         assert!(
             read("[simulate]\npreset = \"ad-2022\"\n").is_ok()
@@ -633,12 +660,9 @@ mod tests {
 
     #[test]
     fn a_tokenizer_with_options_of_another_is_refused_before_any_work() {
-        let message = format!(
-            "{:#}",
-            read("[simulate]\n[tokens]\ntokenizer = \"kmer\"\nvocab_size = 512\n").unwrap_err()
-        );
+        let message = refusal("[simulate]\n[tokens]\ntokenizer = \"kmer\"\nvocab_size = 512\n");
         assert!(
-            message.contains("[tokens]: vocab_size does not go with the tokenizer `kmer`"),
+            message.contains("[tokens]: vocab_size does not apply to the tokenizer `kmer`"),
             "{message}"
         );
         let plan =
@@ -652,33 +676,20 @@ mod tests {
 
     #[test]
     fn missing_values_are_stated_as_numbers_or_texts_one_or_several() {
-        let data = "[data]\nvcf = ['a.vcf']\nreference = 'r.fa'\nregions_file = 'l.bed'\ncohort = \
-                    'c.csv'\n";
-        let stated = |key: &str| {
-            let plan = read(&format!("{data}{key}\n")).unwrap();
-            let Source::Data(data) = plan.source else {
-                panic!()
-            };
-            data.missing()
-        };
         for key in [
             "missing_value = -9",
             "missing_value = '-9'",
             "missing_value = [-9, '-99']",
         ] {
-            assert!(stated(key).value.unwrap().has("-9.0"), "{key}");
+            assert!(missing(key).value.unwrap().has("-9.0"), "{key}");
         }
-        assert!(!stated("missing_value = 'none'").value.unwrap().has("-9"));
+        assert!(!missing("missing_value = 'none'").value.unwrap().has("-9"));
         assert_eq!(
-            stated("missing_samples = 'error'").samples,
+            missing("missing_samples = 'error'").samples,
             MissingSamples::Error
         );
-        assert!(
-            read(&format!("{data}missing_covariates = 'median'\n"))
-                .unwrap_err()
-                .to_string()
-                .contains("drop-few")
-        );
+        let message = refusal(&format!("{DATA}missing_covariates = 'median'\n"));
+        assert!(message.contains("drop-few"), "{message}");
     }
 
     #[test]
@@ -688,5 +699,30 @@ mod tests {
             panic!()
         };
         assert_eq!((simulate.seed, plan.models[0].schedule.seed), (9, 9));
+    }
+
+    /// A pipeline file with the required keys only.
+    const DATA: &str = "[data]\nvcf = ['a.vcf']\nreference = 'r.fa'\nregions_file = \
+                        'l.bed'\ncohort = 'c.csv'\n";
+
+    fn read(text: &str) -> anyhow::Result<Plan> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("x.toml");
+        std::fs::write(&path, text)?;
+        Plan::read(&path)
+    }
+
+    /// The error of a pipeline file, with its causes.
+    fn refusal(text: &str) -> String {
+        format!("{:#}", read(text).unwrap_err())
+    }
+
+    /// The policies for missing values of a pipeline file with this key in `[data]`.
+    fn missing(key: &str) -> MissingPolicies {
+        let plan = read(&format!("{DATA}{key}\n")).unwrap();
+        let Source::Data(data) = plan.source else {
+            panic!()
+        };
+        data.missing()
     }
 }

@@ -1,72 +1,132 @@
-//! Training as it runs: a bar on a terminal, a line an epoch everywhere; and whether it is to go
-//! on.
+//! Progress of a training: a bar on a terminal, and one line per epoch in any case.
+//!
+//! The same callback tells the training to stop when the user interrupts the program.
 
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
-use crate::{interrupt, training::Progress};
+use crate::{
+    interrupt,
+    training::{EpochLog, Progress},
+};
 
-/// Shows the loop, unless another process speaks: a bar on a terminal, a line an epoch everywhere.
-/// Stops it after a step when the user wants the program to end.
-pub fn progress(speaks: bool) -> impl FnMut(Progress<'_>) {
-    // Hidden by indicatif itself where standard error is not a terminal.
-    let bar = if speaks {
-        ProgressBar::no_length()
-    } else {
-        ProgressBar::hidden()
-    };
-    let style = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} {msg} {eta}");
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-    let mut running = (0, None);
-    let mut n_epochs = 0;
-    let mut of_members = String::new();
-    let mut member_started = Instant::now();
-    // Of a resumed member, epochs that took no time now.
-    let mut epochs_before = 0;
+/// Returns a callback that shows the progress of a training, and stops it after a step when the
+/// user interrupts the program.
+///
+/// With `shows` false it only stops: another process shows the progress.
+pub fn progress(shows: bool) -> impl FnMut(Progress<'_>) {
+    let mut display = Display::new(shows);
     move |event| match event {
         Progress::Step {
             member: (number, n_members),
             term,
-            epoch: (epoch, n),
+            epoch: (epoch, n_epochs),
             step: (step, n_steps),
             loss,
             stop,
         } => {
             stop.set(interrupt::signal().is_some());
-            if (number, term) != running {
-                (running, epochs_before) = ((number, term), epoch - 1);
-                member_started = Instant::now();
-                of_members = if n_members > 1 {
-                    format!("model {number}/{n_members}, ")
-                } else {
-                    String::new()
-                };
-                if let Some((term, n_terms)) = term.filter(|(_, n_terms)| *n_terms > 1) {
-                    of_members = format!("{of_members}deep term {term}/{n_terms}, ");
-                }
-            }
-            n_epochs = n;
-            bar.set_length(n_steps as u64);
-            bar.set_position(step as u64);
-            bar.set_prefix(format!("{of_members}epoch {epoch}/{n}"));
-            bar.set_message(format!("loss {loss:.4}"));
+            display.begin_if_new(number, n_members, term, epoch);
+            display.n_epochs = n_epochs;
+            display.step(epoch, step, n_steps, loss);
         }
-        Progress::Epoch(_) if !speaks => {}
-        Progress::Epoch(log) => bar.suspend(|| {
-            let an_epoch =
-                member_started.elapsed().as_secs_f64() / (log.epoch - epochs_before).max(1) as f64;
-            let left = Duration::from_secs_f64(an_epoch * (n_epochs - log.epoch) as f64);
+        Progress::Epoch(log) => {
+            if shows {
+                display.epoch(log);
+            }
+        }
+    }
+}
+
+/// Display of the networks of a model, which are trained one after the other.
+struct Display {
+    bar: ProgressBar,
+    /// Member (1-based) and deep term of the network in training. The term is its number (1-based)
+    /// and the number of terms.
+    network: (usize, Option<(usize, usize)>),
+    /// Name of the network, where there are several.
+    label: String,
+    n_epochs: usize,
+    started: Instant,
+    /// Epochs that an earlier run has done. They took no time in this run.
+    epochs_before: usize,
+}
+
+impl Display {
+    fn new(shows: bool) -> Self {
+        // Indicatif hides the bar by itself where standard error is not a terminal.
+        let bar = if shows {
+            ProgressBar::no_length()
+        } else {
+            ProgressBar::hidden()
+        };
+        let style = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} {msg} {eta}");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        Self {
+            bar,
+            network: (0, None),
+            label: String::new(),
+            n_epochs: 0,
+            started: Instant::now(),
+            epochs_before: 0,
+        }
+    }
+
+    /// Starts the clock and sets the label at the first step of a network.
+    fn begin_if_new(
+        &mut self,
+        number: usize,
+        n_members: usize,
+        term: Option<(usize, usize)>,
+        epoch: usize,
+    ) {
+        if (number, term) == self.network {
+            return;
+        }
+        self.network = (number, term);
+        self.epochs_before = epoch - 1;
+        self.started = Instant::now();
+        let member_label = if n_members > 1 {
+            format!("model {number}/{n_members}, ")
+        } else {
+            String::new()
+        };
+        let term_label = match term {
+            Some((term, n_terms)) if n_terms > 1 => format!("deep term {term}/{n_terms}, "),
+            _ => String::new(),
+        };
+        self.label = member_label + &term_label;
+    }
+
+    fn step(&self, epoch: usize, step: usize, n_steps: usize, loss: f64) {
+        self.bar.set_length(n_steps as u64);
+        self.bar.set_position(step as u64);
+        let label = &self.label;
+        let n = self.n_epochs;
+        self.bar.set_prefix(format!("{label}epoch {epoch}/{n}"));
+        self.bar.set_message(format!("loss {loss:.4}"));
+    }
+
+    fn epoch(&self, log: &EpochLog) {
+        let n_epochs_timed = (log.epoch - self.epochs_before).max(1) as f64;
+        let epoch_seconds = self.started.elapsed().as_secs_f64() / n_epochs_timed;
+        let n_epochs_left = (self.n_epochs - log.epoch) as f64;
+        // Early stopping may end the training before the last epoch, so this is an upper bound.
+        let left = Duration::from_secs_f64(epoch_seconds * n_epochs_left);
+        self.bar.suspend(|| {
             gf_files::message!(
-                "{of_members}epoch {}/{n_epochs}: loss {:.4}, validation loss {:.4}, AUC {:.4}; \
-                 {:.1} people/s, at most {} left",
+                "{}epoch {}/{}: loss {:.4}, validation loss {:.4}, AUC {:.4}; \
+                 {:.1} samples/s, at most {} left",
+                self.label,
                 log.epoch,
+                self.n_epochs,
                 log.train_loss,
                 log.validation_loss,
                 log.validation_auroc,
                 log.people_per_second,
                 HumanDuration(left)
             );
-        }),
+        });
     }
 }

@@ -1,14 +1,17 @@
-//! Runs a stage unless its folder already holds the result, and keeps `run.json`; or, of all stages
-//! and their shards, does one job. The digest of a stage is of its options, its input files and the
-//! stages it is made from. What it is not made from does not redo it.
+//! Runs a stage unless its folder already has the result, and keeps `run.json`.
 //!
-//! A job writes into a folder of its own, which gets its name when it is whole: a second run of the
-//! same job, on a machine that was taken for lost, finds that name taken and leaves what is there.
-//! So jobs rely on no lock, only on a folder being renamed at once.
+//! A stage is finished when `stage.json` in its folder has the expected digest and its files are
+//! unchanged. The digest covers the program version, the options, the input files and the earlier
+//! stages that [`MadeFrom`] lists. A change of anything else does not repeat the stage.
 //!
-//! `run` reads every input for its digest. A job takes the digest that an earlier one wrote down,
-//! as long as length, times and number of the file are those of then: else every job would read all
-//! files, also those of which it needs no record.
+//! A run either does all stages, or one job of them. A job writes into a temporary folder, which is
+//! renamed when it is complete. Cluster systems restart a job on a second machine when the first
+//! seems lost. The run that ends second finds the name taken and leaves the first result in place.
+//! So jobs rely on no lock, only on an atomic rename of a folder.
+//!
+//! A run reads every input for its digest. A job takes the digest that an earlier job noted, as
+//! long as length, times and inode of the file are the same. Without these notes, every job would
+//! read all files, including those that it does not need.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -18,25 +21,35 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use serde_json::{Value, json};
-
-use super::{claim, plan::Plan};
-use crate::layout;
-use crate::run_record::{RunRecord, SCHEMA_VERSION, StageRun};
-use crate::simulate;
 use gf_files::{
     output::{self, FileState, RunLock},
     stored_format,
 };
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
 
-/// In a stage's folder: what it was made from, and what it is. Written last.
+use super::{lock_folder, made::MadeFrom, plan::Plan};
+use crate::{
+    layout,
+    run_record::{RunRecord, SCHEMA_VERSION, StageRun},
+};
+
+/// The record in a stage's folder. It is written last.
 const RECORD: &str = layout::STAGE;
+
+/// In the folder of the results: files that jobs leave for other jobs. They are not needed any more
+/// when the report is written.
+const SHARDS: &str = "shards";
+
+/// The last stage. `run.json` is complete with it.
+const LAST: &str = layout::REPORT_FOLDER;
+
+/// `stage.json`: what a stage was made from, and its result.
 #[derive(Serialize, Deserialize)]
 struct StageRecord {
-    /// [`SCHEMA_VERSION`] when written; none before there was one.
+    /// [`SCHEMA_VERSION`] of the writer; `None` in files from before there was one.
     schema_version: Option<u32>,
-    /// Of what the stage was made from, as [`Made`] lists it.
+    /// Digest of everything that [`MadeFrom`] lists.
     digest: String,
     summary: Value,
     seconds: f64,
@@ -44,137 +57,40 @@ struct StageRecord {
     files: BTreeMap<String, String>,
 }
 
-/// What `run` prints of a planted risk.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Planted {
-    /// Kind of risk; `mixed` where loci differ.
-    pub risk: String,
-    /// AUC of the risk itself on the test split.
-    pub best_possible_auc: f64,
+/// The record and the summary of a finished stage or shard.
+struct Finished<S> {
+    record: StageRecord,
+    summary: S,
 }
 
-impl Planted {
-    /// From the truth of a simulated cohort.
-    pub fn from_truth(truth: &simulate::Truth) -> Self {
-        Self {
-            risk: truth.risk.clone(),
-            best_possible_auc: truth.best_possible_auc.test,
-        }
-    }
-}
-
-/// Options of `simulate` that came later: at their defaults they are not there, so that a finished
-/// stage stays finished.
-const LATER_OPTIONS: &[&str] = &[
-    "preset", // then the risk of the population
-    "age_effect",
-    "sex_effect",
-    "prevalence",
-    "case_fraction",
-];
-
-/// The options of `simulate` that decide what it makes.
-pub fn without_paths(options: &simulate::Options) -> anyhow::Result<Value> {
-    let mut value = serde_json::to_value(options.with_default_auc())?;
-    let defaults = serde_json::to_value(simulate::Options::default())?;
-    if let Some(table) = value.as_object_mut() {
-        for key in ["out", "panel", "reference"] {
-            table.remove(key);
-        }
-        for key in LATER_OPTIONS {
-            if table.get(*key) == defaults.get(*key) {
-                table.remove(*key);
-            }
-        }
-        // A file counts by its contents, and by what it is for.
-        for key in ["loci", "loci_risks", "effects"] {
-            if table.remove(key).is_some_and(|path| !path.is_null()) {
-                table.insert(key.to_owned(), Value::Bool(true));
-            }
-        }
-    }
-    Ok(value)
-}
-
-/// In the folder of the results: what jobs leave for other jobs. Nobody needs it when the report is
-/// there.
-const SHARDS: &str = "shards";
-/// The last stage: with it `run.json` is complete.
-const LAST: &str = layout::REPORT_FOLDER;
-
-/// What a run does of the stages.
+/// The part of a pipeline that a run does.
 #[derive(Clone, Debug)]
 pub enum Extent {
-    /// All of them.
+    /// All stages.
     All,
-    /// None; says what would be done.
+    /// No stage. The run prints what it would do.
     DryRun,
     /// One job.
     Job {
-        /// Its name.
         name: String,
-        /// Stages and shards that must be done.
+        /// Stages and shards that must be finished, by name.
         needs: Vec<String>,
     },
-}
-
-/// What a stage is made from: all that its digest depends on.
-#[derive(Clone, Debug, Default)]
-pub struct Made {
-    /// Earlier stages.
-    stages: Vec<String>,
-    /// Input files, by their contents.
-    files: Vec<PathBuf>,
-    /// Options, and whatever else decides the result.
-    options: Value,
-}
-
-impl Made {
-    /// From options alone.
-    pub fn new(options: Value) -> Self {
-        Self {
-            options,
-            ..Self::default()
-        }
-    }
-
-    /// And from an earlier stage.
-    #[must_use]
-    pub fn after(mut self, stage: &str) -> Self {
-        self.stages.push(stage.to_owned());
-        self
-    }
-
-    /// And from input files.
-    #[must_use]
-    pub fn reading<'p>(mut self, files: impl IntoIterator<Item = &'p Path>) -> Self {
-        self.files.extend(files.into_iter().map(Path::to_path_buf));
-        self
-    }
-
-    /// The same for a part of the stage: `part` tells it from the others.
-    #[must_use]
-    pub fn part(&self, part: &Value) -> Self {
-        Self {
-            options: json!([self.options, part]),
-            ..self.clone()
-        }
-    }
 }
 
 /// One run of a pipeline.
 pub struct Runner {
     out: PathBuf,
-    /// None in a dry run, which writes nothing, and of a job.
-    _claim: Option<RunLock>,
+    /// `None` for a dry run, which writes nothing, and for a job, which needs no lock.
+    _lock: Option<RunLock>,
     extent: Extent,
-    /// Digest of each stage that came up, by name.
+    /// Digest of each stage and shard so far, by name.
     digests: HashMap<String, String>,
     inputs: Vec<Input>,
     run: RunRecord,
 }
 
-/// An input file as the stages that are done have read it.
+/// An input file in the state in which the finished stages have read it.
 #[derive(Serialize, Deserialize)]
 struct Input {
     path: PathBuf,
@@ -184,6 +100,9 @@ struct Input {
 
 impl Runner {
     /// Starts a run in `out`.
+    ///
+    /// # Errors
+    /// Another run works in `out`, or an input file cannot be read.
     pub fn new(out: &Path, pipeline: &Path, plan: &Plan, extent: Extent) -> anyhow::Result<Self> {
         let run = RunRecord {
             schema_version: SCHEMA_VERSION,
@@ -195,34 +114,43 @@ impl Runner {
             inputs: BTreeMap::new(),
             stages: BTreeMap::new(),
         };
-        let claim = matches!(extent, Extent::All)
-            .then(|| claim(out))
+        let lock = matches!(extent, Extent::All)
+            .then(|| lock_folder(out))
             .transpose()?;
         let mut runner = Self {
             out: out.to_path_buf(),
-            _claim: claim,
+            _lock: lock,
             extent,
             digests: HashMap::new(),
             inputs: Vec::new(),
             run,
         };
-        runner.inputs(&plan.further_files().collect::<Vec<_>>())?;
+        runner.read_inputs(plan.further_files())?;
         Ok(runner)
     }
 
     /// Reads input files for their digests, before any work.
-    pub fn inputs(&mut self, paths: &[&Path]) -> anyhow::Result<()> {
-        paths.iter().try_for_each(|path| self.input(path).map(drop))
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn read_inputs<'p>(
+        &mut self,
+        paths: impl IntoIterator<Item = &'p Path>,
+    ) -> anyhow::Result<()> {
+        for path in paths {
+            self.input_digest(path)?;
+        }
+        Ok(())
     }
 
-    /// The digest of an input file, which is read once.
-    fn input(&mut self, path: &Path) -> anyhow::Result<String> {
+    /// The digest of an input file. A file is read only once.
+    fn input_digest(&mut self, path: &Path) -> anyhow::Result<String> {
         if let Some(input) = self.inputs.iter().find(|input| input.path == path) {
             return Ok(input.digest.clone());
         }
         let stamp = FileState::read(path);
         let digest = self
-            .known_digest(path, stamp)
+            .noted_digest(path, stamp)
             .map_or_else(|| output::sha256_of_file(path), Ok)?;
         let name = path.display().to_string();
         self.run.inputs.insert(name, digest.clone());
@@ -234,46 +162,58 @@ impl Runner {
         Ok(digest)
     }
 
-    /// The digest of a stage or a part of one.
-    fn digest(&mut self, name: &str, made: &Made) -> anyhow::Result<String> {
-        let mut text = format!("{}\n{name}\n{}\n", env!("CARGO_PKG_VERSION"), made.options);
-        for stage in &made.stages {
+    /// The digest of a stage or a shard.
+    ///
+    /// The text that is hashed must never change, or every finished stage would be done again.
+    fn stage_digest(&mut self, name: &str, made_from: &MadeFrom) -> anyhow::Result<String> {
+        let mut text = format!(
+            "{}\n{name}\n{}\n",
+            env!("CARGO_PKG_VERSION"),
+            made_from.options
+        );
+        for stage in &made_from.stages {
             let digest = self
                 .digests
                 .get(stage)
-                .with_context(|| format!("{name}: {stage} comes before it"))?;
+                .with_context(|| format!("{name}: {stage} must come before it"))?;
             text.extend([stage, " ", digest, "\n"]);
         }
-        for path in &made.files {
-            text += &self.input(path)?;
+        for path in &made_from.files {
+            text += &self.input_digest(path)?;
             text.push('\n');
         }
         Ok(output::sha256(text.as_bytes()))
     }
 
-    /// The digest of an input that an earlier job wrote down, if this is a job and the file is
-    /// still that one.
-    fn known_digest(&self, path: &Path, stamp: Option<FileState>) -> Option<String> {
-        let is_job = matches!(self.extent, Extent::Job { .. });
-        let known: Input =
-            serde_json::from_slice(&fs::read(self.note_of_input(path)).ok().filter(|_| is_job)?)
-                .ok()?;
-        (stamp.is_some() && known.stamp == stamp && known.path == path).then_some(known.digest)
+    /// The digest of an input that an earlier job noted.
+    ///
+    /// There is none unless this run is a job and the file is still the one that was read.
+    fn noted_digest(&self, path: &Path, stamp: Option<FileState>) -> Option<String> {
+        if !matches!(self.extent, Extent::Job { .. }) {
+            return None;
+        }
+        let json = fs::read(self.input_note(path)).ok()?;
+        let noted: Input = serde_json::from_slice(&json).ok()?;
+        let is_same_file = stamp.is_some() && noted.stamp == stamp && noted.path == path;
+        is_same_file.then_some(noted.digest)
     }
 
-    /// Writes down the inputs for other jobs; of one that was changed a moment ago nobody could
-    /// tell whether it is changed again.
+    /// Notes the digests of the inputs for other jobs.
+    ///
+    /// A file that was changed a moment ago is left out: a second change within the resolution of
+    /// the file system's clock would not be noticed.
     fn note_inputs(&self) -> Result<(), output::Error> {
-        let settled = self
-            .inputs
-            .iter()
-            .filter(|input| input.stamp.is_some_and(|stamp| stamp.is_settled()));
-        settled
-            .filter(|input| self.known_digest(&input.path, input.stamp).is_none())
-            .try_for_each(|input| output::write_json(&self.note_of_input(&input.path), input))
+        for input in &self.inputs {
+            let is_settled = input.stamp.is_some_and(|stamp| stamp.is_settled());
+            if is_settled && self.noted_digest(&input.path, input.stamp).is_none() {
+                output::write_json(&self.input_note(&input.path), input)?;
+            }
+        }
+        Ok(())
     }
 
-    fn note_of_input(&self, path: &Path) -> PathBuf {
+    /// Path of the note of an input.
+    fn input_note(&self, path: &Path) -> PathBuf {
         let name = output::sha256(path.to_string_lossy().as_bytes());
         self.out
             .join(SHARDS)
@@ -282,74 +222,75 @@ impl Runner {
             .with_extension("json")
     }
 
-    /// Runs `work` on the folder of the stage, or takes over what that holds. `None` where this run
-    /// does not do it.
+    /// Runs `work` on the folder of a stage, or takes over a finished result. Returns `None` where
+    /// this run does not do the stage.
     ///
     /// # Errors
-    /// Whatever `work` says, with the stage's name; an input that is not what it was when the run
+    /// Any error of `work`, with the stage's name, or an input that has changed since the run
     /// began.
     pub fn stage<S: Serialize + DeserializeOwned>(
         &mut self,
         name: &str,
-        made: &Made,
+        made_from: &MadeFrom,
         work: impl FnOnce(&Path) -> anyhow::Result<S>,
     ) -> anyhow::Result<Option<S>> {
         let folder = self.folder(name);
-        let digest = self.digest(name, made)?;
+        let digest = self.stage_digest(name, made_from)?;
         self.digests.insert(name.to_owned(), digest.clone());
         if matches!(self.extent, Extent::Job { .. }) {
             return self.job(name, &folder, &digest, work);
         }
         let path = folder.join(RECORD);
-        let dry_run = matches!(self.extent, Extent::DryRun);
-        let _claim = (!dry_run).then(|| claim(&folder)).transpose()?;
+        let is_dry_run = matches!(self.extent, Extent::DryRun);
+        let _lock = (!is_dry_run).then(|| lock_folder(&folder)).transpose()?;
         require_no_newer(&path)?;
-        if let Some((record, summary)) = finished(&folder, &digest) {
-            gf_files::message!("{name}: done before ({:.1} s)", record.seconds);
-            self.note(name, &record, true)?;
+        if let Some(Finished { record, summary }) = finished(&folder, &digest) {
+            gf_files::message!("{name}: already done ({:.1} s)", record.seconds);
+            self.add_to_run(name, &record, true)?;
             return Ok(Some(summary));
         }
-        if dry_run {
+        if is_dry_run {
             gf_files::message!("{name}: would run");
             return Ok(None);
         }
         output::remove_if_there(&path)?;
-        let (record, summary) = self.record(name, &folder, &digest, || work(&folder))?;
-        self.note(name, &record, false)?;
-        Ok(Some(summary))
+        let finished = self.run_and_record(name, &folder, &digest, work)?;
+        self.add_to_run(name, &finished.record, false)?;
+        Ok(Some(finished.summary))
     }
 
-    /// A part of a stage, which jobs do by themselves and no other run does.
+    /// Runs `work` on the folder of a shard. Only jobs do shards. Returns `None` where this run
+    /// neither does the shard nor needs it.
     ///
     /// # Errors
-    /// As [`Self::stage`].
+    /// The same as [`Self::stage`].
     pub fn shard<S: Serialize + DeserializeOwned>(
         &mut self,
         name: &str,
-        made: &Made,
+        made_from: &MadeFrom,
         work: impl FnOnce(&Path) -> anyhow::Result<S>,
     ) -> anyhow::Result<Option<S>> {
-        let digest = self.digest(name, made)?;
+        let digest = self.stage_digest(name, made_from)?;
         let folder = self.shard_folder(name);
         self.job(name, &folder, &digest, work)
     }
 
-    /// Where a stage lies.
+    /// Folder of a stage.
     pub fn folder(&self, name: &str) -> PathBuf {
         self.out.join(name)
     }
 
-    /// Where a shard lies.
+    /// Folder of a shard.
     pub fn shard_folder(&self, name: &str) -> PathBuf {
         self.out.join(SHARDS).join(name)
     }
 
-    /// This run is that job.
-    pub fn is_job(&self, wanted: &str) -> bool {
-        matches!(&self.extent, Extent::Job { name, .. } if name == wanted)
+    /// Whether this run is the job of this name.
+    pub fn is_job(&self, job: &str) -> bool {
+        matches!(&self.extent, Extent::Job { name, .. } if name == job)
     }
 
-    /// Does the job if it is this one; looks whether it is done if this one needs it.
+    /// Does a job if it is the one of this run, and reads its record if this run needs it.
     fn job<S: Serialize + DeserializeOwned>(
         &mut self,
         name: &str,
@@ -358,58 +299,68 @@ impl Runner {
         work: impl FnOnce(&Path) -> anyhow::Result<S>,
     ) -> anyhow::Result<Option<S>> {
         let Extent::Job {
-            name: wanted,
+            name: job_of_run,
             needs,
         } = &self.extent
         else {
             return Ok(None);
         };
-        let is_wanted = name == wanted;
-        let is_needed = needs.iter().any(|need| need == name);
-        if is_needed {
-            // Its files are what it left: whoever reads them last looks.
-            let Some((record, summary)) = recorded(folder, digest) else {
+        if needs.iter().any(|need| need == name) {
+            // The record is enough: the files of a needed job are checked by the job that reads
+            // them last.
+            let Some(Finished { record, summary }) = recorded(folder, digest) else {
                 bail!(
-                    "{name} is not done in {}, with these inputs and options: do that job first",
+                    "{name} is not done in {} with these inputs and options; run this job first",
                     self.out.display()
                 );
             };
-            self.note(name, &record, true)?;
+            self.add_to_run(name, &record, true)?;
             return Ok(Some(summary));
         }
-        if !is_wanted {
+        if name != job_of_run {
             return Ok(None);
         }
         require_no_newer(&folder.join(RECORD))?;
-        if let Some((record, summary)) = finished(folder, digest) {
-            gf_files::message!("{name}: done before ({:.1} s)", record.seconds);
+        if let Some(Finished { record, summary }) = finished(folder, digest) {
+            gf_files::message!("{name}: already done ({:.1} s)", record.seconds);
             return Ok(Some(summary));
         }
-        let shards = self.out.join(SHARDS);
-        fs::create_dir_all(&shards).map_err(output::at(&shards))?;
-        let room = tempfile::tempdir_in(&shards).map_err(output::at(&shards))?;
-        let mine = room.path().join("result");
-        fs::create_dir(&mine).map_err(output::at(&mine))?;
-        let done = self.record(name, &mine, digest, || work(&mine));
-        // Of a job that failed the files stay as well, without the record.
-        publish::<S>(&mine, folder, digest, &shards)?;
-        let (record, summary) = done?;
-        self.note_inputs()?;
-        self.note(name, &record, false)?;
-        Ok(Some(summary))
+        self.run_job(name, folder, digest, work).map(Some)
     }
 
-    /// Runs `work`, which writes into `folder`, and records there what it was made from.
-    fn record<S: Serialize>(
+    /// Runs `work` in a temporary folder and publishes the result as `folder`.
+    fn run_job<S: Serialize + DeserializeOwned>(
+        &mut self,
+        name: &str,
+        folder: &Path,
+        digest: &str,
+        work: impl FnOnce(&Path) -> anyhow::Result<S>,
+    ) -> anyhow::Result<S> {
+        let shards = self.out.join(SHARDS);
+        fs::create_dir_all(&shards).map_err(output::at(&shards))?;
+        let temporary = tempfile::tempdir_in(&shards).map_err(output::at(&shards))?;
+        let result_folder = temporary.path().join("result");
+        fs::create_dir(&result_folder).map_err(output::at(&result_folder))?;
+        let result = self.run_and_record(name, &result_folder, digest, work);
+        // The files of a failed job are published as well, without a record.
+        publish::<S>(&result_folder, folder, digest, &shards)?;
+        let finished = result?;
+        self.note_inputs()?;
+        self.add_to_run(name, &finished.record, false)?;
+        Ok(finished.summary)
+    }
+
+    /// Runs `work`, which writes into `folder`, and writes the record there.
+    fn run_and_record<S: Serialize>(
         &self,
         name: &str,
         folder: &Path,
         digest: &str,
-        work: impl FnOnce() -> anyhow::Result<S>,
-    ) -> anyhow::Result<(StageRecord, S)> {
+        work: impl FnOnce(&Path) -> anyhow::Result<S>,
+    ) -> anyhow::Result<Finished<S>> {
         gf_files::message!("{name}:");
         let started = Instant::now();
-        let summary = work().with_context(|| name.to_string())?;
+        let summary = work(folder).with_context(|| name.to_string())?;
         self.require_same_inputs()
             .with_context(|| name.to_string())?;
         let record = StageRecord {
@@ -417,14 +368,15 @@ impl Runner {
             digest: digest.to_owned(),
             summary: serde_json::to_value(&summary)?,
             seconds: started.elapsed().as_secs_f64(),
-            files: digests(folder)?,
+            files: file_digests(folder)?,
         };
         output::write_json(&folder.join(RECORD), &record)?;
         gf_files::message!("{name}: {:.1} s", record.seconds);
-        Ok((record, summary))
+        Ok(Finished { record, summary })
     }
 
-    /// Only a file that was touched is read again.
+    /// Refuses inputs that have changed since they were read. Only a file whose state differs is
+    /// read again.
     fn require_same_inputs(&self) -> anyhow::Result<()> {
         for Input {
             path,
@@ -434,8 +386,8 @@ impl Runner {
         {
             if FileState::read(path) != *stamp && output::sha256_of_file(path)? != *digest {
                 bail!(
-                    "{}: the file was changed during the run; what was made of it is not kept, \
-                     run again",
+                    "{}: the file was changed during the run, so its results are discarded; run \
+                     the same command again",
                     path.display()
                 );
             }
@@ -443,7 +395,13 @@ impl Runner {
         Ok(())
     }
 
-    fn note(&mut self, name: &str, record: &StageRecord, done_before: bool) -> anyhow::Result<()> {
+    /// Adds a stage or a shard to `run.json`. Of the jobs, only the last one writes that file.
+    fn add_to_run(
+        &mut self,
+        name: &str,
+        record: &StageRecord,
+        done_before: bool,
+    ) -> anyhow::Result<()> {
         let stage = StageRun {
             seconds: record.seconds,
             done_before,
@@ -465,10 +423,10 @@ impl Runner {
     }
 }
 
-/// Gives a folder its name, unless another run of the same job was first. What is there of other
-/// inputs or options goes.
+/// Renames the result of a job to `folder`, unless another run of the same job was first. A result
+/// of other inputs or options is removed.
 fn publish<S: DeserializeOwned>(
-    mine: &Path,
+    result: &Path,
     folder: &Path,
     digest: &str,
     shards: &Path,
@@ -476,22 +434,24 @@ fn publish<S: DeserializeOwned>(
     if let Some(parent) = folder.parent() {
         fs::create_dir_all(parent).map_err(output::at(parent))?;
     }
+    // A folder that is not empty cannot be renamed over: the old one is moved away, and the rename
+    // is tried again.
     loop {
-        match fs::rename(mine, folder) {
+        match fs::rename(result, folder) {
             Ok(()) => return Ok(()),
             Err(error) if !folder.is_dir() => return Err(output::at(folder)(error).into()),
             Err(_) if finished::<S>(folder, digest).is_some() => return Ok(()),
             Err(_) => {
-                let away = tempfile::tempdir_in(shards).map_err(output::at(shards))?;
-                // Another run of the job may do the same just now.
-                let _ = fs::rename(folder, away.path().join("old"));
+                let removed = tempfile::tempdir_in(shards).map_err(output::at(shards))?;
+                // This fails where another run of the job moves the folder at the same time.
+                let _ = fs::rename(folder, removed.path().join("old"));
             }
         }
     }
 }
 
-/// What a newer program has made is not made again by this one. What an older one has made is: its
-/// version is in the digest.
+/// Refuses a record that a newer program has written. A stage of an older program is done again,
+/// because the version is in the digest.
 fn require_no_newer(path: &Path) -> anyhow::Result<()> {
     let Ok(json) = fs::read(path) else {
         return Ok(());
@@ -505,24 +465,31 @@ fn require_no_newer(path: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The record of a finished stage with this digest.
-fn recorded<S: DeserializeOwned>(folder: &Path, digest: &str) -> Option<(StageRecord, S)> {
-    let record: StageRecord = serde_json::from_slice(&fs::read(folder.join(RECORD)).ok()?).ok()?;
+/// The record and summary of a stage with this digest. Its files are not checked.
+fn recorded<S: DeserializeOwned>(folder: &Path, digest: &str) -> Option<Finished<S>> {
+    let json = fs::read(folder.join(RECORD)).ok()?;
+    let record: StageRecord = serde_json::from_slice(&json).ok()?;
     let summary = serde_json::from_value(record.summary.clone()).ok()?;
-    (record.digest == digest).then_some((record, summary))
+    (record.digest == digest).then_some(Finished { record, summary })
 }
 
-/// As [`recorded`], if its files are all as the stage left them.
-fn finished<S: DeserializeOwned>(folder: &Path, digest: &str) -> Option<(StageRecord, S)> {
-    let unchanged = |(name, expected): (&String, &String)| {
-        output::sha256_of_file(&folder.join(name)).is_ok_and(|found| found == *expected)
-    };
-    recorded(folder, digest).filter(|(record, _)| record.files.iter().all(unchanged))
+/// The record and summary of a stage with this digest whose files are all unchanged.
+fn finished<S: DeserializeOwned>(folder: &Path, digest: &str) -> Option<Finished<S>> {
+    recorded(folder, digest).filter(|finished: &Finished<S>| {
+        let files = &finished.record.files;
+        files
+            .iter()
+            .all(|(name, expected)| is_unchanged(&folder.join(name), expected))
+    })
 }
 
-/// Of every file below a folder, by its path inside it; of hidden ones none.
-fn digests(folder: &Path) -> anyhow::Result<BTreeMap<String, String>> {
-    let mut files = BTreeMap::new();
+fn is_unchanged(path: &Path, expected_digest: &str) -> bool {
+    output::sha256_of_file(path).is_ok_and(|digest| digest == expected_digest)
+}
+
+/// Digest of every file below a folder, by its path inside the folder. Hidden files are left out.
+fn file_digests(folder: &Path) -> anyhow::Result<BTreeMap<String, String>> {
+    let mut digests = BTreeMap::new();
     let mut folders = vec![folder.to_path_buf()];
     while let Some(inner) = folders.pop() {
         for entry in fs::read_dir(&inner).map_err(output::at(&inner))? {
@@ -539,66 +506,49 @@ fn digests(folder: &Path) -> anyhow::Result<BTreeMap<String, String>> {
                     .unwrap_or(&path)
                     .to_string_lossy()
                     .into_owned();
-                files.insert(name, output::sha256_of_file(&path)?);
+                digests.insert(name, output::sha256_of_file(&path)?);
             }
         }
     }
-    Ok(files)
+    Ok(digests)
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+    use tempfile::TempDir;
+
     use super::*;
 
     #[test]
     fn a_finished_stage_is_not_done_again_unless_options_or_files_change() {
-        let folder = tempfile::tempdir().unwrap();
-        let pipeline = folder.path().join("p.toml");
-        let stage = folder.path().join("1-x");
-        fs::write(&pipeline, "[simulate]\n").unwrap();
-        let plan = Plan::read(&pipeline).unwrap();
-        let mut n_runs = 0;
-        let mut run = |options: &Value| {
-            let mut runner = Runner::new(folder.path(), &pipeline, &plan, Extent::All).unwrap();
-            let work = |folder: &Path| {
-                n_runs += 1;
-                output::write(&folder.join("x.txt"), |out| out.write_all(b"x"))?;
-                output::write(&folder.join("inner/y.txt"), |out| out.write_all(b"y"))?;
-                Ok(7)
-            };
-            assert_eq!(
-                runner
-                    .stage("1-x", &Made::new(options.clone()), work)
-                    .unwrap(),
-                Some(7)
-            );
-            n_runs
-        };
-        assert_eq!(run(&json!(1)), 1);
-        assert_eq!(run(&json!(1)), 1);
-        assert_eq!(run(&json!(2)), 2);
+        let study = Study::new();
+        let stage = study.path("1-x");
+        assert!(study.runs_stage(&json!(1)));
+        assert!(!study.runs_stage(&json!(1)));
+        assert!(study.runs_stage(&json!(2)));
         fs::write(stage.join("x.txt"), "y").unwrap();
-        assert_eq!(run(&json!(2)), 3);
+        assert!(study.runs_stage(&json!(2)));
         fs::remove_dir_all(stage.join("inner")).unwrap();
-        assert_eq!(run(&json!(2)), 4);
+        assert!(study.runs_stage(&json!(2)));
         let record = fs::read_to_string(stage.join(RECORD)).unwrap();
         fs::write(
             stage.join(RECORD),
             record.replace("\"schema_version\": 1", "\"schema_version\": 9"),
         )
         .unwrap();
-        let mut runner = Runner::new(folder.path(), &pipeline, &plan, Extent::All).unwrap();
+        let mut runner = study.runner(Extent::All);
         let message = runner
-            .stage("1-x", &Made::new(json!(2)), |_| Ok(8))
+            .stage("1-x", &MadeFrom::options(json!(2)), |_| Ok(8))
             .unwrap_err()
             .to_string();
         assert!(
-            message.contains("schema version 9, of a newer gf-genomics")
+            message.contains("schema version 9 is from a newer gf-genomics")
                 && message.contains("another folder (--out)"),
             "{message}"
         );
         drop(runner);
-        let text = fs::read_to_string(folder.path().join("run.json")).unwrap();
+        let text = fs::read_to_string(study.path("run.json")).unwrap();
         assert!(
             text.contains("\"seed\": 1") && text.contains("\"1-x\""),
             "{text}"
@@ -607,152 +557,183 @@ mod tests {
 
     #[test]
     fn a_digest_depends_on_what_the_stage_is_made_from_and_on_nothing_else() {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        fs::write(at("p.toml"), "[simulate]\n").unwrap();
-        let plan = Plan::read(&at("p.toml")).unwrap();
-        let digests = |genomes: &str, cohort: &str, option: u32| {
-            fs::write(at("x.vcf"), genomes).unwrap();
-            fs::write(at("cohort.csv"), cohort).unwrap();
-            let mut runner =
-                Runner::new(folder.path(), &at("p.toml"), &plan, Extent::DryRun).unwrap();
-            runner.inputs(&[&at("x.vcf"), &at("cohort.csv")]).unwrap();
-            let mut stage = |name: &str, made: Made| {
-                runner.stage::<u32>(name, &made, |_| Ok(0)).unwrap();
-                runner.digests[name].clone()
-            };
-            let one = stage("1-x", Made::new(json!(1)).reading([&*at("x.vcf")]));
-            let two = stage(
-                "2-y",
-                Made::new(json!(option))
-                    .after("1-x")
-                    .reading([&*at("cohort.csv")]),
-            );
-            let three = stage("3-z", Made::new(json!(1)).after("1-x"));
-            [one, two, three]
-        };
-        let changed =
-            |a: &[String; 3], b: &[String; 3]| [0, 1, 2].map(|stage| a[stage] != b[stage]);
-        let first = digests("a", "b", 1);
-        assert_eq!(changed(&first, &digests("a", "b", 1)), [false; 3]);
-        assert_eq!(changed(&first, &digests("a", "c", 1)), [false, true, false]);
-        assert_eq!(changed(&first, &digests("a", "b", 2)), [false, true, false]);
-        assert_eq!(changed(&first, &digests("c", "b", 1)), [true; 3]);
+        let study = Study::new();
+        let first = study.digests("a", "b", 1);
+        let again = study.digests("a", "b", 1);
+        assert_eq!(changed(&first, &again), [false; 3]);
+        let other_cohort = study.digests("a", "c", 1);
+        assert_eq!(changed(&first, &other_cohort), [false, true, false]);
+        let other_option = study.digests("a", "b", 2);
+        assert_eq!(changed(&first, &other_option), [false, true, false]);
+        let other_genomes = study.digests("c", "b", 1);
+        assert_eq!(changed(&first, &other_genomes), [true; 3]);
     }
 
     #[test]
-    fn of_two_runs_of_a_job_the_first_to_end_stands_and_the_other_harms_nothing() {
-        let folder = tempfile::tempdir().unwrap();
-        let pipeline = folder.path().join("p.toml");
-        fs::write(&pipeline, "[simulate]\n").unwrap();
-        let plan = Plan::read(&pipeline).unwrap();
-        let stage = folder.path().join("1-x");
-        let job = |options: Value, text: &'static str, while_at_work: &dyn Fn()| {
-            let extent = Extent::Job {
-                name: "1-x".into(),
-                needs: Vec::new(),
-            };
-            let mut runner = Runner::new(folder.path(), &pipeline, &plan, extent).unwrap();
-            let work = |folder: &Path| {
-                output::write(&folder.join("x.txt"), |out| out.write_all(text.as_bytes()))?;
-                while_at_work();
-                Ok(text.to_owned())
-            };
-            runner.stage("1-x", &Made::new(options), work).unwrap()
-        };
-        let text = || fs::read_to_string(stage.join("x.txt")).unwrap();
-        // The second begins and ends while the first is at work.
-        job(json!(1), "first", &|| _ = job(json!(1), "second", &|| {}));
-        assert_eq!(text(), "second");
-        // Done: not done again.
-        assert_eq!(job(json!(1), "third", &|| panic!()), Some("second".into()));
-        // Other options: what is there goes, also where Snakemake has made the folder or half a job
-        // is in it.
-        job(json!(2), "other", &|| {});
-        assert_eq!(text(), "other");
-        fs::remove_file(stage.join(RECORD)).unwrap();
-        job(json!(2), "again", &|| {});
-        assert_eq!(text(), "again");
+    fn of_two_runs_of_a_job_the_first_result_is_kept() {
+        let study = Study::new();
+        // The second run begins and ends while the first is at work.
+        study.run_job(json!(1), "first", &|| {
+            study.run_job(json!(1), "second", &|| {});
+        });
+        assert_eq!(study.text(), "second");
+        // A finished job is not done again.
+        let summary = study.run_job(json!(1), "third", &|| panic!());
+        assert_eq!(summary, Some("second".into()));
+        // A result of other options is replaced, also where Snakemake has made the folder or half a
+        // job is in it.
+        study.run_job(json!(2), "other", &|| {});
+        assert_eq!(study.text(), "other");
+        fs::remove_file(study.path("1-x").join(RECORD)).unwrap();
+        study.run_job(json!(2), "again", &|| {});
+        assert_eq!(study.text(), "again");
         assert_eq!(
-            fs::read_dir(folder.path().join(SHARDS)).unwrap().count(),
+            fs::read_dir(study.path(SHARDS)).unwrap().count(),
             0,
-            "nothing is left of them"
+            "no temporary folder is left"
         );
-        // A job that needs one of other options is refused.
-        let extent = Extent::Job {
+        // A job that needs a result of other options is refused.
+        let mut runner = study.runner(Extent::Job {
             name: "2-y".into(),
             needs: vec!["1-x".into()],
-        };
-        let mut runner = Runner::new(folder.path(), &pipeline, &plan, extent).unwrap();
+        });
         let message = runner
-            .stage("1-x", &Made::new(json!(3)), |_| Ok(String::new()))
+            .stage("1-x", &MadeFrom::options(json!(3)), |_| Ok(String::new()))
             .unwrap_err()
             .to_string();
         assert!(
-            message.starts_with("1-x is not done in ") && message.ends_with("do that job first"),
+            message.starts_with("1-x is not done in ") && message.ends_with("run this job first"),
             "{message}"
         );
     }
 
     #[test]
-    fn options_that_came_later_leave_the_digest_of_an_earlier_simulation_as_it_was() {
-        let default = simulate::Options::default();
-        let keys = |options: &simulate::Options| {
-            let value = without_paths(options).unwrap();
-            let table = value.as_object().unwrap();
-            table.keys().cloned().collect::<Vec<_>>().join(" ")
-        };
-        let earlier = "auc len_nt people recombinations_per_mb region risk seed split variants";
-        assert_eq!(keys(&default), earlier);
-        assert_eq!(without_paths(&default).unwrap()["auc"], 0.72);
-        let effects = Some("x.txt".into());
-        let sex_effect = 0.1;
-        let later = simulate::Options {
-            effects,
-            sex_effect,
-            ..default
-        };
-        assert!(keys(&later).contains("effects") && keys(&later).contains("sex_effect"));
-        assert!(without_paths(&later).unwrap()["auc"].is_null());
-    }
-
-    #[test]
-    fn a_job_takes_the_digest_of_an_input_that_an_earlier_one_wrote_down_while_the_file_is_that_one()
-     {
-        let folder = tempfile::tempdir().unwrap();
-        let pipeline = folder.path().join("p.toml");
-        let input = folder.path().join("x.vcf");
-        fs::write(&pipeline, "[simulate]\n").unwrap();
+    fn a_job_takes_the_noted_digest_of_an_input_while_the_file_is_that_one() {
+        let study = Study::new();
+        let input = study.path("x.vcf");
         fs::write(&input, "x").unwrap();
-        let plan = Plan::read(&pipeline).unwrap();
-        let runner = |extent: Extent| {
-            let mut runner = Runner::new(folder.path(), &pipeline, &plan, extent).unwrap();
-            runner.inputs(&[&input]).unwrap();
-            runner
-        };
-        let job = || {
-            runner(Extent::Job {
-                name: "1-x".into(),
-                needs: Vec::new(),
-            })
-        };
-        let digest = |runner: &Runner| runner.inputs[0].digest.clone();
-        job().stage("1-x", &Made::new(json!(1)), |_| Ok(1)).unwrap();
-        let note = job().note_of_input(&input);
+        study
+            .job_reading(&input)
+            .stage("1-x", &MadeFrom::options(json!(1)), |_| Ok(1))
+            .unwrap();
+        let note = study.job_reading(&input).input_note(&input);
         assert!(!note.exists(), "the file is too new");
-        let mut known = job().inputs.pop().unwrap();
-        known.digest = "that of an earlier job".into();
-        output::write_json(&note, &known).unwrap();
-        assert_eq!(digest(&job()), "that of an earlier job");
+        let mut noted = study.job_reading(&input).inputs.pop().unwrap();
+        noted.digest = "that of an earlier job".into();
+        output::write_json(&note, &noted).unwrap();
+        assert_eq!(study.digest_in_job(&input), "that of an earlier job");
+        let mut dry_run = study.runner(Extent::DryRun);
         assert_ne!(
-            digest(&runner(Extent::DryRun)),
+            dry_run.input_digest(&input).unwrap(),
             "that of an earlier job",
             "`run` reads the file"
         );
-        fs::write(folder.path().join("y.vcf"), "y").unwrap();
-        fs::rename(folder.path().join("y.vcf"), &input).unwrap();
-        assert_eq!(digest(&job()), output::sha256(b"y"));
+        fs::write(study.path("y.vcf"), "y").unwrap();
+        fs::rename(study.path("y.vcf"), &input).unwrap();
+        assert_eq!(study.digest_in_job(&input), output::sha256(b"y"));
         fs::write(&note, "{").unwrap();
-        assert_eq!(digest(&job()), output::sha256(b"y"));
+        assert_eq!(study.digest_in_job(&input), output::sha256(b"y"));
+    }
+
+    /// A folder with a pipeline file, for runs of the stage `1-x`.
+    struct Study {
+        folder: TempDir,
+        plan: Plan,
+    }
+
+    impl Study {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let pipeline = folder.path().join("p.toml");
+            fs::write(&pipeline, "[simulate]\n").unwrap();
+            let plan = Plan::read(&pipeline).unwrap();
+            Self { folder, plan }
+        }
+
+        fn path(&self, name: &str) -> PathBuf {
+            self.folder.path().join(name)
+        }
+
+        fn text(&self) -> String {
+            fs::read_to_string(self.path("1-x/x.txt")).unwrap()
+        }
+
+        fn runner(&self, extent: Extent) -> Runner {
+            Runner::new(self.folder.path(), &self.path("p.toml"), &self.plan, extent).unwrap()
+        }
+
+        fn job(&self) -> Runner {
+            self.runner(Extent::Job {
+                name: "1-x".into(),
+                needs: Vec::new(),
+            })
+        }
+
+        fn job_reading(&self, input: &Path) -> Runner {
+            let mut runner = self.job();
+            runner.read_inputs([input]).unwrap();
+            runner
+        }
+
+        fn digest_in_job(&self, input: &Path) -> String {
+            self.job_reading(input).inputs[0].digest.clone()
+        }
+
+        /// Whether a run of all stages does the stage, and does not take over a finished one.
+        fn runs_stage(&self, options: &Value) -> bool {
+            let mut is_run = false;
+            let summary = self
+                .runner(Extent::All)
+                .stage("1-x", &MadeFrom::options(options.clone()), |folder| {
+                    is_run = true;
+                    output::write(&folder.join("x.txt"), |out| out.write_all(b"x"))?;
+                    output::write(&folder.join("inner/y.txt"), |out| out.write_all(b"y"))?;
+                    Ok(7)
+                })
+                .unwrap();
+            assert_eq!(summary, Some(7));
+            is_run
+        }
+
+        /// Runs the stage as a job that writes `text`, calls `while_at_work`, and has `text` as its
+        /// summary.
+        fn run_job(&self, options: Value, text: &str, while_at_work: &dyn Fn()) -> Option<String> {
+            self.job()
+                .stage("1-x", &MadeFrom::options(options), |folder| {
+                    output::write(&folder.join("x.txt"), |out| out.write_all(text.as_bytes()))?;
+                    while_at_work();
+                    Ok(text.to_owned())
+                })
+                .unwrap()
+        }
+
+        /// Digests of three stages: `1-x` reads the genomes, `2-y` is made from `1-x`, the cohort
+        /// and an option, and `3-z` from `1-x` alone.
+        fn digests(&self, genomes: &str, cohort: &str, option: u32) -> [String; 3] {
+            let vcf = self.path("x.vcf");
+            let csv = self.path("cohort.csv");
+            fs::write(&vcf, genomes).unwrap();
+            fs::write(&csv, cohort).unwrap();
+            let mut runner = self.runner(Extent::DryRun);
+            runner.read_inputs([&*vcf, &*csv]).unwrap();
+            let from_genomes = MadeFrom::options(json!(1)).files([&*vcf]);
+            let from_both = MadeFrom::options(json!(option)).stage("1-x").files([&*csv]);
+            let from_first = MadeFrom::options(json!(1)).stage("1-x");
+            [
+                digest_of(&mut runner, "1-x", &from_genomes),
+                digest_of(&mut runner, "2-y", &from_both),
+                digest_of(&mut runner, "3-z", &from_first),
+            ]
+        }
+    }
+
+    /// Whether the digest of each stage differs.
+    fn changed(first: &[String; 3], second: &[String; 3]) -> [bool; 3] {
+        [0, 1, 2].map(|stage| first[stage] != second[stage])
+    }
+
+    fn digest_of(runner: &mut Runner, name: &str, made_from: &MadeFrom) -> String {
+        runner.stage::<u32>(name, made_from, |_| Ok(0)).unwrap();
+        runner.digests[name].clone()
     }
 }

@@ -77,10 +77,7 @@ impl Background {
         for (key, option) in OPTIONS_OF_EVALUATE {
             let value = &self.evaluation[key];
             if !value.is_null() {
-                command.push(' ');
-                command.push_str(option);
-                command.push(' ');
-                command.push_str(&quoted(&text(value).replace(", ", ",")));
+                command.push_str(&argument(option, value));
             }
         }
         if !self.evaluation["bootstrap"].is_null() {
@@ -107,6 +104,11 @@ impl Background {
 
 /// Appends path and text of every value inside `value`. Elements of a list of objects have 1-based
 /// numbers as keys; another list is one value.
+/// ` --option value`, quoted for a shell.
+fn argument(option: &str, value: &Value) -> String {
+    format!(" {option} {}", quoted(&text(value).replace(", ", ",")))
+}
+
 fn push_leaves(path: &str, value: &Value, rows: &mut Vec<(String, String)>) {
     match value {
         Value::Object(fields) => {

@@ -1,7 +1,7 @@
-//! Tables of blocks of people to one table.
+//! Merges the score tables of blocks of samples into one table.
 //!
-//! Input -> output: tables of `score`, or `predictions.csv`s, with the same columns -> their rows
-//! one after the other. The text of the cells stays.
+//! Input: tables of `score`, or `predictions.csv` files, with the same columns. Output: their rows
+//! in the order of the tables. The text of the cells stays unchanged.
 
 use std::{
     collections::HashSet,
@@ -17,68 +17,108 @@ use gf_files::output::{self, Pending};
 /// Merges tables, in their order; `-` is standard output. Returns the number of rows.
 ///
 /// # Errors
-/// Tables that cannot be read, have other columns than the first or lack `sample_id` or `model`; a
-/// person whom a model has predicted before.
+/// - a table that cannot be read;
+/// - a table with different columns than the first, or without `sample_id` or `model`;
+/// - a second row of a sample and a model.
 pub fn merge(tables: &[PathBuf], output: &Path) -> Result<usize, Error> {
-    let mut merged = csv::Writer::from_writer(Pending::create(output)?);
-    let at_output = |error: csv::Error| Error::from(output::at(output)(error.into()));
-    let mut columns: Option<csv::StringRecord> = None;
-    let mut seen: HashSet<(String, String)> = HashSet::new();
-    let mut row = csv::StringRecord::new();
+    let mut merged = Merged {
+        writer: csv::Writer::from_writer(Pending::create(output)?),
+        output,
+        columns: None,
+        seen: HashSet::new(),
+    };
     for path in tables {
-        let wrong = |reason: String| Error::Table {
-            path: path.clone(),
-            reason,
-        };
-        let text = text::read(path)?;
-        let mut table = csv::Reader::from_reader(text.as_bytes());
-        let header = table
-            .headers()
-            .map_err(|error| wrong(error.to_string()))?
-            .clone();
-        match &columns {
-            None => merged.write_record(&header).map_err(at_output)?,
-            Some(columns) if *columns == header => {}
-            Some(columns) => {
-                let list =
-                    |columns: &csv::StringRecord| columns.iter().collect::<Vec<_>>().join(",");
-                return Err(wrong(format!(
-                    "its columns are {}, those of {} are {}",
-                    list(&header),
-                    tables[0].display(),
-                    list(columns)
-                )));
-            }
-        }
-        let column = |name: &str| {
-            header
-                .iter()
-                .position(|other| other == name)
-                .ok_or_else(|| wrong(format!("no column `{name}`")))
-        };
-        let sample_id = column("sample_id")?;
-        let model = column("model")?;
-        while table
-            .read_record(&mut row)
-            .map_err(|error| wrong(error.to_string()))?
-        {
-            let person = &row[sample_id];
-            let model = &row[model];
-            if !seen.insert((person.to_owned(), model.to_owned())) {
-                let line = row.position().map_or(0, csv::Position::line);
-                return Err(wrong(format!(
-                    "line {line}: person `{person}` has a row of `{model}` already, here or in an \
-                     earlier table"
-                )));
-            }
-            merged.write_record(&row).map_err(at_output)?;
-        }
-        columns = Some(header);
+        merged.add(path, &tables[0])?;
     }
     let mut pending = merged
+        .writer
         .into_inner()
         .map_err(|error| output::at(output)(std::io::Error::other(error.error().to_string())))?;
     pending.flush().map_err(output::at(output))?;
     pending.finish()?;
-    Ok(seen.len())
+    Ok(merged.seen.len())
+}
+
+/// The merged table while it is written.
+struct Merged<'o> {
+    writer: csv::Writer<Pending>,
+    output: &'o Path,
+    /// Columns of the first table.
+    columns: Option<csv::StringRecord>,
+    /// Sample and model of every row so far.
+    seen: HashSet<(String, String)>,
+}
+
+impl Merged<'_> {
+    /// Appends a table; `first` is only named in an error.
+    fn add(&mut self, path: &Path, first: &Path) -> Result<(), Error> {
+        let text = text::read(path)?;
+        let mut table = csv::Reader::from_reader(text.as_bytes());
+        let header = table
+            .headers()
+            .map_err(|error| Error::table(path, &error))?
+            .clone();
+        match &self.columns {
+            None => self.write(&header)?,
+            Some(columns) if *columns == header => {}
+            Some(columns) => {
+                let reason = format!(
+                    "its columns are {}, but those of {} are {}; merge tables with the same \
+                     columns",
+                    listed(&header),
+                    first.display(),
+                    listed(columns)
+                );
+                return Err(Error::table(path, &reason));
+            }
+        }
+        let sample_column = column(path, &header, "sample_id")?;
+        let model_column = column(path, &header, "model")?;
+        let mut row = csv::StringRecord::new();
+        while table
+            .read_record(&mut row)
+            .map_err(|error| Error::table(path, &error))?
+        {
+            let person = &row[sample_column];
+            let model = &row[model_column];
+            if !self.seen.insert((person.to_owned(), model.to_owned())) {
+                let line = row.position().map_or(0, csv::Position::line);
+                let reason = format!(
+                    "line {line}: sample `{person}` already has a row of `{model}` in this or an \
+                     earlier table; merge tables of different samples"
+                );
+                return Err(Error::table(path, &reason));
+            }
+            self.write(&row)?;
+        }
+        self.columns = Some(header);
+        Ok(())
+    }
+
+    fn write(&mut self, record: &csv::StringRecord) -> Result<(), Error> {
+        Ok(self
+            .writer
+            .write_record(record)
+            .map_err(|error| output::at(self.output)(error.into()))?)
+    }
+}
+
+impl Error {
+    fn table(path: &Path, reason: &impl ToString) -> Self {
+        Self::Table {
+            path: path.into(),
+            reason: reason.to_string(),
+        }
+    }
+}
+
+fn column(path: &Path, header: &csv::StringRecord, name: &str) -> Result<usize, Error> {
+    header
+        .iter()
+        .position(|column| column == name)
+        .ok_or_else(|| Error::table(path, &format!("no column `{name}`")))
+}
+
+fn listed(columns: &csv::StringRecord) -> String {
+    columns.iter().collect::<Vec<_>>().join(",")
 }

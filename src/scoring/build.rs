@@ -1,24 +1,24 @@
-//! How a VCF header tells the build of the genome, and who says another one.
+//! Genome build of a VCF, compared with the builds that options and scoring files state.
 //!
-//! Input -> output: an opened file, and what options and scoring files state -> a [`GenomeBuild`],
-//! or a refusal. Contig lengths tell the build, and accessions of NCBI as contig names do.
+//! Input: an opened file and the stated builds. Output: a [`GenomeBuild`], or an error if they
+//! disagree. The build is identified by contig lengths, or by NCBI accessions as contig names.
 
 use std::path::Path;
 
 use crate::scoring::Error;
 use gf_genotypes::{GenomeBuild, VariantFile, contig_build};
 
-/// What somebody says of the build of the VCF.
+/// A genome build that an option or a scoring file states.
 #[derive(Clone, Debug)]
 pub struct Stated {
-    /// Who says so: an option, or a file.
+    /// The option or file that states it.
     pub by: String,
-    /// The build; a text that names none that is known.
+    /// The build, or the text that names an unknown build.
     pub build: Result<GenomeBuild, String>,
 }
 
 impl Stated {
-    /// As somebody wrote it.
+    /// The build as text.
     #[must_use]
     pub fn text(&self) -> String {
         self.build
@@ -27,31 +27,23 @@ impl Stated {
     }
 }
 
-/// The build that the contigs of a header are of.
+/// The genome build of the contigs of a header; `None` if they do not identify one.
 ///
 /// # Errors
-/// Somebody says another one, or the contigs are of two builds.
+/// Another build is stated.
 pub fn of_header(file: &VariantFile, stated: &[Stated]) -> Result<Option<GenomeBuild>, Error> {
     let Some((finding, build)) = file
         .contigs()
-        .find_map(|(contig, len_nt)| tell(contig, len_nt))
+        .find_map(|(contig, len_nt)| build_of_contig(contig, len_nt))
     else {
         return Ok(None);
     };
-    if let Some(other) = stated.iter().find(|stated| stated.build != Ok(build)) {
-        return Err(Error::HeaderBuild {
-            path: Path::to_path_buf(file.path()),
-            finding,
-            found: build,
-            stated: other.by.clone(),
-            expected: other.text(),
-        });
-    }
+    require_stated(file.path(), finding, build, stated)?;
     Ok(Some(build))
 }
 
-/// What a contig of a header says of the build.
-fn tell(contig: &str, len_nt: Option<usize>) -> Option<(String, GenomeBuild)> {
+/// The finding in words, and the genome build that a contig of a header identifies.
+fn build_of_contig(contig: &str, len_nt: Option<usize>) -> Option<(String, GenomeBuild)> {
     if let Some(build) = contig_build(contig) {
         return Some((
             format!("contig `{contig}` in the header is that of {build}"),
@@ -66,10 +58,10 @@ fn tell(contig: &str, len_nt: Option<usize>) -> Option<(String, GenomeBuild)> {
     ))
 }
 
-/// The build of records, where their contigs tell it; `stated` must not say another.
+/// The genome build of a record's contig; `None` if its name does not identify one.
 ///
 /// # Errors
-/// Somebody says another one.
+/// Another build is stated.
 pub fn of_record(
     file: &Path,
     contig: &str,
@@ -78,14 +70,26 @@ pub fn of_record(
     let Some(build) = contig_build(contig) else {
         return Ok(None);
     };
-    let Some(other) = stated.iter().find(|stated| stated.build != Ok(build)) else {
-        return Ok(Some(build));
-    };
-    Err(Error::HeaderBuild {
-        path: file.to_path_buf(),
-        finding: format!("contig `{contig}` of its records is that of {build}"),
-        found: build,
-        stated: other.by.clone(),
-        expected: other.text(),
-    })
+    let finding = format!("contig `{contig}` of its records is that of {build}");
+    require_stated(file, finding, build, stated)?;
+    Ok(Some(build))
+}
+
+/// Refuses a file whose build differs from a stated one; `finding` names the evidence.
+fn require_stated(
+    path: &Path,
+    finding: String,
+    build: GenomeBuild,
+    stated: &[Stated],
+) -> Result<(), Error> {
+    match stated.iter().find(|stated| stated.build != Ok(build)) {
+        None => Ok(()),
+        Some(contradicting) => Err(Error::HeaderBuild {
+            path: path.to_path_buf(),
+            finding,
+            found: build,
+            stated: contradicting.by.clone(),
+            expected: contradicting.text(),
+        }),
+    }
 }

@@ -1,11 +1,16 @@
-//! Genotypes of the people of a study at every usable variant, and the dosages read off them.
+//! Genotypes and allele dosages of a study's samples at every usable variant.
 //!
-//! Input -> output: VCF/BCF files -> a [`GenotypeTable`], whole or in batches: one [`Site`] a
-//! record, with one genotype a person. A dosage is the number of copies of one allele, REF or ALT:
-//! 0..2, of imputed genotypes a fraction, of haploid ones on Y and MT 0..1 (X: see
-//! [`Reading::xchr_model`]; elsewhere two equal alleles, as PLINK 2 has it). A missing one is read
-//! as allele frequency times copies; the frequency comes from training people. Coordinates:
-//! `position` is 1-based.
+//! Input: VCF/BCF files. Output: a [`GenotypeTable`], whole or in batches, with one [`Site`] per
+//! record and one genotype per sample. Coordinates: `position` is 1-based.
+//!
+//! A dosage is the number of copies of one allele, REF or ALT:
+//!
+//! - 0 to 2 for a diploid genotype, a fraction if it is imputed;
+//! - 0 or 1 for a haploid genotype on Y and MT;
+//! - on X see [`Reading::xchr_model`];
+//! - other haploid genotypes count as two equal alleles, like PLINK 2;
+//! - a missing genotype is the allele frequency among the training samples times the largest
+//!   possible number of copies.
 
 use gf_cohort_schema::arguments::{name_of, one_of};
 use std::{
@@ -23,15 +28,15 @@ use crate::scoring::{
 };
 use gf_cohort_schema::counted;
 use gf_genotypes::{
-    ABSENT, DisjointRegions, DosageField, GenomeBuild, Genotype, MISSING, RefAlleles, Reference,
-    Samples, VariantFile, VariantRecord, admits, contig_key,
+    ABSENT, DisjointRegions, DosageField, FormatOptions, GenomeBuild, Genotype, MISSING,
+    RefAlleles, Reference, Samples, VariantFile, VariantRecord, admits, contig_key,
 };
 
 /// How genotypes become dosages: options of `prs` and keys of `[baselines.scoring.reading]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, clap::Args)]
 #[serde(default, deny_unknown_fields)]
 pub struct Reading {
-    /// FORMAT field of the dosages. `auto` takes DS, else HDS, else GT, and GP in records that have
+    /// FORMAT field of the dosages. `auto` reads DS, else HDS, else GT, and GP in records that have
     /// none of these.
     #[arg(
         long,
@@ -40,8 +45,8 @@ pub struct Reading {
         value_name = "FIELD"
     )]
     pub dosage_field: DosageField,
-    /// Half calls such as `./1`: refused (error), `1/1` (haploid), `./.` (missing), or `0/1`
-    /// (reference), like PLINK 2.
+    /// How half calls such as `./1` are read: refused (error), `1/1` (haploid), `./.` (missing), or
+    /// `0/1` (reference), like PLINK 2.
     #[arg(
         long,
         value_parser = one_of::<HalfCalls>(),
@@ -49,8 +54,8 @@ pub struct Reading {
         value_name = "HOW"
     )]
     pub half_calls: HalfCalls,
-    /// Dosage of one allele of a haploid genotype on X: 2 like PLINK 2, so that men equal
-    /// homozygous women, or 1.
+    /// Dosage of one allele of a haploid genotype on X: 2 (like PLINK 2, so that men count like
+    /// homozygous women) or 1.
     #[arg(
         long,
         default_value_t = Reading::default().xchr_model,
@@ -75,7 +80,8 @@ impl Default for Reading {
     }
 }
 
-/// What a genotype with one allele called and one missing (`./1`) is, named as by PLINK 2.
+/// Reading of a genotype with one allele called and one missing (`./1`). The names are those of
+/// PLINK 2.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum HalfCalls {
@@ -91,7 +97,7 @@ pub enum HalfCalls {
 }
 
 impl HalfCalls {
-    /// What is made of a call.
+    /// Completes a half call by this rule.
     #[inline]
     fn read(self, call: Genotype) -> Genotype {
         let is_half = matches!(
@@ -120,15 +126,15 @@ pub struct Site {
     pub ref_allele: String,
     /// ALT alleles, all of them, upper-case.
     pub alt_alleles: Vec<String>,
-    /// Numbers (1 = first ALT) of the ALT alleles that have a dosage: not symbolic, not `*`, not
-    /// on an earlier record already.
+    /// Numbers (1 = first ALT) of the ALT alleles that have a dosage. Symbolic alleles, `*` and
+    /// alleles of an earlier record have none.
     pub counted_alts: Vec<i16>,
-    /// One a person, in the order of [`GenotypeTable::people`].
+    /// Genotypes in the order of [`GenotypeTable::people`].
     pub genotypes: Genotypes,
 }
 
 impl Site {
-    /// REF (0) or an ALT (1..) allele.
+    /// Bases of an allele: REF (0) or ALT (1 or more).
     #[must_use]
     pub fn allele(&self, number: i16) -> &str {
         match usize::try_from(number) {
@@ -137,49 +143,48 @@ impl Site {
         }
     }
 
-    /// Counts of an allele among the called genotypes of `people`.
+    /// Counts an allele over the called genotypes of `samples`.
     #[must_use]
-    pub fn tally(&self, allele: i16, people: &[usize]) -> Tally {
-        self.genotypes.tally(allele, people)
+    pub fn tally(&self, allele: i16, samples: &[usize]) -> Tally {
+        self.genotypes.tally(allele, samples)
     }
 
-    /// Frequency of an allele among the called genotypes of `people`; `None` when none is called.
+    /// Frequency of an allele among the called genotypes of `samples`; `None` if none is called.
     #[must_use]
-    pub fn frequency(&self, allele: i16, people: &[usize]) -> Option<f64> {
-        self.tally(allele, people).frequency()
+    pub fn frequency(&self, allele: i16, samples: &[usize]) -> Option<f64> {
+        self.tally(allele, samples).frequency()
     }
 
-    /// Copies of an allele in one person; frequency times the copies there can be where the call is
-    /// missing.
+    /// Copies of an allele in one sample; see [`Genotypes::dosage`] for missing genotypes.
     #[must_use]
-    pub fn dosage(&self, allele: i16, frequency: f64, person: usize) -> f64 {
-        self.genotypes.dosage(allele, frequency, person)
+    pub fn dosage(&self, allele: i16, frequency: f64, sample: usize) -> f64 {
+        self.genotypes.dosage(allele, frequency, sample)
     }
 }
 
-/// What happened to records and genotypes on reading.
+/// Counts of records, alleles and genotypes by how they were read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReadCounts {
     /// Records read.
     pub records: u64,
-    /// Records left out: by FILTER.
+    /// Records left out by FILTER.
     pub filtered_records: u64,
-    /// Of these, how many have each FILTER name.
+    /// Records left out by FILTER, by the name of the filter.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub filters: BTreeMap<String, u64>,
     /// Records without any ALT allele to count.
     pub records_without_dosage: u64,
-    /// Records without GT, and without the dosages asked for: nobody is called in them.
+    /// Records without GT and without the requested dosages: no sample is called in them.
     pub records_without_genotypes: u64,
-    /// Records whose dosages are those of DS, GP or HDS.
+    /// Records with dosages from DS, GP or HDS.
     pub imputed_records: u64,
     /// Symbolic ALT alleles (`<DEL>`, breakends): not counted.
     pub symbolic_alleles: u64,
     /// `*` ALT alleles: not counted.
     pub star_alleles: u64,
-    /// ALT alleles that an earlier record has already: left out.
+    /// ALT alleles that an earlier record has already: not counted.
     pub duplicate_variants: u64,
-    /// Genotypes without a call, half calls that are read so included.
+    /// Genotypes without a call, including half calls that are read as missing.
     pub missing_genotypes: u64,
     /// Genotypes with one allele called and one missing.
     pub half_calls: u64,
@@ -192,83 +197,111 @@ pub struct ReadCounts {
     /// Diploid genotypes with an ALT allele on the mitochondrial chromosome.
     #[serde(default)]
     pub mt_diploid_genotypes: u64,
-    /// Records with the position and the REF of an earlier one: sites of several ALT alleles that
-    /// were split.
+    /// Records with the position and the REF of an earlier one, because a site of several ALT
+    /// alleles was split.
     #[serde(default)]
     pub split_records: u64,
-    /// Samples of the VCF that are not asked for.
+    /// Samples of the VCF that are not requested.
     pub samples_left_out: u64,
-    /// Records whose REF was not compared, as the reference has nothing there.
+    /// Records outside of the reference, whose REF was not compared.
     pub records_beyond_reference: u64,
 }
 
-/// What is to be read.
+/// Genotype files, and what they do not state about themselves.
+#[derive(Clone, Copy, Debug)]
+pub struct GenotypeFiles<'a> {
+    /// The files.
+    pub paths: &'a [PathBuf],
+    /// What their formats leave open.
+    pub format: &'a FormatOptions,
+}
+
+fn open_file(path: &Path, format: Option<&FormatOptions>) -> Result<VariantFile, Error> {
+    Ok(match format {
+        Some(format) => VariantFile::open_with(path, format)?,
+        None => VariantFile::open(path)?,
+    })
+}
+
+/// Files, samples and records to read.
 #[derive(Clone, Copy, Default)]
 pub struct Request<'a> {
     /// The files, each read once.
     pub paths: &'a [PathBuf],
+    /// What the files do not state about themselves.
+    pub format: Option<&'a FormatOptions>,
     /// Regions of the files; all when `None`.
     pub regions: Option<&'a DisjointRegions>,
-    /// Looked up by sample name in every file; those of the first file that `samples` chooses when
-    /// `None`.
+    /// Names of the samples, looked up in every file. If `None`, `samples` chooses among those of
+    /// the first file.
     pub people: Option<&'a [&'a str]>,
-    /// Of the first file, which are read; all when `None`.
+    /// Choice among the samples of the first file; all if `None`.
     pub samples: Option<&'a Samples>,
-    /// Which of the records are kept.
+    /// Whether a record is read; all if `None`.
     pub wanted: Option<&'a dyn Fn(&VariantRecord) -> bool>,
-    /// Which of these are used, as [`Options::filters`](crate::scoring::Options::filters).
+    /// Accepted FILTER names, as [`Options::filters`](crate::scoring::Options::filters).
     pub filters: Option<&'a [String]>,
-    /// Of those that cannot be used, which are kept in [`GenotypeTable::not_used`].
+    /// Whether a record that cannot be used is stored in [`GenotypeTable::not_used`].
     pub keep_unused: Option<&'a dyn Fn(&VariantRecord) -> bool>,
-    /// FASTA that REF of the records kept is compared with.
+    /// FASTA with which REF of the records is compared.
     pub reference: Option<&'a Path>,
-    /// What is said of the build, which contig lengths in the headers must not contradict.
+    /// Stated genome builds, which the contig lengths in the headers must not contradict.
     pub builds: &'a [Stated],
 }
 
-/// Every usable variant with the genotypes of the people asked for.
+impl Request<'_> {
+    /// Whether the FILTER column of a record is accepted.
+    fn passes(&self, record: &VariantRecord) -> bool {
+        self.filters
+            .is_none_or(|names| admits(names, &record.filters))
+    }
+
+    /// Whether a record that cannot be used is stored.
+    fn keeps_unused(&self, record: &VariantRecord) -> bool {
+        self.keep_unused.is_some_and(|keep| keep(record))
+    }
+}
+
+/// Every usable variant with the genotypes of the requested samples.
 #[derive(Clone, Debug, Default)]
 pub struct GenotypeTable {
     /// Sample names.
     pub people: Vec<String>,
-    /// In the order of the files.
+    /// Usable records, in the order of the files.
     pub sites: Vec<Site>,
     /// Records that cannot be used.
     pub not_used: NotUsed,
-    /// What was left out or odd.
+    /// Counts of records and genotypes.
     pub counts: ReadCounts,
-    /// What was odd about the headers, and how X is counted.
+    /// Warnings about headers, X, the mitochondrial chromosome and split records.
     pub warnings: Vec<String>,
-    /// Build by the contig lengths of the headers.
+    /// Genome build according to the contigs.
     pub genome_build: Option<GenomeBuild>,
 }
 
-/// Records that no dosage is of, without genotypes, as far as they are asked for; and where the
-/// files have records.
+/// Records without a dosage, as far as they are requested, and the contigs of all records.
 #[derive(Clone, Debug, Default)]
 pub struct NotUsed {
-    /// Left out by FILTER.
+    /// Records left out by FILTER, without genotypes.
     pub filtered: Vec<Site>,
-    /// Without an ALT allele that can be counted; with genotypes where nobody carries one.
+    /// Records without an ALT allele to count. They have genotypes only if no sample carries an
+    /// ALT allele.
     pub without_alt: Vec<Site>,
-    /// Without a call in the training people.
+    /// Records without a call in the training samples.
     pub without_calls: Vec<Site>,
-    /// Contigs on which the files have records, as they name them.
+    /// Contigs on which the files have records, as the files name them.
     pub contigs: HashSet<String>,
 }
 
-/// A file of one person that has so many records, none of them homozygous reference, holds variants
-/// only (the rule of PLINK 2).
+/// A file of one sample with this many records, none of them homozygous reference, contains variant
+/// records only (the rule of PLINK 2).
 const MANY_RECORDS: u64 = 1_000;
 
 impl GenotypeTable {
-    /// Reads `paths` once each, by the usual [`Reading`]. `people` are looked up by sample name in
-    /// every file; all samples of the first file when `None`. `wanted` says which of the
-    /// records are kept, and `filters` which of these are used, as
-    /// [`Options::filters`](crate::scoring::Options::filters).
+    /// Reads `paths` once each with the default [`Reading`]; see [`Request`] for the arguments.
     ///
     /// # Errors
-    /// Whatever [`VariantFile`] refuses; a person whom a file does not have.
+    /// Files that [`VariantFile`] refuses; a requested sample that a file lacks.
     #[cfg(test)]
     pub fn read(
         paths: &[PathBuf],
@@ -290,115 +323,66 @@ impl GenotypeTable {
         )
     }
 
-    /// As [`Self::read`], by any [`Reading`].
+    /// Reads all requested records at once.
     ///
     /// # Errors
-    /// As [`Self::read`]; half calls, or one person without homozygous reference, where `reading`
-    /// does not allow them.
+    /// - Files that [`VariantFile`] refuses, and requested samples that a file lacks.
+    /// - Half calls, or one sample that is nowhere homozygous reference, if `reading` refuses them.
+    /// - No record with the dosage field that `reading` names.
     pub fn read_as(request: &Request<'_>, reading: &Reading) -> Result<Self, Error> {
         Self::in_batches(request, reading, usize::MAX, |_| Ok(()))
     }
 
-    /// As [`Self::read_as`], but whenever the genotypes of [`Self::sites`] are about `batch_bytes`
-    /// long and a position is complete, `visit` is called, which takes them out. What it leaves
-    /// is in the result.
+    /// Reads the requested records in batches.
+    ///
+    /// `visit` is called when the genotypes of [`Self::sites`] need about `batch_bytes` and all
+    /// records of a position are read, and once at the end. `visit` removes the sites; those that
+    /// it leaves are in the result.
     ///
     /// # Errors
-    /// As [`Self::read_as`], and whatever `visit` returns.
+    /// Those of [`Self::read_as`] and of `visit`.
     pub fn in_batches(
         request: &Request<'_>,
         reading: &Reading,
         batch_bytes: usize,
-        mut visit: impl FnMut(&mut Self) -> Result<(), Error>,
+        visit: impl FnMut(&mut Self) -> Result<(), Error>,
     ) -> Result<Self, Error> {
         let mut files = request
             .paths
             .iter()
-            .map(|path| VariantFile::open(path))
+            .map(|path| open_file(path, request.format))
             .collect::<Result<Vec<_>, _>>()?;
         let people: Vec<String> = match (request.people, files.first()) {
             (Some(people), _) => people.iter().map(ToString::to_string).collect(),
             (None, Some(first)) => request.samples.unwrap_or(&Samples::All).select(first)?,
             (None, None) => Vec::new(),
         };
-        let mut table = Self {
-            people,
-            ..Self::default()
-        };
-        let mut seen = HashSet::new();
         let mut reference = request.reference.map(Reference::open).transpose()?;
-        for file in &mut files {
-            table.genome_build = table
-                .genome_build
-                .or(build::of_header(file, request.builds)?);
-            let mut ref_alleles = reference.as_mut().map(RefAlleles::new);
-            table.warnings.extend_from_slice(file.warnings());
-            file.select(&table.people)?;
-            file.read_dosages(reading.dosage_field);
-            table.counts.samples_left_out += (file.samples().len() - table.people.len()) as u64;
-            let mut n_records = 0;
-            let mut n_hom_ref = 0;
-            let mut n_bytes = 0;
-            let path = file.path().to_path_buf();
-            let mut contig = String::new();
-            let contigs = file.for_each_needed(request.regions, request.wanted, |record| {
-                n_records += 1;
-                if contig != record.contig {
-                    contig.clone_from(&record.contig);
-                    table.genome_build =
-                        build::of_record(&path, &contig, request.builds)?.or(table.genome_build);
-                }
-                n_hom_ref += record.genotypes.first().map_or(0, |call| {
-                    u64::from(
-                        call.alleles
-                            .iter()
-                            .all(|&allele| allele == 0 || allele == ABSENT),
-                    )
-                });
-                let goes_on = table.sites.last().is_some_and(|last| {
-                    last.position == record.position && last.contig == record.contig
-                });
-                if n_bytes >= batch_bytes && !goes_on {
-                    visit(&mut table)?;
-                    n_bytes = 0;
-                }
-                if request.wanted.is_none_or(|wanted| wanted(record)) {
-                    ref_alleles
-                        .as_mut()
-                        .map_or(Ok(()), |fasta| fasta.compare(&path, record))?;
-                    let n_sites = table.sites.len();
-                    table
-                        .add(record, request, reading, &mut seen)
-                        .map_err(|reason| gf_genotypes::Error::record(&path, record, reason))?;
-                    n_bytes += table.sites[n_sites..]
-                        .iter()
-                        .map(|site| site.genotypes.n_bytes())
-                        .sum::<usize>();
-                }
-                Ok::<_, Error>(())
-            })?;
-            table.not_used.contigs.extend(contigs);
-            table.warnings.extend(file.passed_over());
-            table.counts.records_beyond_reference += ref_alleles.map_or(0, |fasta| fasta.n_beyond);
-            if file.samples().len() == 1
-                && n_hom_ref == 0
-                && n_records >= MANY_RECORDS
-                && !reading.allow_no_hom_ref
-            {
-                return Err(Error::NoHomRef { path, n_records });
+        if let Some(reference) = &mut reference {
+            for file in files.iter_mut().filter(|file| file.needs_ref_order()) {
+                file.decide_ref_order(reference)?;
             }
         }
-        let has_imputed = table.counts.imputed_records > 0
-            || table.counts.records == table.counts.filtered_records;
-        if !matches!(reading.dosage_field, DosageField::Gt | DosageField::Auto) && !has_imputed {
-            let field = format!("{:?}", reading.dosage_field).to_uppercase();
-            let reason = format!(
-                "FORMAT field {field} is in no record (records: {}; --dosage-field auto takes \
-                 what there is)",
-                table.counts.records
-            );
-            return Err(Error::Options { reason });
+        let mut reader = TableReader {
+            request,
+            reading,
+            batch_bytes,
+            visit,
+            table: Self {
+                people,
+                ..Self::default()
+            },
+            seen: HashSet::new(),
+        };
+        for file in &mut files {
+            reader.read_file(file, reference.as_mut().map(RefAlleles::new))?;
         }
+        let TableReader {
+            mut visit,
+            mut table,
+            ..
+        } = reader;
+        table.require_dosage_field(reading)?;
         visit(&mut table)?;
         table.warnings.extend(table.about_x(reading));
         table.warnings.extend(table.about_mt());
@@ -408,13 +392,29 @@ impl GenotypeTable {
         Ok(table)
     }
 
-    /// How men are counted on X, if there is one.
+    /// Refuses files in which no record has the FORMAT field that `reading` names.
+    fn require_dosage_field(&self, reading: &Reading) -> Result<(), Error> {
+        let is_optional = matches!(reading.dosage_field, DosageField::Gt | DosageField::Auto);
+        let all_filtered = self.counts.records == self.counts.filtered_records;
+        if is_optional || self.counts.imputed_records > 0 || all_filtered {
+            return Ok(());
+        }
+        let field = format!("{:?}", reading.dosage_field).to_uppercase();
+        let reason = format!(
+            "no record has the FORMAT field {field} (records read: {}); use --dosage-field auto to \
+             read the fields that exist",
+            self.counts.records
+        );
+        Err(Error::Options { reason })
+    }
+
+    /// Warning about diploid genotypes on the mitochondrial chromosome.
     fn about_mt(&self) -> Option<String> {
         let n = self.counts.mt_diploid_genotypes;
         (n > 0).then(|| {
             format!(
-                "mitochondrial chromosome: {} and count 1 or 2, where haploid ones count 1; write \
-                 them haploid",
+                "mitochondrial chromosome: {}, so a copy counts 1 or 2 instead of 1. Write these \
+                 genotypes as haploid",
                 counted(
                     n,
                     "genotype with ALT is diploid",
@@ -424,19 +424,21 @@ impl GenotypeTable {
         })
     }
 
-    /// In a record of one ALT allele REF stands for every other ALT allele too.
+    /// Warning about split sites: in a record of one ALT allele, REF also represents the ALT
+    /// alleles of the other records.
     fn about_split_records(&self) -> Option<String> {
         let n = self.counts.split_records;
         (n > 0).then(|| {
             format!(
-                "{} the position and REF of another one: where the effect allele of a score is \
-                 this REF, copies of the other ALT alleles are counted as REF; join such records \
-                 (bcftools norm -m +any)",
+                "{} the position and REF of another record. If this REF is the effect allele of a \
+                 score, copies of the other ALT alleles count as REF. Join such records (bcftools \
+                 norm -m +any)",
                 counted(n, "record has", "records have")
             )
         })
     }
 
+    /// Note about the copies that haploid genotypes on X count.
     fn about_x(&self, reading: &Reading) -> Option<String> {
         let records = self.counts.x_records;
         let haploid = self.counts.x_haploid_genotypes;
@@ -444,15 +446,13 @@ impl GenotypeTable {
             return None;
         }
         let rule = match (haploid, reading.xchr_model) {
-            (0, _) => {
-                "none is haploid: whoever is called as diploid counts 0 to 2, men too".to_owned()
-            }
+            (0, _) => "none is haploid, so each counts 0 to 2 copies, also in men".to_owned(),
             (_, 2) => format!(
-                "{} 0 or 2, as two equal alleles do (--xchr-model 1: 0 or 1)",
+                "{} 0 or 2 copies, like two equal alleles (--xchr-model 1 counts 0 or 1)",
                 counted(haploid, "is haploid and counts", "are haploid and count")
             ),
             _ => format!(
-                "{} 0 or 1 (--xchr-model 2: 0 or 2)",
+                "{} 0 or 1 copies (--xchr-model 2 counts 0 or 2)",
                 counted(haploid, "is haploid and counts", "are haploid and count")
             ),
         };
@@ -462,6 +462,8 @@ impl GenotypeTable {
         ))
     }
 
+    /// Adds a record to the sites, or to the records that cannot be used. `seen` has the keys of
+    /// the sites and alleles added before.
     fn add(
         &mut self,
         record: &VariantRecord,
@@ -469,66 +471,31 @@ impl GenotypeTable {
         reading: &Reading,
         seen: &mut HashSet<String>,
     ) -> Result<(), String> {
-        let counts = &mut self.counts;
-        counts.records += 1;
-        let passes = request
-            .filters
-            .is_none_or(|names| admits(names, &record.filters));
+        self.counts.records += 1;
+        let passes = request.passes(record);
         if !passes {
-            counts.filtered_records += 1;
-            let without_filter = [".".to_owned()];
-            let filters = if record.filters.is_empty() {
-                &without_filter[..]
-            } else {
-                &record.filters
-            };
-            for filter in filters {
-                *counts.filters.entry(filter.clone()).or_default() += 1;
-            }
+            self.counts.add_filtered(&record.filters);
         }
         if !record.has_genotypes && record.dosages.is_empty() {
-            counts.records_without_genotypes += 1;
+            self.counts.records_without_genotypes += 1;
             return Ok(());
         }
-        let keeps_unused = || request.keep_unused.is_some_and(|keep| keep(record));
-        if !passes && !keeps_unused() {
+        if !passes && !request.keeps_unused(record) {
             return Ok(());
         }
         let ref_allele = text(&record.ref_allele);
-        let mut counted_alts = Vec::new();
-        for (number, alt) in (1..).zip(&record.alt_alleles) {
-            let is_symbolic = alt.iter().any(|byte| b"<>[].".contains(byte));
-            if !passes {
-                // Counted as records only.
-                if alt != b"*" && !is_symbolic {
-                    counted_alts.push(number);
-                }
-            } else if alt == b"*" {
-                counts.star_alleles += 1;
-            } else if is_symbolic {
-                counts.symbolic_alleles += 1;
-            } else if !seen.insert(format!(
-                "{}:{}:{ref_allele}:{}",
-                contig_key(&record.contig),
-                record.position,
-                text(alt)
-            )) {
-                counts.duplicate_variants += 1;
-            } else {
-                counted_alts.push(number);
-            }
-        }
-        let is_counted = !counted_alts.is_empty();
-        counts.records_without_dosage += u64::from(passes && !is_counted);
-        if !is_counted && !keeps_unused() {
+        let counted_alts = if passes {
+            self.counts.countable_alts(record, &ref_allele, seen)
+        } else {
+            sequence_alts(record)
+        };
+        let has_alt = !counted_alts.is_empty();
+        self.counts.records_without_dosage += u64::from(passes && !has_alt);
+        if !has_alt && !request.keeps_unused(record) {
             return Ok(());
         }
-        let is_used = passes && is_counted;
-        let site_key = || {
-            let contig = contig_key(&record.contig);
-            format!("{contig}:{}:{ref_allele}", record.position)
-        };
-        if is_used && !seen.insert(site_key()) {
+        let is_used = passes && has_alt;
+        if is_used && !seen.insert(site_key(record, &ref_allele)) {
             self.counts.split_records += 1;
         }
         let genotypes = if is_used || (passes && is_reference_call(record)) {
@@ -536,7 +503,7 @@ impl GenotypeTable {
         } else {
             Genotypes::none()
         };
-        let sites = match (passes, is_counted) {
+        let sites = match (passes, has_alt) {
             (true, true) => &mut self.sites,
             (false, _) => &mut self.not_used.filtered,
             (true, false) => &mut self.not_used.without_alt,
@@ -553,147 +520,376 @@ impl GenotypeTable {
         Ok(())
     }
 
+    /// Counts and packs the genotypes of a record.
     fn genotypes(
         &mut self,
         record: &VariantRecord,
         reading: &Reading,
     ) -> Result<Genotypes, String> {
+        let contig = contig_key(&record.contig);
+        let is_x = contig == "X";
+        let is_mt = contig == "MT";
+        let calls = CallCounts::count(record, reading, &self.people)?;
         let counts = &mut self.counts;
-        let is_x = contig_key(&record.contig) == "X";
-        let is_mt = contig_key(&record.contig) == "MT";
-        let n_alts = record.alt_alleles.len();
-        let dosages_of = |person: usize| {
-            record
-                .dosages
-                .get(n_alts * person..n_alts * (person + 1))
-                .unwrap_or_default()
+        counts.half_calls += calls.half;
+        counts.missing_genotypes += calls.missing;
+        counts.haploid_genotypes += calls.haploid;
+        counts.mt_diploid_genotypes += calls.diploid_with_alt * u64::from(is_mt);
+        counts.x_records += u64::from(is_x);
+        counts.x_haploid_genotypes += calls.haploid * u64::from(is_x);
+        let not_reference = record.not_reference.iter().map(|&sample| {
+            let sample = sample as usize;
+            (sample, reading.half_calls.read(record.genotypes[sample]))
+        });
+        let haploid_copies = match contig {
+            "X" => reading.xchr_model,
+            "Y" | "MT" => 1,
+            // Like PLINK 2: two equal alleles.
+            _ => 2,
         };
-        let mut n_haploid = 0;
-        let mut n_diploid_with_alt = 0;
-        for &person in &record.not_reference {
-            let person = person as usize;
-            let call = record.genotypes[person];
+        let genotypes = Genotypes::new(record.genotypes.len(), not_reference, haploid_copies);
+        if record.dosages.is_empty() {
+            return Ok(genotypes);
+        }
+        counts.imputed_records += 1;
+        Ok(genotypes.with_dosages(record.dosages.clone(), record.alt_alleles.len()))
+    }
+}
+
+/// Reads files into a table, in batches.
+struct TableReader<'r, V> {
+    request: &'r Request<'r>,
+    reading: &'r Reading,
+    batch_bytes: usize,
+    /// Called at the end of a batch.
+    visit: V,
+    table: GenotypeTable,
+    /// Keys of the sites and alleles read so far.
+    seen: HashSet<String>,
+}
+
+/// State of a file while its records are read.
+struct FileProgress<'r> {
+    path: PathBuf,
+    ref_alleles: Option<RefAlleles<'r>>,
+    /// Contig of the previous record.
+    contig: String,
+    n_records: u64,
+    /// Records at which the first sample is homozygous reference.
+    n_hom_ref: u64,
+    /// Bytes of the genotypes of the current batch.
+    n_batch_bytes: usize,
+}
+
+impl<V: FnMut(&mut GenotypeTable) -> Result<(), Error>> TableReader<'_, V> {
+    /// Reads the requested records of one file.
+    fn read_file(
+        &mut self,
+        file: &mut VariantFile,
+        ref_alleles: Option<RefAlleles<'_>>,
+    ) -> Result<(), Error> {
+        let header_build = build::of_header(file, self.request.builds)?;
+        let table = &mut self.table;
+        table.genome_build = table.genome_build.or(header_build);
+        table.warnings.extend_from_slice(file.warnings());
+        file.select(&table.people)?;
+        file.read_dosages(self.reading.dosage_field);
+        table.counts.samples_left_out += (file.samples().len() - table.people.len()) as u64;
+        let mut progress = FileProgress {
+            path: file.path().to_path_buf(),
+            ref_alleles,
+            contig: String::new(),
+            n_records: 0,
+            n_hom_ref: 0,
+            n_batch_bytes: 0,
+        };
+        let contigs =
+            file.for_each_needed(self.request.regions, self.request.wanted, |record| {
+                self.read_record(record, &mut progress)
+            })?;
+        let table = &mut self.table;
+        table.not_used.contigs.extend(contigs);
+        table.warnings.extend(file.passed_over());
+        table.counts.records_beyond_reference +=
+            progress.ref_alleles.map_or(0, |fasta| fasta.n_beyond);
+        if file.samples().len() == 1
+            && progress.n_hom_ref == 0
+            && progress.n_records >= MANY_RECORDS
+            && !self.reading.allow_no_hom_ref
+        {
+            return Err(Error::NoHomRef {
+                path: progress.path,
+                n_records: progress.n_records,
+            });
+        }
+        Ok(())
+    }
+
+    /// Ends the batch if it is full, then adds a record if it is requested.
+    fn read_record(
+        &mut self,
+        record: &VariantRecord,
+        progress: &mut FileProgress<'_>,
+    ) -> Result<(), Error> {
+        let request = self.request;
+        let table = &mut self.table;
+        let path = &progress.path;
+        progress.n_records += 1;
+        if progress.contig != record.contig {
+            progress.contig.clone_from(&record.contig);
+            table.genome_build =
+                build::of_record(path, &progress.contig, request.builds)?.or(table.genome_build);
+        }
+        progress.n_hom_ref += record
+            .genotypes
+            .first()
+            .map_or(0, |call| u64::from(is_hom_ref(*call)));
+        // A batch has all records of each of its positions.
+        let same_position = table
+            .sites
+            .last()
+            .is_some_and(|last| last.position == record.position && last.contig == record.contig);
+        if progress.n_batch_bytes >= self.batch_bytes && !same_position {
+            (self.visit)(table)?;
+            progress.n_batch_bytes = 0;
+        }
+        if request.wanted.is_some_and(|wanted| !wanted(record)) {
+            return Ok(());
+        }
+        if let Some(fasta) = &mut progress.ref_alleles {
+            fasta.compare(path, record)?;
+        }
+        let n_sites = table.sites.len();
+        table
+            .add(record, request, self.reading, &mut self.seen)
+            .map_err(|reason| gf_genotypes::Error::record(path, record, reason))?;
+        progress.n_batch_bytes += table.sites[n_sites..]
+            .iter()
+            .map(|site| site.genotypes.n_bytes())
+            .sum::<usize>();
+        Ok(())
+    }
+}
+
+/// Whether all alleles of a call are REF.
+fn is_hom_ref(call: Genotype) -> bool {
+    call.alleles
+        .iter()
+        .all(|&allele| allele == 0 || allele == ABSENT)
+}
+
+impl ReadCounts {
+    /// Counts a record that FILTER leaves out.
+    fn add_filtered(&mut self, filters: &[String]) {
+        self.filtered_records += 1;
+        let without_filter = [".".to_owned()];
+        let names = if filters.is_empty() {
+            &without_filter[..]
+        } else {
+            filters
+        };
+        for name in names {
+            *self.filters.entry(name.clone()).or_default() += 1;
+        }
+    }
+
+    /// Numbers of the ALT alleles to count; counts the alleles that are left out.
+    fn countable_alts(
+        &mut self,
+        record: &VariantRecord,
+        ref_allele: &str,
+        seen: &mut HashSet<String>,
+    ) -> Vec<i16> {
+        let mut numbers = Vec::new();
+        for (number, alt) in (1..).zip(&record.alt_alleles) {
+            if alt == b"*" {
+                self.star_alleles += 1;
+            } else if is_symbolic(alt) {
+                self.symbolic_alleles += 1;
+            } else if !seen.insert(allele_key(record, ref_allele, alt)) {
+                self.duplicate_variants += 1;
+            } else {
+                numbers.push(number);
+            }
+        }
+        numbers
+    }
+}
+
+/// Numbers of the ALT alleles that are sequences: neither `*` nor symbolic.
+fn sequence_alts(record: &VariantRecord) -> Vec<i16> {
+    (1..)
+        .zip(&record.alt_alleles)
+        .filter(|(_, alt)| *alt != b"*" && !is_symbolic(alt))
+        .map(|(number, _)| number)
+        .collect()
+}
+
+/// Whether an ALT allele is symbolic (`<DEL>`), a breakend, or missing.
+fn is_symbolic(alt: &[u8]) -> bool {
+    alt.iter().any(|byte| b"<>[].".contains(byte))
+}
+
+/// Contig, position and REF of a record in one text.
+fn site_key(record: &VariantRecord, ref_allele: &str) -> String {
+    let contig = contig_key(&record.contig);
+    format!("{contig}:{}:{ref_allele}", record.position)
+}
+
+/// Contig, position, REF and ALT of a record in one text.
+fn allele_key(record: &VariantRecord, ref_allele: &str, alt: &[u8]) -> String {
+    let contig = contig_key(&record.contig);
+    format!("{contig}:{}:{ref_allele}:{}", record.position, text(alt))
+}
+
+/// Counts of the calls of one record that are not homozygous reference.
+#[derive(Default)]
+struct CallCounts {
+    haploid: u64,
+    /// Diploid calls, both alleles called, at least one of them ALT.
+    diploid_with_alt: u64,
+    /// Calls with one allele called and one missing.
+    half: u64,
+    /// Missing calls without a dosage, including half calls that are read as missing.
+    missing: u64,
+}
+
+impl CallCounts {
+    /// Counts the calls of a record; `names` are those of the samples.
+    ///
+    /// # Errors
+    /// A haploid sample with a dosage above 1; a half call that `reading` refuses.
+    fn count(record: &VariantRecord, reading: &Reading, names: &[String]) -> Result<Self, String> {
+        let n_alts = record.alt_alleles.len();
+        let mut counts = Self::default();
+        for &sample in &record.not_reference {
+            let sample = sample as usize;
+            let call = record.genotypes[sample];
             if call.alleles[0] >= 0 && call.alleles[1] >= 0 {
-                n_diploid_with_alt += 1;
+                counts.diploid_with_alt += 1;
                 continue;
             }
+            let dosages = record
+                .dosages
+                .get(n_alts * sample..n_alts * (sample + 1))
+                .unwrap_or_default();
             if call.is_haploid() {
-                n_haploid += 1;
-                let carried = dosages_of(person).iter().sum::<f32>();
+                counts.haploid += 1;
+                let carried = dosages.iter().sum::<f32>();
+                // Dosages are rounded: a sum may be slightly above 1.
                 if carried > 1.02 {
                     return Err(format!(
-                        "sample `{}` is haploid, but has {carried} ALT alleles by its dosages",
-                        self.people[person]
+                        "sample `{}` is haploid, but its dosages add up to {carried} ALT alleles; \
+                         correct the dosages or the genotype",
+                        names[sample]
                     ));
                 }
             }
             if call.alleles.contains(&MISSING) {
                 let is_half = call.alleles.iter().any(|&allele| allele >= 0);
-                counts.half_calls += u64::from(is_half);
+                counts.half += u64::from(is_half);
                 if is_half && reading.half_calls == HalfCalls::Error {
-                    let name = &self.people[person];
+                    let name = &names[sample];
                     return Err(format!(
-                        "the genotype of `{name}` is half missing; --half-calls says how such are \
-                         read"
+                        "the genotype of sample `{name}` is half missing; choose how to read it \
+                         with --half-calls"
                     ));
                 }
-                let is_dosage = dosages_of(person)
-                    .first()
-                    .is_some_and(|dosage| !dosage.is_nan());
-                counts.missing_genotypes += u64::from(
-                    reading.half_calls.read(call).alleles.contains(&MISSING) && !is_dosage,
-                );
+                let has_dosage = dosages.first().is_some_and(|dosage| !dosage.is_nan());
+                let read_call = reading.half_calls.read(call);
+                counts.missing += u64::from(read_call.alleles.contains(&MISSING) && !has_dosage);
             }
         }
-        counts.haploid_genotypes += n_haploid;
-        counts.mt_diploid_genotypes += n_diploid_with_alt * u64::from(is_mt);
-        counts.x_records += u64::from(is_x);
-        counts.x_haploid_genotypes += n_haploid * u64::from(is_x);
-        let others = record.not_reference.iter().map(|&person| {
-            (
-                person as usize,
-                reading.half_calls.read(record.genotypes[person as usize]),
-            )
-        });
-        let haploid_copies = match contig_key(&record.contig) {
-            "X" => reading.xchr_model,
-            "Y" | "MT" => 1,
-            // As PLINK 2 reads them: two equal alleles.
-            _ => 2,
-        };
-        let genotypes = Genotypes::new(record.genotypes.len(), others, haploid_copies);
-        if record.dosages.is_empty() {
-            return Ok(genotypes);
-        }
-        counts.imputed_records += 1;
-        Ok(genotypes.with_dosages(record.dosages.clone(), n_alts))
+        Ok(counts)
     }
 }
 
-/// Whether a record says that nobody has an allele other than REF: ALT is `.`, or stands for any
-/// allele as in a gVCF, and is not called.
+/// Whether a record states that no sample has an allele other than REF: ALT is `.`, or represents
+/// any allele as in a gVCF, and is not called.
 fn is_reference_call(record: &VariantRecord) -> bool {
-    let is_any_allele = |alt: &Vec<u8>| matches!(&alt[..], b"<NON_REF>" | b"<*>");
-    let carries_alt = |&person: &u32| {
-        let call = record.genotypes[person as usize];
-        call.alleles.iter().any(|&allele| allele > 0)
-    };
     record.has_genotypes
-        && record.alt_alleles.iter().all(is_any_allele)
-        && !record.not_reference.iter().any(carries_alt)
+        && record
+            .alt_alleles
+            .iter()
+            .all(|alt| matches!(&alt[..], b"<NON_REF>" | b"<*>"))
+        && !record.not_reference.iter().any(|&sample| {
+            let call = record.genotypes[sample as usize];
+            call.alleles.iter().any(|&allele| allele > 0)
+        })
 }
 
-/// An allele that is asked for: contig, 1-based position, the allele, and the other one if it is
-/// known.
-pub type Asked<'a> = (&'a str, usize, &'a str, Option<&'a str>);
+/// An allele whose dosages a score needs.
+#[derive(Clone, Copy)]
+pub struct RequestedAllele<'a> {
+    /// Contig in any spelling.
+    pub contig: &'a str,
+    /// 1-based position.
+    pub position: usize,
+    /// The allele to count.
+    pub allele: &'a str,
+    /// The other allele of the variant, if it is known.
+    pub other_allele: Option<&'a str>,
+}
 
-/// Sites of the alleles asked for, where a file has a record of REF alone: nobody carries the other
-/// allele, unless the genotype is missing. `sites` are those with an ALT of their own.
+impl<'a> RequestedAllele<'a> {
+    /// The ALT allele at a record of this REF. `None` if neither allele is REF, or if the allele is
+    /// REF and the other one is unknown.
+    fn alt_allele(&self, ref_allele: &str) -> Option<&'a str> {
+        match self.other_allele {
+            other if self.allele == ref_allele => other,
+            Some(other) if other != ref_allele => None,
+            _ => Some(self.allele),
+        }
+    }
+}
+
+/// Sites of requested alleles at which a file has a record of REF alone.
+///
+/// Samples with a genotype there carry no other allele. `without_alt` are the records of REF
+/// alone; `sites` are the records with an ALT allele.
 pub fn reference_calls<'a>(
     without_alt: &'a [Site],
     sites: &'a [Site],
-    asked: impl Iterator<Item = Asked<'a>>,
+    requested: impl Iterator<Item = RequestedAllele<'a>>,
 ) -> Vec<Site> {
-    let is_called = |site: &&Site| site.genotypes.len() > 0;
-    let of_reference: HashMap<(&str, usize), &Site> = without_alt
+    let ref_sites: HashMap<(&str, usize), &Site> = without_alt
         .iter()
-        .filter(is_called)
+        .filter(|site| site.genotypes.len() > 0)
         .map(|site| ((contig_key(&site.contig), site.position), site))
         .collect();
-    if of_reference.is_empty() {
+    if ref_sites.is_empty() {
         return Vec::new();
     }
-    let is_there_too =
-        |site: &&Site| of_reference.contains_key(&(contig_key(&site.contig), site.position));
+    // Alleles that have a site already.
     let mut known: HashSet<(&str, usize, &str)> = HashSet::new();
-    for site in sites.iter().filter(is_there_too) {
-        let alts = site.alt_alleles.iter();
-        known.extend(alts.map(|alt| (contig_key(&site.contig), site.position, alt.as_str())));
+    for site in sites {
+        let contig = contig_key(&site.contig);
+        if ref_sites.contains_key(&(contig, site.position)) {
+            let alts = site.alt_alleles.iter();
+            known.extend(alts.map(|alt| (contig, site.position, alt.as_str())));
+        }
     }
-    let mut found = Vec::new();
-    for (contig, position, allele, other) in asked {
-        let key = (contig_key(contig), position);
-        let Some(site) = of_reference.get(&key) else {
+    let mut new_sites = Vec::new();
+    for allele in requested {
+        let contig = contig_key(allele.contig);
+        let Some(site) = ref_sites.get(&(contig, allele.position)) else {
             continue;
         };
-        let alt = match other {
-            Some(other) if allele == site.ref_allele => other,
-            _ if allele == site.ref_allele => continue,
-            Some(other) if other != site.ref_allele => continue,
-            _ => allele,
+        let Some(alt) = allele.alt_allele(&site.ref_allele) else {
+            continue;
         };
-        if is_bases(alt) && alt != site.ref_allele && known.insert((key.0, key.1, alt)) {
-            found.push(Site {
+        if is_bases(alt) && alt != site.ref_allele && known.insert((contig, allele.position, alt)) {
+            new_sites.push(Site {
                 alt_alleles: vec![alt.to_owned()],
                 counted_alts: vec![1],
                 ..Site::clone(site)
             });
         }
     }
-    found
+    new_sites
 }
 
-/// What is said of records and genotypes.
+/// Labels and values of the counts that are written.
 fn read_counts(read: &ReadCounts) -> [(&'static str, u64); 11] {
     [
         (
@@ -710,7 +906,7 @@ fn read_counts(read: &ReadCounts) -> [(&'static str, u64); 11] {
         ),
         ("symbolic alleles", read.symbolic_alleles),
         ("`*` alleles", read.star_alleles),
-        ("alleles there twice", read.duplicate_variants),
+        ("duplicate alleles", read.duplicate_variants),
         ("missing genotypes", read.missing_genotypes),
         ("half calls", read.half_calls),
         ("haploid genotypes", read.haploid_genotypes),
@@ -722,7 +918,7 @@ fn read_counts(read: &ReadCounts) -> [(&'static str, u64); 11] {
     ]
 }
 
-/// Writes what is said of records and genotypes, a line each.
+/// Writes the counts of records and genotypes, one line each.
 pub fn write_read_counts(f: &mut std::fmt::Formatter<'_>, read: &ReadCounts) -> std::fmt::Result {
     if read.filtered_records > 0 {
         let names: Vec<String> = read
@@ -732,7 +928,8 @@ pub fn write_read_counts(f: &mut std::fmt::Formatter<'_>, read: &ReadCounts) -> 
             .collect();
         writeln!(
             f,
-            "  records left out by FILTER: {} ({}); --apply-filters says which are used",
+            "  records left out by FILTER: {} ({}); choose the accepted filters with \
+             --apply-filters",
             read.filtered_records,
             names.join(", ")
         )?;
@@ -740,14 +937,15 @@ pub fn write_read_counts(f: &mut std::fmt::Formatter<'_>, read: &ReadCounts) -> 
     write_counts(f, &read_counts(read))
 }
 
-/// Writes the counts that are not 0, a line each.
+/// Writes the counts that are not 0, one line each.
 pub fn write_counts(f: &mut std::fmt::Formatter<'_>, counts: &[(&str, u64)]) -> std::fmt::Result {
     counts
         .iter()
         .filter(|(_, count)| *count > 0)
-        .try_for_each(|(what, count)| writeln!(f, "  {what}: {count}"))
+        .try_for_each(|(label, count)| writeln!(f, "  {label}: {count}"))
 }
 
+/// Bases as text.
 fn text(allele: &[u8]) -> String {
     String::from_utf8_lossy(allele).into_owned()
 }
@@ -763,8 +961,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn dosages_of_all_alleles_add_up_to_the_ploidy(calls in prop::collection::vec((-1_i16..=2, -2_i16..=2), 2..20)) {
-            let genotype = |&(a, b): &(i16, i16)| Genotype { alleles: [a, b], phased: true };
+        fn dosages_of_all_alleles_add_up_to_the_ploidy(
+            calls in prop::collection::vec([-1_i16..=2, -2_i16..=2], 2..20),
+        ) {
             let site = Site {
                 contig: "1".into(),
                 position: 1,
@@ -772,23 +971,26 @@ mod tests {
                 ref_allele: "A".into(),
                 alt_alleles: vec!["C".into(), "G".into()],
                 counted_alts: vec![1, 2],
-                genotypes: calls.iter().map(genotype).collect(),
+                genotypes: calls
+                    .iter()
+                    .map(|&alleles| Genotype { alleles, phased: true })
+                    .collect(),
             };
-            let people: Vec<usize> = (0..calls.len()).collect();
-            if let Some([a, b, c]) = [0, 1, 2].map(|allele| site.frequency(allele, &people)).into_iter().collect::<Option<Vec<f64>>>().as_deref() {
-                for person in people {
-                    let sum: f64 = (0..).zip([a, b, c]).map(|(allele, frequency)| site.dosage(allele, *frequency, person)).sum();
-                    let ploidy = if calls[person].1 == ABSENT { 1.0 } else { 2.0 };
-                    prop_assert!((sum - ploidy).abs() < 1e-12);
-                }
+            let samples: Vec<usize> = (0..calls.len()).collect();
+            let frequencies: Option<Vec<f64>> = (0..3)
+                .map(|allele| site.frequency(allele, &samples))
+                .collect();
+            // Without any call there are no frequencies.
+            let frequencies = frequencies.unwrap_or_default();
+            for sample in samples {
+                let sum: f64 = (0..)
+                    .zip(&frequencies)
+                    .map(|(allele, &frequency)| site.dosage(allele, frequency, sample))
+                    .sum();
+                let ploidy = if calls[sample][1] == ABSENT { 1.0 } else { 2.0 };
+                prop_assert!(frequencies.is_empty() || (sum - ploidy).abs() < 1e-12);
             }
         }
-    }
-
-    fn read(records: &[&str]) -> GenotypeTable {
-        let folder = tempfile::tempdir().unwrap();
-        let path = write_vcf(folder.path(), &["F1", "M1", "F2", "M2"], records);
-        GenotypeTable::read(&[path], None, Some(&["M2", "F1"]), None, Some(&pass())).unwrap()
     }
 
     #[test]
@@ -810,7 +1012,7 @@ mod tests {
         assert!(table.warnings[0].contains("mitochondrial chromosome: 1 genotype with ALT"));
         let about = table.about_split_records().unwrap();
         assert!(
-            about.contains("1 record has the position and REF of another one"),
+            about.contains("1 record has the position and REF of another record"),
             "{about}"
         );
     }
@@ -888,31 +1090,18 @@ mod tests {
             "1 30 c A G . . . GT 0|1",
         ];
         let path = write_vcf(folder.path(), &["A"], &records);
-        let ids = |filters: Option<&[&str]>| {
-            let filters: Option<Vec<String>> =
-                filters.map(|names| names.iter().map(ToString::to_string).collect());
-            let table = GenotypeTable::read(
-                std::slice::from_ref(&path),
-                None,
-                None,
-                None,
-                filters.as_deref(),
-            )
-            .unwrap();
-            assert_eq!(
-                table.counts.filtered_records as usize,
-                3 - table.sites.len()
-            );
-            table
-                .sites
-                .into_iter()
-                .map(|site| site.id)
-                .collect::<String>()
-        };
-        assert_eq!(
-            [ids(None), ids(Some(&["PASS", "."])), ids(Some(&["q10"]))],
-            ["abc", "ac", "b"]
-        );
+        for (filters, expected) in [
+            (None, "abc"),
+            (Some(vec!["PASS".to_owned(), ".".to_owned()]), "ac"),
+            (Some(vec!["q10".to_owned()]), "b"),
+        ] {
+            let paths = std::slice::from_ref(&path);
+            let table = GenotypeTable::read(paths, None, None, None, filters.as_deref()).unwrap();
+            let n_filtered = table.counts.filtered_records as usize;
+            assert_eq!(n_filtered, 3 - table.sites.len());
+            let ids: String = table.sites.into_iter().map(|site| site.id).collect();
+            assert_eq!(ids, expected);
+        }
     }
 
     #[test]
@@ -927,22 +1116,6 @@ mod tests {
             message.contains("`B`") && message.contains("2 of the 3"),
             "{message}"
         );
-    }
-
-    fn read_by(
-        reading: &Reading,
-        samples: &[&str],
-        records: &[&str],
-    ) -> Result<GenotypeTable, Error> {
-        let folder = tempfile::tempdir().unwrap();
-        let paths = [write_vcf(folder.path(), samples, records)];
-        GenotypeTable::read_as(
-            &Request {
-                paths: &paths,
-                ..Request::default()
-            },
-            reading,
-        )
     }
 
     #[test]
@@ -961,57 +1134,62 @@ mod tests {
             ..Request::default()
         };
         let table = GenotypeTable::read_as(&request, &Reading::default()).unwrap();
-        let asked = [
+        let requested = [
             ("1", 10, "G", Some("A")),
             ("chr1", 20, "C", Some("T")),
             ("1", 30, "A", Some("G")),
-            // Neither allele is REF; the other one is not known.
+            // Neither allele is REF.
             ("1", 40, "A", Some("G")),
+            // The other allele is not known.
             ("1", 40, "T", None),
-        ];
-        let sites = reference_calls(&table.not_used.without_alt, &table.sites, asked.into_iter());
-        let found: Vec<(usize, &str)> = sites
+        ]
+        .map(|(contig, position, allele, other_allele)| RequestedAllele {
+            contig,
+            position,
+            allele,
+            other_allele,
+        });
+        let sites = reference_calls(
+            &table.not_used.without_alt,
+            &table.sites,
+            requested.into_iter(),
+        );
+        let alts: Vec<(usize, &str)> = sites
             .iter()
             .map(|site| (site.position, site.alt_alleles[0].as_str()))
             .collect();
-        assert_eq!(found, [(10, "G"), (20, "T")]);
-        assert_eq!(sites[0].tally(1, &[0, 1]).people, 1, "B is missing");
+        assert_eq!(alts, [(10, "G"), (20, "T")]);
+        assert_eq!(sites[0].tally(1, &[0, 1]).samples, 1, "B is missing");
         assert_eq!(sites[1].dosage(1, 0.0, 0), 0.0);
     }
 
     #[test]
     fn the_number_of_values_tells_the_ploidy_where_there_is_no_gt() {
         let records = ["X 40000000 . A G . PASS . HDS 0.75 0,1"];
-        let reading = |xchr_model| Reading {
-            xchr_model,
-            ..Reading::default()
-        };
-        let dosage = |xchr_model| {
-            let table = read_by(&reading(xchr_model), &["M", "F"], &records).unwrap();
-            [0, 1].map(|person| table.sites[0].dosage(1, 0.0, person))
-        };
-        assert_eq!(dosage(2), [1.5, 1.0]);
-        assert_eq!(dosage(1), [0.75, 1.0]);
+        for (xchr_model, expected) in [(2, [1.5, 1.0]), (1, [0.75, 1.0])] {
+            let reading = Reading {
+                xchr_model,
+                ..Reading::default()
+            };
+            let table = read_by(&reading, &["M", "F"], &records).unwrap();
+            let dosages = [0, 1].map(|sample| table.sites[0].dosage(1, 0.0, sample));
+            assert_eq!(dosages, expected);
+        }
     }
 
     #[test]
     fn half_calls_are_read_as_asked() {
-        let dosages = |half_calls: HalfCalls| {
-            let table = read_by(
-                &Reading {
-                    half_calls,
-                    ..Reading::default()
-                },
-                &["A", "B"],
-                &["1 10 a A G . PASS . GT .|1 0/."],
-            )?;
+        for (half_calls, expected) in [
+            (HalfCalls::Missing, [0.5, 0.5]),
+            (HalfCalls::Haploid, [2.0, 0.0]),
+            (HalfCalls::Reference, [1.0, 0.0]),
+        ] {
+            let table = read_half_calls(half_calls).unwrap();
             assert_eq!(table.counts.half_calls, 2);
-            Ok::<_, Error>([0, 1].map(|person| table.sites[0].dosage(1, 0.25, person)))
-        };
-        assert_eq!(dosages(HalfCalls::Missing).unwrap(), [0.5, 0.5]);
-        assert_eq!(dosages(HalfCalls::Haploid).unwrap(), [2.0, 0.0]);
-        assert_eq!(dosages(HalfCalls::Reference).unwrap(), [1.0, 0.0]);
-        let message = dosages(HalfCalls::Error).unwrap_err().to_string();
+            let dosages = [0, 1].map(|sample| table.sites[0].dosage(1, 0.25, sample));
+            assert_eq!(dosages, expected);
+        }
+        let message = read_half_calls(HalfCalls::Error).unwrap_err().to_string();
         assert!(
             message.contains("1:10") && message.contains("`A` is half missing"),
             "{message}"
@@ -1026,63 +1204,31 @@ mod tests {
             "1 30 c A G . PASS . HDS 0.25,1 0,0 .",
             "X 40 d A G . PASS . GT:DS 0|1:0.75 1:0.5 0|0:0",
         ];
-        let dosages = |dosage_field: DosageField| {
-            let records = if matches!(dosage_field, DosageField::Hds | DosageField::Auto) {
-                &records[..]
-            } else {
-                &records[..2]
-            };
-            let table = read_by(
-                &Reading {
-                    dosage_field,
-                    ..Reading::default()
-                },
-                &["A", "B", "C"],
-                records,
-            )
-            .unwrap();
-            let of = |site: &Site| [0, 1, 2].map(|person| site.dosage(1, 0.25, person));
-            (
-                table.counts.imputed_records,
-                table.counts.missing_genotypes,
-                table.sites.iter().map(of).collect::<Vec<_>>(),
-            )
-        };
         let calls = [1.0, 2.0, 0.0];
+        for (dosage_field, n_imputed, n_missing, expected) in [
+            (DosageField::Gt, 0, 1, vec![[1.0, 0.5, 0.0], calls]),
+            (DosageField::Ds, 1, 0, vec![[0.75, 1.5, 0.0], calls]),
+            (DosageField::Gp, 1, 1, vec![[0.75, 0.5, 0.0], calls]),
+        ] {
+            let table = read_field(dosage_field, &records[..2]).unwrap();
+            assert_eq!(table.counts.imputed_records, n_imputed);
+            assert_eq!(table.counts.missing_genotypes, n_missing);
+            assert_eq!(dosages_of_three(&table), expected);
+        }
+        let auto = read_field(DosageField::Auto, &records).unwrap();
+        assert_eq!(auto.counts.imputed_records, 3);
+        assert_eq!(auto.counts.missing_genotypes, 1);
         assert_eq!(
-            dosages(DosageField::Gt),
-            (0, 1, vec![[1.0, 0.5, 0.0], calls])
+            dosages_of_three(&auto),
+            [[0.75, 1.5, 0.0], calls, [1.25, 0.0, 0.5], [0.75, 1.0, 0.0]]
         );
-        assert_eq!(
-            dosages(DosageField::Ds),
-            (1, 0, vec![[0.75, 1.5, 0.0], calls])
-        );
-        assert_eq!(
-            dosages(DosageField::Gp),
-            (1, 1, vec![[0.75, 0.5, 0.0], calls])
-        );
-        assert_eq!(
-            dosages(DosageField::Auto),
-            (
-                3,
-                1,
-                vec![[0.75, 1.5, 0.0], calls, [1.25, 0.0, 0.5], [0.75, 1.0, 0.0]]
-            )
-        );
-        assert_eq!(dosages(DosageField::Hds).2[2], [1.25, 0.0, 0.5]);
-        let message = read_by(
-            &Reading {
-                dosage_field: DosageField::Gp,
-                ..Reading::default()
-            },
-            &["A", "B", "C"],
-            &records[1..2],
-        )
-        .unwrap_err();
+        let hds = read_field(DosageField::Hds, &records).unwrap();
+        assert_eq!(dosages_of_three(&hds)[2], [1.25, 0.0, 0.5]);
+        let message = read_field(DosageField::Gp, &records[1..2])
+            .unwrap_err()
+            .to_string();
         assert!(
-            message
-                .to_string()
-                .contains("FORMAT field GP is in no record (records: 1;"),
+            message.contains("no record has the FORMAT field GP (records read: 1);"),
             "{message}"
         );
     }
@@ -1166,5 +1312,54 @@ mod tests {
         )
         .unwrap();
         assert_eq!(batches, ["ab", "c", "d"]);
+    }
+
+    /// Samples M2 and F1 of the cohort F1, M1, F2, M2.
+    fn read(records: &[&str]) -> GenotypeTable {
+        let folder = tempfile::tempdir().unwrap();
+        let path = write_vcf(folder.path(), &["F1", "M1", "F2", "M2"], records);
+        GenotypeTable::read(&[path], None, Some(&["M2", "F1"]), None, Some(&pass())).unwrap()
+    }
+
+    fn read_by(
+        reading: &Reading,
+        samples: &[&str],
+        records: &[&str],
+    ) -> Result<GenotypeTable, Error> {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = [write_vcf(folder.path(), samples, records)];
+        GenotypeTable::read_as(
+            &Request {
+                paths: &paths,
+                ..Request::default()
+            },
+            reading,
+        )
+    }
+
+    fn read_half_calls(half_calls: HalfCalls) -> Result<GenotypeTable, Error> {
+        let reading = Reading {
+            half_calls,
+            ..Reading::default()
+        };
+        read_by(&reading, &["A", "B"], &["1 10 a A G . PASS . GT .|1 0/."])
+    }
+
+    /// Reads three samples with dosages from one FORMAT field.
+    fn read_field(dosage_field: DosageField, records: &[&str]) -> Result<GenotypeTable, Error> {
+        let reading = Reading {
+            dosage_field,
+            ..Reading::default()
+        };
+        read_by(&reading, &["A", "B", "C"], records)
+    }
+
+    /// Dosages of the first ALT allele of three samples, site by site.
+    fn dosages_of_three(table: &GenotypeTable) -> Vec<[f64; 3]> {
+        table
+            .sites
+            .iter()
+            .map(|site| [0, 1, 2].map(|sample| site.dosage(1, 0.25, sample)))
+            .collect()
     }
 }

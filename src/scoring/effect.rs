@@ -1,5 +1,5 @@
-//! What copies of an effect allele add to a score: additive, dominant, recessive, or a weight for
-//! each number of copies.
+//! Effects of alleles on a score: additive, dominant, recessive, or a weight for each number of
+//! copies.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,8 +18,7 @@ pub enum Effect {
 }
 
 impl Effect {
-    /// As the column `effect_type` of the PGS Catalog has it; `dosage_weights` for a weight of each
-    /// number of copies.
+    /// The value in the column `effect_type` of the PGS Catalog, or `dosage_weights`.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -30,7 +29,7 @@ impl Effect {
         }
     }
 
-    /// What 0, 1 and 2 copies add.
+    /// Values that 0, 1 and 2 copies add.
     #[must_use]
     pub fn weights(&self) -> [f64; 3] {
         match *self {
@@ -41,8 +40,10 @@ impl Effect {
         }
     }
 
-    /// What `dosage` (0..2) copies add. Between whole numbers of copies the weights are joined by
-    /// lines, as PLINK 2 does for `dominant` and `recessive`.
+    /// Value that `dosage` copies add, with `dosage` between 0 and 2.
+    ///
+    /// Values between whole numbers of copies are interpolated linearly, as PLINK 2 does for
+    /// `dominant` and `recessive`.
     #[must_use]
     pub fn at(&self, dosage: f64) -> f64 {
         if let Self::Additive(weight) = self {
@@ -56,16 +57,24 @@ impl Effect {
         }
     }
 
-    /// What a missing genotype adds: the mean over genotypes in Hardy-Weinberg proportions, which
-    /// is `frequency` times the copies for an additive effect. `haplotypes` are those that are
-    /// missing (1 or 2), each of which counts `copies` times.
+    /// Value that a missing genotype adds: the mean over genotypes in Hardy-Weinberg proportions.
+    ///
+    /// `frequency` is that of the allele. `haplotypes` (1 or 2) are missing, and each counts
+    /// `copies` times. With frequency f and weight w(c) of c copies:
+    ///
+    /// - one haplotype: (1 - f) w(0) + f w(`copies`);
+    /// - two haplotypes: (1 - f)² w(0) + 2 f (1 - f) w(1) + f² w(2).
+    ///
+    /// For an additive effect this is the weight times f times the largest number of copies.
     #[must_use]
     pub fn expected(&self, frequency: f64, haplotypes: u8, copies: u8) -> f64 {
         let f = frequency;
-        let whole = f64::from(copies);
+        let copies_per_haplotype = f64::from(copies);
         match (self, haplotypes) {
-            (Self::Additive(weight), _) => weight * f * f64::from(haplotypes) * whole,
-            (_, 1) => (1.0 - f) * self.at(0.0) + f * self.at(whole),
+            (Self::Additive(weight), _) => {
+                weight * f * f64::from(haplotypes) * copies_per_haplotype
+            }
+            (_, 1) => (1.0 - f) * self.at(0.0) + f * self.at(copies_per_haplotype),
             _ => {
                 (1.0 - f).powi(2) * self.at(0.0)
                     + 2.0 * f * (1.0 - f) * self.at(1.0)
@@ -83,16 +92,28 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whole_copies_add_their_weight_and_an_additive_effect_is_one_of_equal_steps(weight in -9.0..9.0_f64, dosage in 0.0..2.0_f64, f in 0.0..1.0_f64) {
-            for effect in [Effect::Additive(weight), Effect::Dominant(weight), Effect::Recessive(weight), Effect::PerDosage([1.0, weight, 3.0])] {
+        fn whole_copies_add_their_weight_and_an_additive_effect_is_one_of_equal_steps(
+            weight in -9.0..9.0_f64,
+            dosage in 0.0..2.0_f64,
+            f in 0.0..1.0_f64,
+        ) {
+            for effect in [
+                Effect::Additive(weight),
+                Effect::Dominant(weight),
+                Effect::Recessive(weight),
+                Effect::PerDosage([1.0, weight, 3.0]),
+            ] {
                 for (copies, expected) in [0.0, 1.0, 2.0].into_iter().zip(effect.weights()) {
                     prop_assert!((effect.at(copies) - expected).abs() < 1e-12);
                 }
             }
             let steps = Effect::PerDosage([0.0, weight, 2.0 * weight]);
-            prop_assert!((steps.at(dosage) - Effect::Additive(weight).at(dosage)).abs() < 1e-12);
+            let additive = Effect::Additive(weight);
+            prop_assert!((steps.at(dosage) - additive.at(dosage)).abs() < 1e-12);
             for haplotypes in [1, 2] {
-                prop_assert!((steps.expected(f, haplotypes, 1) - Effect::Additive(weight).expected(f, haplotypes, 1)).abs() < 1e-12);
+                let by_steps = steps.expected(f, haplotypes, 1);
+                let by_weight = additive.expected(f, haplotypes, 1);
+                prop_assert!((by_steps - by_weight).abs() < 1e-12);
             }
         }
     }

@@ -1,13 +1,14 @@
-//! Why published scores cannot be summed.
+//! Errors of published scores: options, scoring files, VCF headers, matching.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::reasons::Reasons;
 use gf_cohort_schema::counted;
 use gf_files::output;
 use gf_genotypes::GenomeBuild;
 
-/// Each message names the file, the place, what was found, and what to do.
+/// A published score cannot be summed. Each message names the file, the location, the finding and
+/// the next action.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A genome file is wrong.
@@ -22,7 +23,7 @@ pub enum Error {
     /// An option is wrong.
     #[error("{reason}")]
     Options {
-        /// What is wrong.
+        /// The finding in words.
         reason: String,
     },
     /// A scoring file as a whole cannot be used.
@@ -30,7 +31,7 @@ pub enum Error {
     ScoringFile {
         /// The file.
         path: PathBuf,
-        /// What is wrong and what to do.
+        /// The finding and the next action.
         reason: String,
     },
     /// A line of a scoring file is wrong.
@@ -40,33 +41,36 @@ pub enum Error {
         path: PathBuf,
         /// 1-based line number.
         line: u64,
-        /// What is wrong.
+        /// The finding in words.
         reason: String,
     },
-    /// A scoring file is of another build.
+    /// A scoring file is on another genome build.
     #[error(
-        "{}: its positions are on {found}, but the VCF is on {expected} (by {by}); take the file of your build from the PGS Catalog",
+        "{}: the positions of the score are on {found}, but the VCF is on {expected} (according to \
+         {by}). Download the scoring file for {expected} from the PGS Catalog",
         path.display()
     )]
     Build {
-        /// The file.
+        /// The scoring file.
         path: PathBuf,
-        /// Its build.
+        /// Build of the scoring file.
         found: GenomeBuild,
-        /// The build asked for.
+        /// Build of the VCF.
         expected: GenomeBuild,
-        /// Who states it.
+        /// The option or file that states the expected build.
         by: String,
     },
-    /// A scoring file is of a build that cannot be compared.
+    /// A scoring file is on a genome build that this program does not know.
     #[error(
-        "{}: its positions are on `{found}`, which is no build that is known here, but the VCF is on {expected}; take a file of {expected}, or correct the header (GRCh37, GRCh38, NCBI36 or T2T-CHM13)",
+        "{}: the header states the genome build `{found}`, which this program does not know, and \
+         the VCF is on {expected}. Use a scoring file on {expected}, or correct the header \
+         (GRCh37, GRCh38, NCBI36 or T2T-CHM13)",
         path.display()
     )]
     UnknownBuild {
         /// The file.
         path: PathBuf,
-        /// Its build as it writes it.
+        /// The text in the header of the scoring file.
         found: String,
         /// The build of the VCF.
         expected: GenomeBuild,
@@ -74,49 +78,54 @@ pub enum Error {
     /// No score can be used.
     #[error("none of {} scores can be used: {}", reasons.len(), reasons.join("; "))]
     NoScore {
-        /// What is wrong with each.
+        /// The error of each score.
         reasons: Vec<String>,
     },
-    /// An id instead of a file.
+    /// An accession of the PGS Catalog was given instead of a file.
     #[error(
-        "{id} is a score of the PGS Catalog, not a file here: download {url} (or another build), \
-         and give its path to --scoring-file"
+        "{id} is an accession of the PGS Catalog, not a file on this machine. Download {url} (or \
+         the file for another build) and give its path to --scoring-file"
     )]
     CatalogId {
         /// The score.
         id: String,
-        /// Where its file is.
+        /// Address of its file.
         url: String,
     },
-    /// The header of a VCF is of another build than somebody says.
+    /// The header of a VCF is on another build than an option or a scoring file states.
     #[error(
-        "{}: {finding}, but {stated} says {expected}: take the scoring file of {found}, or lift the VCF over",
+        "{}: {finding}, but {stated} states {expected}. Use the scoring file for {found}, or lift \
+         the VCF over",
         path.display()
     )]
     HeaderBuild {
         /// The VCF.
         path: PathBuf,
-        /// What tells its build.
+        /// The contig of the header that identifies the build, in words.
         finding: String,
-        /// Its build.
+        /// Build of the header.
         found: GenomeBuild,
-        /// Who says another build.
+        /// The option or file that states another build.
         stated: String,
-        /// That build, as written there.
+        /// The build that it states, as written there.
         expected: String,
     },
-    /// Two scoring files would be one model.
-    #[error("{}: the model `{model}` is there already; each scoring file needs an id (#pgs_id) of its own", path.display())]
+    /// Two scoring files have the same id and would become the same model.
+    #[error(
+        "{}: a model named `{model}` exists already. Give each scoring file its own id (#pgs_id)",
+        path.display()
+    )]
     SameModel {
         /// The second file.
         path: PathBuf,
-        /// The name.
+        /// Name of the model.
         model: String,
     },
     /// Too few variants of a score are in the VCF.
     #[error(
-        "{what}: only {matched} of {rows} variants match the VCF ({:.1} %; at least {:.1} % wanted): {reasons}. Build of the score: \
-         {build}.{log} If this is meant, lower the wanted overlap (--min-overlap)",
+        "{what}: only {matched} of {rows} variants match the VCF ({:.1} %, but at least {:.1} % \
+         are required): {reasons}. The genome build of the score is {build}.{log} To accept fewer \
+         variants, lower --min-overlap",
         100.0 * *matched as f64 / *rows as f64, 100.0 * min_overlap
     )]
     Overlap {
@@ -126,32 +135,38 @@ pub enum Error {
         matched: usize,
         /// Variants of the score.
         rows: usize,
-        /// Share wanted.
+        /// Fraction required, between 0 and 1.
         min_overlap: f64,
         /// Build of the score.
         build: String,
-        /// Why the others do not.
+        /// Reasons of the variants that do not match.
         reasons: Box<Reasons>,
-        /// Where each row is listed, if anywhere.
+        /// A sentence that names the match log, or an empty text.
         log: String,
     },
-    /// Missing genotypes with nothing to put in their place.
+    /// Missing genotypes cannot be imputed because no allele frequency is known.
     #[error(
-        "{}: {} missing genotypes, fewer than {mincs} people called, and no frequency in the file (the first at {first}): give a file with allelefrequency_effect, trust fewer people (--mincs), or let missing genotypes add nothing (--no-mean-imputation)",
+        "{}: {} missing genotypes, fewer than {mincs} called samples and no allele frequency in \
+         the scoring file (the first at {first}). Add the column allelefrequency_effect, lower \
+         --mincs, or let missing genotypes add nothing (--no-mean-imputation)",
         path.display(), counted(*n, "variant has", "variants have")
     )]
     NoFrequency {
         /// The scoring file.
         path: PathBuf,
-        /// How many variants.
+        /// Number of variants.
         n: usize,
         /// `contig:position` of the first.
         first: String,
-        /// People that would have to be called.
+        /// Least number of called samples for a frequency.
         mincs: usize,
     },
-    /// The records that one row of a score may mean are in two files.
-    #[error("{}: records of two VCF files fit the row at {contig}:{position}; join the files first (`bcftools concat -a`)", path.display())]
+    /// Records of two VCF files match one row of a score.
+    #[error(
+        "{}: records of two VCF files match the row at {contig}:{position}; join the files first \
+         (`bcftools concat -a`)",
+        path.display()
+    )]
     TwoFiles {
         /// The scoring file.
         path: PathBuf,
@@ -160,23 +175,48 @@ pub enum Error {
         /// 1-based position.
         position: usize,
     },
-    /// One person's file holds variants only.
+    /// A file of one sample contains variant records only.
     #[error(
-        "{}: one person, and none of {n_records} records is homozygous reference: variants where the person is reference seem to be left out, and would be read as missing. Give a file with these (a gVCF that was genotyped at the score's sites), or allow it (--allow-no-hom-ref)",
+        "{}: the file has one sample, and none of its {n_records} records is homozygous reference. \
+         Homozygous-reference sites seem to be left out and would be read as missing. Give a file \
+         that contains these sites (a gVCF genotyped at the sites of the score), or allow it \
+         (--allow-no-hom-ref)",
         path.display()
     )]
     NoHomRef {
         /// The VCF.
         path: PathBuf,
-        /// Its records.
+        /// Number of its records.
         n_records: u64,
     },
     /// polars could not join the positions.
-    #[error("{}: its variants could not be joined with those of the VCF", path.display())]
+    #[error(
+        "{}: the variants of the score could not be joined with the records of the VCF",
+        path.display()
+    )]
     Join {
         /// The scoring file.
         path: PathBuf,
-        /// What polars said.
+        /// Error of polars.
         source: polars::error::PolarsError,
     },
+}
+
+impl Error {
+    /// A scoring file as a whole cannot be used.
+    pub(crate) fn scoring_file(path: &Path, reason: impl Into<String>) -> Self {
+        Self::ScoringFile {
+            path: path.into(),
+            reason: reason.into(),
+        }
+    }
+
+    /// A line (1-based) of a scoring file is wrong.
+    pub(crate) fn scoring_line(path: &Path, line: u64, reason: String) -> Self {
+        Self::ScoringLine {
+            path: path.into(),
+            line,
+            reason,
+        }
+    }
 }

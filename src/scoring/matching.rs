@@ -1,12 +1,19 @@
-//! Which allele of which record each row of a scoring file means: the rules and the order of
-//! `pgsc_calc`.
+//! Matching of the rows of a scoring file with VCF records, by the rules of `pgsc_calc`.
 //!
-//! Input -> output: a [`ScoringFile`] and the [`Site`]s of a cohort -> [`Candidate`]s: every pair
-//! that fits, marked; [`Matches`] has them all, with what became of each row. Joined by
-//! (chromosome, 1-based position), then by alleles, best first: `refalt`, `altref` (effect allele
-//! is REF, is ALT), both on the other strand (`_flip`), then without other allele (`no_oa_`; as in
-//! `pgsc_calc` 3 not on the other strand, where nearly anything matches). Unlike `pgsc_calc`,
-//! multi-allelic records are kept: the genotypes say exactly which allele is there.
+//! Input: a [`ScoringFile`] and the [`Site`]s of a cohort. Output: one [`Candidate`] for each row
+//! and ALT allele that match; [`Matches`] has all candidates and the result of each row.
+//!
+//! Rows and records are joined by chromosome and 1-based position, then by alleles. The match types
+//! from best to worst:
+//!
+//! - `refalt`: the effect allele is REF and the other allele is ALT.
+//! - `altref`: the effect allele is ALT and the other allele is REF.
+//! - `refalt_flip`, `altref_flip`: the same after complementing the row's alleles.
+//! - `no_oa_ref`, `no_oa_alt`: the row has no other allele. As in `pgsc_calc` 3 these are not
+//!   complemented, because then nearly every row would match.
+//!
+//! Unlike `pgsc_calc`, this module keeps multi-allelic records: a genotype states exactly which
+//! allele is present.
 //! Source: pygscatalog, `pgscatalog.match`; Lambert et al. 2024, doi:10.1101/2024.05.29.24307783.
 
 use std::collections::{BTreeMap, HashMap};
@@ -21,7 +28,7 @@ use crate::scoring::{
 };
 use gf_genotypes::contig_key;
 
-/// How the alleles of a row agree with those of a record; the first is preferred.
+/// How the alleles of a row agree with those of a record, from best to worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MatchType {
@@ -29,9 +36,9 @@ pub enum MatchType {
     Refalt,
     /// Effect allele is ALT, other allele is REF.
     Altref,
-    /// As `refalt` after complementing the row's alleles.
+    /// `refalt` after complementing the row's alleles.
     RefaltFlip,
-    /// As `altref` after complementing the row's alleles.
+    /// `altref` after complementing the row's alleles.
     AltrefFlip,
     /// No other allele; effect allele is REF.
     NoOaRef,
@@ -40,7 +47,7 @@ pub enum MatchType {
 }
 
 impl MatchType {
-    /// As `pgsc_calc` writes it.
+    /// The name in the log of `pgsc_calc`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -53,54 +60,46 @@ impl MatchType {
         }
     }
 
-    /// The row is on the other strand.
+    /// Whether the row's alleles are on the other strand.
     #[must_use]
     pub fn is_flipped(self) -> bool {
         matches!(self, Self::RefaltFlip | Self::AltrefFlip)
     }
 
-    /// The effect allele is REF.
+    /// Whether the effect allele is REF.
     pub(crate) fn effect_is_ref(self) -> bool {
         matches!(self, Self::Refalt | Self::RefaltFlip | Self::NoOaRef)
     }
 
-    fn classify(row: &WeightRow, ref_allele: &str, alt_allele: &str) -> Option<Self> {
-        let effect = row.effect_allele.as_str();
-        let other = row.other_allele.as_deref();
-        Self::between((effect, other), ref_allele, alt_allele)
-    }
-
-    /// How an effect allele and the other allele, where it is known, agree with REF and ALT.
+    /// How an effect allele, and the other allele if it is known, agree with REF and ALT.
     pub(crate) fn between(
-        row: (&str, Option<&str>),
+        (effect, other): (&str, Option<&str>),
         ref_allele: &str,
         alt_allele: &str,
     ) -> Option<Self> {
-        let (effect, Some(other)) = row else {
-            let (effect, _) = row;
-            return match effect {
-                _ if effect == ref_allele => Some(Self::NoOaRef),
-                _ if effect == alt_allele => Some(Self::NoOaAlt),
-                _ => None,
+        let Some(other) = other else {
+            return if effect == ref_allele {
+                Some(Self::NoOaRef)
+            } else if effect == alt_allele {
+                Some(Self::NoOaAlt)
+            } else {
+                None
             };
         };
-        let is = |effect: &str, other: &str, a: &str, b: &str| effect == a && other == b;
-        let effect_flip = complement(effect)?;
-        let other_flip = complement(other)?;
-        [
-            (Self::Refalt, is(effect, other, ref_allele, alt_allele)),
-            (Self::Altref, is(effect, other, alt_allele, ref_allele)),
-            (
-                Self::RefaltFlip,
-                is(&effect_flip, &other_flip, ref_allele, alt_allele),
-            ),
-            (
-                Self::AltrefFlip,
-                is(&effect_flip, &other_flip, alt_allele, ref_allele),
-            ),
-        ]
-        .into_iter()
-        .find_map(|(match_type, fits)| fits.then_some(match_type))
+        // Without complements the alleles are not bases, and never match.
+        let effect_complement = complement(effect)?;
+        let other_complement = complement(other)?;
+        if (effect, other) == (ref_allele, alt_allele) {
+            Some(Self::Refalt)
+        } else if (effect, other) == (alt_allele, ref_allele) {
+            Some(Self::Altref)
+        } else if effect_complement == ref_allele && other_complement == alt_allele {
+            Some(Self::RefaltFlip)
+        } else if effect_complement == alt_allele && other_complement == ref_allele {
+            Some(Self::AltrefFlip)
+        } else {
+            None
+        }
     }
 }
 
@@ -108,17 +107,20 @@ impl MatchType {
 /// C, G, T.
 #[must_use]
 pub fn complement(allele: &str) -> Option<String> {
-    let base = |base| match base {
+    allele.chars().map(complement_base).collect()
+}
+
+fn complement_base(base: char) -> Option<char> {
+    match base {
         'A' => Some('T'),
         'C' => Some('G'),
         'G' => Some('C'),
         'T' => Some('A'),
         _ => None,
-    };
-    allele.chars().map(base).collect()
+    }
 }
 
-/// One row of the scoring file beside one ALT allele of one record.
+/// A row of the scoring file that matches one ALT allele of one record.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[allow(
     clippy::struct_excessive_bools,
@@ -129,24 +131,24 @@ pub struct Candidate {
     pub row: usize,
     /// Index of the site.
     pub site: usize,
-    /// Number of the ALT allele (1 = first).
+    /// Number of the ALT allele (1 = first ALT).
     pub alt: i16,
     /// How the alleles agree.
     pub match_type: MatchType,
-    /// REF and ALT are complements of each other: the strand cannot be told.
+    /// REF and ALT are complements of each other, so that the strand is unknown.
     pub ambiguous: bool,
-    /// Best match type of its row.
+    /// Has the best match type among the candidates of its row.
     pub best_match: bool,
-    /// Not the first of its row at the best match type.
+    /// An earlier candidate of the row has the best match type too.
     pub duplicate_best_match: bool,
-    /// Another row means the same record and ALT allele.
+    /// Another row matches the same record and ALT allele.
     pub duplicate_id: bool,
     /// The record has several ALT alleles.
     pub multiallelic: bool,
-    /// What stands for a missing genotype: frequency of the effect allele, where one is needed and
-    /// is to be trusted.
+    /// Frequency of the effect allele by which missing genotypes are imputed; `None` if no genotype
+    /// is missing, or if no frequency is reliable.
     pub frequency: Option<f64>,
-    /// Why it is left out although the best match.
+    /// Why the candidate is left out although it is the best match.
     pub exclusion: Option<Exclusion>,
 }
 
@@ -156,18 +158,18 @@ pub struct Candidate {
 pub enum Exclusion {
     /// Another record matched the row as well, and first.
     DuplicateBestMatch,
-    /// Another row means the same allele of the record.
+    /// Another row matches the same allele of the record.
     DuplicateId,
     /// REF and ALT are complements.
     Ambiguous,
-    /// The record has several ALT alleles, and these are not wanted.
+    /// The record has several ALT alleles, and the options exclude such records.
     Multiallelic,
-    /// Too many of the people have no call.
+    /// Too many samples have no call.
     Missing,
 }
 
 impl Exclusion {
-    /// As in the column `reason` of the log.
+    /// The value in the column `reason` of the match log.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -180,12 +182,12 @@ impl Exclusion {
     }
 }
 
-/// Which matches are left out.
+/// Options that decide which matches are left out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MatchRules {
     /// Keep strand-ambiguous matches.
     pub keep_ambiguous: bool,
-    /// Of several rows that mean one allele of a record keep the first, instead of none.
+    /// Of several rows that match one allele of a record keep the first, instead of none.
     pub keep_first_match: bool,
     /// Leave out records with several ALT alleles.
     pub exclude_multiallelic: bool,
@@ -202,13 +204,19 @@ impl Candidate {
         }
     }
 
-    /// Used in the score.
+    /// Whether the candidate is used in the score.
     #[must_use]
     pub fn is_matched(&self) -> bool {
         self.best_match && self.exclusion.is_none()
     }
 
-    /// `matched`, `excluded` or `not_best`.
+    /// Whether the candidate is the first best match of its row.
+    #[must_use]
+    pub fn is_first_best(&self) -> bool {
+        self.best_match && !self.duplicate_best_match
+    }
+
+    /// Value of the column `match_status`: `matched`, `excluded` or `not_best`.
     #[must_use]
     pub fn status(&self) -> &'static str {
         match (self.best_match, self.exclusion.is_some()) {
@@ -219,22 +227,22 @@ impl Candidate {
     }
 }
 
-/// How a row that no record is used for still adds to everyone's score.
+/// Why a row without a usable record still adds a constant to the score of every sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Stand {
-    /// Not in the VCF, but callable: everyone is homozygous reference.
+pub enum ConstantSource {
+    /// Not in the VCF, but callable: every sample is homozygous reference.
     HomRef,
-    /// The record failed FILTER: everyone has the frequency of the scoring file.
+    /// The record failed FILTER: the frequency of the scoring file is used.
     Filter,
-    /// Too many have no call there: as with [`Self::Filter`].
+    /// Too many samples have no call: the frequency of the scoring file is used.
     Missing,
-    /// Not in the VCF and not callable: as with [`Self::Filter`].
+    /// Not in the VCF and not callable: the frequency of the scoring file is used.
     NotCallable,
 }
 
-impl Stand {
-    /// As in the column `reason` of the log.
+impl ConstantSource {
+    /// The value in the column `reason` of the match log.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -259,12 +267,12 @@ pub enum Unmatched {
     Filter,
     /// The record at the position has no ALT allele that can be counted.
     NoAlt,
-    /// Nobody of the training people has a call.
+    /// No training sample has a call.
     NoCall,
 }
 
 impl Unmatched {
-    /// As in the column `reason` of the log.
+    /// The value in the column `reason` of the match log.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -278,15 +286,15 @@ impl Unmatched {
     }
 }
 
-/// What became of the rows of one scoring file. Each row is counted once, but for
-/// [`Self::flipped`].
+/// Numbers of rows of one scoring file by the result of matching. Each row is counted once, except
+/// in [`Self::flipped`].
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct MatchCounts {
     /// Rows of the file.
     pub rows: usize,
-    /// Rows that are no weight of an allele with a position, by reason.
+    /// Rows that cannot be used as the weight of an allele with a position, by reason.
     pub unusable: BTreeMap<Unusable, usize>,
-    /// Rows in the score by a record of the VCF.
+    /// Rows in the score that match a record of the VCF.
     pub matched: usize,
     /// Matched rows by how their alleles agree with REF and ALT.
     pub match_types: BTreeMap<MatchType, usize>,
@@ -294,61 +302,60 @@ pub struct MatchCounts {
     pub flipped: usize,
     /// Rows in the score as homozygous reference: callable, and not in the VCF.
     pub hom_ref: usize,
-    /// Rows that add the same to everyone, by the frequency of the scoring file, whatever the VCF
-    /// has.
+    /// Rows that add the same value to every sample, by the frequency of the scoring file.
     pub by_frequency: usize,
     /// Rows excluded because REF and ALT are complements.
     pub ambiguous: usize,
-    /// Rows excluded because another row means the same allele of the same record.
+    /// Rows excluded because another row matches the same allele of the same record.
     pub duplicates: usize,
     /// Rows excluded because their record has several ALT alleles.
     pub multiallelic: usize,
-    /// Rows excluded because too many people have no call.
+    /// Rows excluded because too many samples have no call.
     pub missing: usize,
     /// Rows without any record of that position and alleles.
     pub unmatched: usize,
 }
 
 impl MatchCounts {
-    /// Share of the file's rows whose genotypes are in the score.
+    /// Fraction of the file's rows whose genotypes are in the score.
     #[must_use]
     pub fn overlap(&self) -> f64 {
         (self.matched + self.hom_ref) as f64 / self.rows as f64
     }
 }
 
-/// All candidates, in the order of the scoring file and of the records, with counts.
+/// The result of matching one scoring file.
 #[derive(Clone, Debug)]
 pub struct Matches {
-    /// Several for one row where several records fit.
+    /// Candidates, in the order of the rows, then of the records.
     pub candidates: Vec<Candidate>,
-    /// Rows that add the same to everyone.
-    pub stands: BTreeMap<usize, Stand>,
-    /// Why a row has no candidate; `None` where it has one, or cannot be used.
+    /// Rows that add the same value to every sample, by row index.
+    pub constant_rows: BTreeMap<usize, ConstantSource>,
+    /// For each row, why it has no candidate; `None` if it has one or cannot be used.
     pub unmatched: Vec<Option<Unmatched>>,
-    /// What became of the rows.
+    /// Numbers of rows by result.
     pub counts: MatchCounts,
 }
 
 impl Matches {
-    /// From all candidates of a file, in the order of its rows.
+    /// Counts the results of a file; `candidates` are in the order of its rows.
     #[must_use]
     pub fn new(
         file: &ScoringFile,
         candidates: Vec<Candidate>,
-        stands: BTreeMap<usize, Stand>,
+        constant_rows: BTreeMap<usize, ConstantSource>,
         unmatched: Vec<Option<Unmatched>>,
     ) -> Self {
-        let counts = count(&file.rows, &candidates, &stands);
+        let counts = count(&file.rows, &candidates, &constant_rows);
         Self {
             candidates,
-            stands,
+            constant_rows,
             unmatched,
             counts,
         }
     }
 
-    /// Candidates that are used in the score.
+    /// Candidates used in the score.
     pub fn matched(&self) -> impl Iterator<Item = &Candidate> {
         self.candidates
             .iter()
@@ -359,7 +366,7 @@ impl Matches {
 /// Matches a scoring file with the records of a cohort.
 ///
 /// # Errors
-/// When the tables cannot be joined.
+/// The tables cannot be joined.
 #[cfg(test)]
 pub fn match_rows(file: &ScoringFile, sites: &[Site], rules: MatchRules) -> Result<Matches, Error> {
     Ok(Matches::new(
@@ -370,18 +377,20 @@ pub fn match_rows(file: &ScoringFile, sites: &[Site], rules: MatchRules) -> Resu
     ))
 }
 
-/// The usable rows of a scoring file by position.
+/// The usable rows of a scoring file, indexed by position.
 pub struct Positions<'f> {
     file: &'f ScoringFile,
+    /// Number of each contig, by its key.
     contigs: HashMap<&'f str, u32>,
+    /// Columns `place` (contig and position in one integer) and `row`.
     table: DataFrame,
 }
 
 impl<'f> Positions<'f> {
-    /// Prepares a file.
+    /// Indexes the usable rows of a file.
     ///
     /// # Errors
-    /// When polars refuses the table.
+    /// polars refuses the table.
     pub fn new(file: &'f ScoringFile) -> Result<Self, Error> {
         let mut contigs = HashMap::new();
         let n_rows = file.rows.len();
@@ -397,7 +406,10 @@ impl<'f> Positions<'f> {
             let contig = *contigs
                 .entry(contig_key(&row.chr_name))
                 .or_insert(n_contigs);
-            places.push(place(contig, row.chr_position.unwrap_or_default()));
+            places.push(genome_position(
+                contig,
+                row.chr_position.unwrap_or_default(),
+            ));
             indices.push(index as u64);
         }
         let table = df!("place" => places, "row" => indices).map_err(|source| Error::Join {
@@ -411,12 +423,12 @@ impl<'f> Positions<'f> {
         })
     }
 
-    /// All pairs of a row and an ALT allele that fit, marked, in the order of the rows, then of
-    /// `sites`; and the rows with a record at their position.
+    /// Matches the rows with the records of `sites`, and marks the candidates. Candidates are in
+    /// the order of the rows, then of `sites`.
     ///
     /// # Errors
-    /// When the tables cannot be joined.
-    pub fn candidates(&self, sites: &[Site], rules: MatchRules) -> Result<Found, Error> {
+    /// The tables cannot be joined.
+    pub fn candidates(&self, sites: &[Site], rules: MatchRules) -> Result<PositionMatches, Error> {
         let pairs = self.same_position(sites).map_err(|source| Error::Join {
             path: self.file.path.clone(),
             source,
@@ -425,69 +437,96 @@ impl<'f> Positions<'f> {
         let mut candidates: Vec<Candidate> = pairs
             .into_iter()
             .flat_map(|(row, site)| {
-                let record = &sites[site];
-                record
+                sites[site]
                     .counted_alts
                     .iter()
-                    .filter_map(move |&alt| candidate(&self.file.rows[row], row, record, site, alt))
+                    .filter_map(move |&alt| self.candidate(row, sites, site, alt))
             })
             .collect();
         mark(&mut candidates, rules);
-        Ok(Found {
+        Ok(PositionMatches {
             candidates,
             rows_at_records,
         })
     }
 
-    /// (row, site) index pairs at one position, sorted.
+    /// A row and an ALT allele (number `alt`) of a site, if their alleles match. Not marked yet.
+    fn candidate(&self, row: usize, sites: &[Site], site: usize, alt: i16) -> Option<Candidate> {
+        let weight_row = &self.file.rows[row];
+        let record = &sites[site];
+        let alt_allele = record.allele(alt);
+        let row_alleles = (
+            weight_row.effect_allele.as_str(),
+            weight_row.other_allele.as_deref(),
+        );
+        let match_type = MatchType::between(row_alleles, &record.ref_allele, alt_allele)?;
+        Some(Candidate {
+            row,
+            site,
+            alt,
+            match_type,
+            ambiguous: complement(&record.ref_allele).as_deref() == Some(alt_allele),
+            best_match: false,
+            duplicate_best_match: false,
+            duplicate_id: false,
+            multiallelic: record.alt_alleles.len() > 1,
+            frequency: None,
+            exclusion: None,
+        })
+    }
+
+    /// Index pairs (row, site) with equal positions, sorted.
     fn same_position(&self, sites: &[Site]) -> PolarsResult<Vec<(usize, usize)>> {
         let mut places = Vec::new();
         let mut indices = Vec::new();
         for (index, site) in sites.iter().enumerate() {
             if let Some(&contig) = self.contigs.get(contig_key(&site.contig)) {
-                places.push(place(contig, site.position));
+                places.push(genome_position(contig, site.position));
                 indices.push(index as u64);
             }
         }
-        let sites = df!("place" => places, "site" => indices)?;
+        let site_table = df!("place" => places, "site" => indices)?;
         let joined = self.table.join(
-            &sites,
+            &site_table,
             ["place"],
             ["place"],
             JoinArgs::new(JoinType::Inner),
             None,
         )?;
-        let column = |name: &str| -> PolarsResult<Vec<usize>> {
-            Ok(joined
-                .column(name)?
-                .u64()?
-                .iter()
-                .flatten()
-                .map(|index| index as usize)
-                .collect())
-        };
-        let mut pairs: Vec<(usize, usize)> =
-            column("row")?.into_iter().zip(column("site")?).collect();
+        let joined_rows = index_column(&joined, "row")?;
+        let joined_sites = index_column(&joined, "site")?;
+        let mut pairs: Vec<(usize, usize)> = joined_rows.into_iter().zip(joined_sites).collect();
         pairs.sort_unstable();
         Ok(pairs)
     }
 }
 
-/// Rows of a scoring file and records at one position.
-pub struct Found {
-    /// Those whose alleles fit.
+/// A column of indices of a joined table.
+fn index_column(table: &DataFrame, name: &str) -> PolarsResult<Vec<usize>> {
+    Ok(table
+        .column(name)?
+        .u64()?
+        .iter()
+        .flatten()
+        .map(|index| index as usize)
+        .collect())
+}
+
+/// Rows of a scoring file that have a record at their position.
+pub struct PositionMatches {
+    /// Rows and ALT alleles whose alleles match.
     pub candidates: Vec<Candidate>,
     /// Every row with a record at its position, ascending, whatever its alleles.
     pub rows_at_records: Vec<usize>,
 }
 
-/// A position of the genome as one number.
-fn place(contig: u32, position: usize) -> u64 {
+/// Contig and position in one integer: the contig number is above bit 40, the position below.
+fn genome_position(contig: u32, position: usize) -> u64 {
     u64::from(contig) << 40 | position as u64
 }
 
-/// Marks the candidates of whole rows, in the order of the rows, afresh. Those left out for what
-/// their genotypes are stay so.
+/// Marks candidates again, from scratch. The slice has all candidates of each of its rows, in the
+/// order of the rows. An exclusion for missing genotypes is kept.
 pub fn mark(candidates: &mut [Candidate], rules: MatchRules) {
     mark_best(candidates);
     mark_duplicates(candidates, rules.keep_first_match);
@@ -506,36 +545,15 @@ pub fn mark(candidates: &mut [Candidate], rules: MatchRules) {
     }
 }
 
-fn candidate(
-    row: &WeightRow,
-    row_index: usize,
-    record: &Site,
-    site: usize,
-    alt: i16,
-) -> Option<Candidate> {
-    let alt_allele = record.allele(alt);
-    let match_type = MatchType::classify(row, &record.ref_allele, alt_allele)?;
-    Some(Candidate {
-        row: row_index,
-        site,
-        alt,
-        match_type,
-        ambiguous: complement(&record.ref_allele).as_deref() == Some(alt_allele),
-        best_match: false,
-        duplicate_best_match: false,
-        duplicate_id: false,
-        multiallelic: record.alt_alleles.len() > 1,
-        frequency: None,
-        exclusion: None,
-    })
-}
-
-/// One row, several records: the best match type wins, and the first record among equals.
+/// Marks the best match of each row: the best match type wins, and the first record among equals.
 fn mark_best(candidates: &mut [Candidate]) {
-    for of_row in candidates.chunk_by_mut(|a, b| a.row == b.row) {
-        let best = of_row.iter().map(|candidate| candidate.match_type).min();
+    for row_candidates in candidates.chunk_by_mut(|a, b| a.row == b.row) {
+        let best = row_candidates
+            .iter()
+            .map(|candidate| candidate.match_type)
+            .min();
         let mut is_first = true;
-        for candidate in of_row {
+        for candidate in row_candidates {
             candidate.best_match = Some(candidate.match_type) == best;
             candidate.duplicate_best_match = candidate.best_match && !is_first;
             is_first &= !candidate.best_match;
@@ -543,31 +561,43 @@ fn mark_best(candidates: &mut [Candidate]) {
     }
 }
 
-/// Several rows, one allele of a record: nobody can say which weight is meant, so all are excluded,
-/// or all but the first.
+/// Rows that match one allele of one record.
+struct AlleleRows {
+    first_row: usize,
+    n_rows: usize,
+}
+
+/// Marks rows that match the same allele of a record. Nothing decides which weight is meant, so all
+/// such rows are excluded, or all but the first.
 fn mark_duplicates(candidates: &mut [Candidate], keep_first: bool) {
-    let takes_part =
-        |candidate: &Candidate| candidate.best_match && !candidate.duplicate_best_match;
-    let mut rows_of: HashMap<(usize, i16), (usize, usize)> = HashMap::new();
-    for candidate in candidates.iter().filter(|candidate| takes_part(candidate)) {
-        rows_of
+    let mut rows_by_allele: HashMap<(usize, i16), AlleleRows> = HashMap::new();
+    for candidate in candidates
+        .iter()
+        .filter(|candidate| candidate.is_first_best())
+    {
+        rows_by_allele
             .entry((candidate.site, candidate.alt))
-            .or_insert((candidate.row, 0))
-            .1 += 1;
+            .or_insert(AlleleRows {
+                first_row: candidate.row,
+                n_rows: 0,
+            })
+            .n_rows += 1;
     }
     for candidate in candidates {
-        let of_target = rows_of
+        let allele = rows_by_allele
             .get(&(candidate.site, candidate.alt))
-            .filter(|_| takes_part(candidate));
-        candidate.duplicate_id =
-            of_target.is_some_and(|&(first, n)| n > 1 && !(keep_first && candidate.row == first));
+            .filter(|_| candidate.is_first_best());
+        candidate.duplicate_id = allele.is_some_and(|allele| {
+            allele.n_rows > 1 && !(keep_first && candidate.row == allele.first_row)
+        });
     }
 }
 
+/// Counts the rows of a file by the result of matching.
 fn count(
     rows: &[WeightRow],
     candidates: &[Candidate],
-    stands: &BTreeMap<usize, Stand>,
+    constant_rows: &BTreeMap<usize, ConstantSource>,
 ) -> MatchCounts {
     let mut counts = MatchCounts {
         rows: rows.len(),
@@ -576,19 +606,19 @@ fn count(
     for reason in rows.iter().filter_map(|row| row.unusable) {
         *counts.unusable.entry(reason).or_default() += 1;
     }
-    for stand in stands.values() {
-        *(if *stand == Stand::HomRef {
-            &mut counts.hom_ref
-        } else {
-            &mut counts.by_frequency
-        }) += 1;
+    for source in constant_rows.values() {
+        match source {
+            ConstantSource::HomRef => counts.hom_ref += 1,
+            ConstantSource::Filter | ConstantSource::Missing | ConstantSource::NotCallable => {
+                counts.by_frequency += 1;
+            }
+        }
     }
-    let mut with_candidate = 0;
-    let first_best = candidates
-        .iter()
-        .filter(|candidate| candidate.best_match && !candidate.duplicate_best_match);
-    for candidate in first_best.filter(|candidate| !stands.contains_key(&candidate.row)) {
-        with_candidate += 1;
+    let mut n_with_candidate = 0;
+    for candidate in candidates.iter().filter(|candidate| {
+        candidate.is_first_best() && !constant_rows.contains_key(&candidate.row)
+    }) {
+        n_with_candidate += 1;
         match candidate.exclusion {
             None => {
                 counts.matched += 1;
@@ -601,8 +631,8 @@ fn count(
             Some(Exclusion::Missing) => counts.missing += 1,
         }
     }
-    counts.unmatched =
-        rows.len() - counts.unusable.values().sum::<usize>() - with_candidate - stands.len();
+    let n_unusable: usize = counts.unusable.values().sum();
+    counts.unmatched = rows.len() - n_unusable - n_with_candidate - constant_rows.len();
     counts
 }
 
@@ -612,69 +642,6 @@ mod tests {
 
     use super::*;
     use crate::scoring::effect::Effect;
-
-    fn site(position: usize, ref_allele: &str, alts: &str) -> Site {
-        let alt_alleles: Vec<String> = alts.split(',').map(ToString::to_string).collect();
-        Site {
-            contig: "chr1".into(),
-            position,
-            id: ".".into(),
-            ref_allele: ref_allele.into(),
-            counted_alts: (1..=alt_alleles.len() as i16).collect(),
-            alt_alleles,
-            genotypes: std::iter::empty().collect(),
-        }
-    }
-
-    fn row(position: usize, effect: &str, other: &str) -> WeightRow {
-        WeightRow {
-            chr_name: "1".into(),
-            chr_position: Some(position),
-            effect_allele: effect.into(),
-            other_allele: (!other.is_empty()).then(|| other.into()),
-            effect: Effect::Additive(1.0),
-            frequency: None,
-            unusable: None,
-        }
-    }
-
-    fn matches(rows: Vec<WeightRow>, sites: &[Site], rules: MatchRules) -> Matches {
-        let file = ScoringFile {
-            path: PathBuf::from("x"),
-            id: "x".into(),
-            name: None,
-            trait_reported: None,
-            study: None,
-            genome_build: None,
-            unknown_build: None,
-            format: None,
-            harmonised: false,
-            header: String::new(),
-            rows,
-            warnings: Vec::new(),
-        };
-        match_rows(&file, sites, rules).unwrap()
-    }
-
-    /// Match types, effect alleles and states of one row.
-    fn matched(
-        effect: &str,
-        other: &str,
-        sites: &[Site],
-    ) -> Vec<(&'static str, i16, &'static str)> {
-        let found = matches(vec![row(10, effect, other)], sites, MatchRules::default());
-        found
-            .candidates
-            .iter()
-            .map(|candidate| {
-                (
-                    candidate.match_type.name(),
-                    candidate.effect_allele(),
-                    candidate.status(),
-                )
-            })
-            .collect()
-    }
 
     #[test]
     fn each_way_to_match_is_told_apart() {
@@ -802,5 +769,68 @@ mod tests {
                 .iter()
                 .all(|candidate| candidate.duplicate_id && candidate.status() == "excluded")
         );
+    }
+
+    fn site(position: usize, ref_allele: &str, alts: &str) -> Site {
+        let alt_alleles: Vec<String> = alts.split(',').map(ToString::to_string).collect();
+        Site {
+            contig: "chr1".into(),
+            position,
+            id: ".".into(),
+            ref_allele: ref_allele.into(),
+            counted_alts: (1..=alt_alleles.len() as i16).collect(),
+            alt_alleles,
+            genotypes: std::iter::empty().collect(),
+        }
+    }
+
+    fn row(position: usize, effect: &str, other: &str) -> WeightRow {
+        WeightRow {
+            chr_name: "1".into(),
+            chr_position: Some(position),
+            effect_allele: effect.into(),
+            other_allele: (!other.is_empty()).then(|| other.into()),
+            effect: Effect::Additive(1.0),
+            frequency: None,
+            unusable: None,
+        }
+    }
+
+    fn matches(rows: Vec<WeightRow>, sites: &[Site], rules: MatchRules) -> Matches {
+        let file = ScoringFile {
+            path: PathBuf::from("x"),
+            id: "x".into(),
+            name: None,
+            trait_reported: None,
+            study: None,
+            genome_build: None,
+            unknown_build: None,
+            format: None,
+            harmonised: false,
+            header: String::new(),
+            rows,
+            warnings: Vec::new(),
+        };
+        match_rows(&file, sites, rules).unwrap()
+    }
+
+    /// Match type, effect allele number and status of each candidate of one row.
+    fn matched(
+        effect: &str,
+        other: &str,
+        sites: &[Site],
+    ) -> Vec<(&'static str, i16, &'static str)> {
+        let row_matches = matches(vec![row(10, effect, other)], sites, MatchRules::default());
+        row_matches
+            .candidates
+            .iter()
+            .map(|candidate| {
+                (
+                    candidate.match_type.name(),
+                    candidate.effect_allele(),
+                    candidate.status(),
+                )
+            })
+            .collect()
     }
 }

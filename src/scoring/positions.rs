@@ -1,4 +1,4 @@
-//! Places that are looked for in files, 1-based, by contig with or without `chr`.
+//! Sets of genome positions, 1-based, by contig with or without `chr`.
 
 use std::{collections::BTreeMap, ops::Range};
 
@@ -7,59 +7,62 @@ use gf_genotypes::{VariantRecord, contig_key};
 /// A set of positions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Positions {
-    /// Of each contig, rising.
-    of_contig: BTreeMap<String, Vec<usize>>,
+    /// Ascending positions of each contig, by contig key.
+    by_contig: BTreeMap<String, Vec<usize>>,
 }
 
 impl Positions {
-    /// Of any places, in any order.
-    pub fn new<'p>(places: impl IntoIterator<Item = (&'p str, usize)>) -> Self {
-        let mut of_contig: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-        let mut places = places
+    /// Collects (contig, position) pairs, in any order.
+    pub fn new<'p>(pairs: impl IntoIterator<Item = (&'p str, usize)>) -> Self {
+        let mut by_contig: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        let mut pairs = pairs
             .into_iter()
             .map(|(contig, position)| (contig_key(contig), position))
             .peekable();
-        while let Some((contig, position)) = places.next() {
-            let mut positions = of_contig.remove(contig).unwrap_or_default();
+        while let Some((contig, position)) = pairs.next() {
+            let mut positions = by_contig.remove(contig).unwrap_or_default();
             positions.push(position);
-            // Scores are sorted by contig as a rule: each is looked up once.
-            while let Some((_, position)) = places.next_if(|(next, _)| *next == contig) {
+            // Scores are sorted by contig as a rule, so that each contig is looked up once.
+            while let Some((_, position)) = pairs.next_if(|(next, _)| *next == contig) {
                 positions.push(position);
             }
-            of_contig.insert(contig.to_owned(), positions);
+            by_contig.insert(contig.to_owned(), positions);
         }
-        for positions in of_contig.values_mut() {
+        for positions in by_contig.values_mut() {
             positions.sort_unstable();
             positions.dedup();
         }
-        Self { of_contig }
+        Self { by_contig }
     }
 
-    /// All places, by contig and position.
+    /// All positions, sorted by contig and position.
+    #[cfg(test)]
     pub fn iter(&self) -> impl Iterator<Item = (&str, usize)> {
-        self.of_contig.iter().flat_map(|(contig, positions)| {
+        self.by_contig.iter().flat_map(|(contig, positions)| {
             positions
                 .iter()
                 .map(move |&position| (contig.as_str(), position))
         })
     }
 
-    /// Whether a record is at one of them.
+    /// Whether a record is at one of the positions.
     pub fn has(&self, record: &VariantRecord) -> bool {
-        self.of_contig
+        self.by_contig
             .get(contig_key(&record.contig))
             .is_some_and(|positions| positions.binary_search(&record.position).is_ok())
     }
 
-    /// Regions (0-based, half-open) that hold them all, so that an index is of use; two positions
-    /// at most `max_gap_nt` apart are in one.
+    /// Regions (0-based, half-open) that contain all positions, for queries of an index. Two
+    /// positions at most `max_gap_nt` apart are in the same region.
     pub fn regions(&self, max_gap_nt: usize) -> impl Iterator<Item = (&str, Range<usize>)> {
-        // A file may say 0, where nothing is.
-        let region = |group: &[usize]| group[0].saturating_sub(1)..group[group.len() - 1];
-        self.of_contig.iter().flat_map(move |(contig, positions)| {
+        self.by_contig.iter().flat_map(move |(contig, positions)| {
             positions
                 .chunk_by(move |a, b| b - a <= max_gap_nt)
-                .map(move |group| (contig.as_str(), region(group)))
+                .map(move |group| {
+                    // A file may contain position 0, which does not exist.
+                    let start0 = group[0].saturating_sub(1);
+                    (contig.as_str(), start0..group[group.len() - 1])
+                })
         })
     }
 }
@@ -70,7 +73,7 @@ mod tests {
 
     #[test]
     fn places_are_found_and_near_ones_are_one_region() {
-        let places = Positions::new([
+        let positions = Positions::new([
             ("chr2", 50),
             ("1", 2_000),
             ("2", 10),
@@ -78,13 +81,12 @@ mod tests {
             ("chrM", 7),
         ]);
         assert_eq!(
-            places.iter().collect::<Vec<_>>(),
+            positions.iter().collect::<Vec<_>>(),
             [("1", 2_000), ("2", 10), ("2", 50), ("MT", 7)]
         );
-        let regions = |gap| places.regions(gap).collect::<Vec<_>>();
-        assert_eq!(regions(39).len(), 4);
-        assert_eq!(regions(40)[1], ("2", 9..50));
-        assert_eq!(regions(usize::MAX).len(), 3);
+        assert_eq!(positions.regions(39).count(), 4);
+        assert_eq!(positions.regions(40).nth(1), Some(("2", 9..50)));
+        assert_eq!(positions.regions(usize::MAX).count(), 3);
         assert_eq!(
             Positions::new([("1", 0), ("1", 5)]).regions(10).next(),
             Some(("1", 0..5))

@@ -1,18 +1,20 @@
-//! Published scores of a group of people: each row matched, each missing genotype accounted for,
-//! everyone's sum.
+//! Published scores of a set of samples: rows matched, missing genotypes imputed, effects summed.
 //!
-//! Input -> output: [`ScoringFile`]s and [`Site`]s, all at once or in batches -> [`Score`]s. A
-//! genotype can be missing in three ways:
+//! Input: [`ScoringFile`]s and [`Site`]s, all at once or in batches. Output: one [`Score`] per
+//! file.
+//! The rules are those of nimpress; sums are those of `plink2 --score`. Positions are 1-based.
 //!
-//! | missing | stands for it |
-//! |---|---|
-//! | one person at a called site | frequency among the people called, if these are [`mincs`](MatchingOptions::mincs) or more, else the scoring file's own, else an error |
-//! | a site that is not in the VCF, but callable | homozygous reference, for everyone |
-//! | a site that fails FILTER, has no call in too many people, or is not callable | the scoring file's own frequency, for everyone; without one the row is left out, and counted |
+//! A genotype can be missing in three ways:
 //!
-//! The last two add the same to everyone. Sites that are not in the VCF are looked at only where
-//! the callable regions are given. The rules are those of nimpress; sums are those of `plink2
-//! --score`. Positions are 1-based.
+//! - One sample has no call at a site. The frequency of the effect allele among the called samples
+//!   is used if at least [`mincs`](MatchingOptions::mincs) of them are called. Otherwise the
+//!   frequency of the scoring file is used. Without either, the score fails.
+//! - A site is not in the VCF, but callable. Every sample is homozygous reference. This rule needs
+//!   the callable regions.
+//! - A site fails FILTER, has too many samples without a call, or is not callable. The frequency of
+//!   the scoring file is used for every sample. Without one the row is left out and counted.
+//!
+//! The last two rules add the same value to every sample.
 
 use gf_cohort_schema::arguments::one_of;
 use std::{
@@ -27,10 +29,10 @@ use serde::{Deserialize, Serialize};
 use crate::scoring::{
     Error, Options,
     build::Stated,
-    dosages::{Asked, NotUsed, Reading, Site},
+    dosages::{self, NotUsed, Reading, RequestedAllele, Site},
     genotypes::{Tally, Total, Totals},
     matching::{
-        self, Candidate, Exclusion, Found, MatchCounts, MatchRules, Matches, Positions, Stand,
+        self, Candidate, ConstantSource, Exclusion, MatchCounts, MatchRules, Matches, Positions,
         Unmatched,
     },
     reasons::Reasons,
@@ -100,179 +102,144 @@ impl Default for MatchingOptions {
 }
 
 impl MatchingOptions {
+    /// Refuses values out of their range and options that need another one.
+    ///
     /// # Errors
-    /// What is wrong with them.
+    /// The first wrong option.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        let refuse = |reason: String| Err(Error::Options { reason });
-        if !(1..=2).contains(&self.reading.xchr_model) {
-            return refuse(format!(
-                "xchr_model is {}; one allele of a man counts 1 or 2 on X",
-                self.reading.xchr_model
+        match self.first_fault() {
+            Some(reason) => Err(Error::Options { reason }),
+            None => Ok(()),
+        }
+    }
+
+    fn first_fault(&self) -> Option<String> {
+        let xchr_model = self.reading.xchr_model;
+        if !(1..=2).contains(&xchr_model) {
+            return Some(format!(
+                "xchr_model is {xchr_model}; give 1 or 2, the copies that one allele of a man \
+                 counts on X"
             ));
         }
         if !(0.0..=1.0).contains(&self.max_missing) {
-            return refuse(format!(
-                "max_missing is {}; it is a share between 0 and 1",
+            return Some(format!(
+                "max_missing is {}; give a fraction between 0 and 1",
                 self.max_missing
             ));
         }
         if self.callable.is_some() && self.reference.is_none() {
-            return refuse(
-                "callable regions (--callable) need the reference (--reference): it says which \
-                 allele of a site is REF where the VCF has no record"
+            return Some(
+                "callable regions (--callable) need the reference (--reference), which shows the \
+                 REF allele of sites without a VCF record"
                     .into(),
             );
         }
-        Ok(())
+        None
     }
 }
 
-/// One published score in a group of people.
+/// One published score of a set of samples.
 #[derive(Clone, Debug)]
 pub struct Score<'f> {
-    /// What was published.
+    /// The published weights.
     pub file: &'f ScoringFile,
-    /// What became of its rows.
+    /// The records that its rows match.
     pub matches: Matches,
-    /// Sums, in the order of the people.
+    /// Sums, in the order of the samples.
     pub totals: Vec<Total>,
-    /// Frequencies that the file states, beside those of the people.
+    /// Frequencies of the file compared with those among the samples.
     pub frequencies: Frequencies,
 }
 
-/// Sums the scores while sites come in.
+/// Sums scores over sites that arrive in batches.
 pub struct Scorer<'f> {
     options: &'f Options,
     rules: MatchRules,
-    /// Whose genotypes give the frequencies.
-    people: Vec<usize>,
-    scores: Vec<Pending<'f>>,
+    /// Indices of the samples whose genotypes give the allele frequencies.
+    frequency_samples: Vec<usize>,
+    scores: Vec<PartialScore<'f>>,
     n_sites: usize,
-    n_people: usize,
+    n_samples: usize,
 }
 
-struct Pending<'f> {
+/// One score, summed over the sites added so far.
+struct PartialScore<'f> {
     file: &'f ScoringFile,
     positions: Positions<'f>,
     candidates: Vec<Candidate>,
-    /// Rows with a record at their position, whatever its alleles.
-    at_record: Vec<bool>,
+    /// For each row, whether any record is at its position, whatever its alleles.
+    has_record: Vec<bool>,
     totals: Totals,
-    /// `contig:position` of rows that need a frequency and have none.
+    /// `contig:position` of rows that need an allele frequency and have none.
     without_frequency: Vec<String>,
     frequencies: Frequencies,
 }
 
 impl<'f> Scorer<'f> {
-    /// Nothing summed yet. Frequencies are those among `people`.
+    /// Prepares the scores. Allele frequencies are those among `frequency_samples`.
     ///
     /// # Errors
-    /// When polars refuses a table.
+    /// polars refuses a table.
     pub fn new(
         files: &'f [ScoringFile],
         options: &'f Options,
-        n_people: usize,
-        people: Vec<usize>,
+        n_samples: usize,
+        frequency_samples: Vec<usize>,
     ) -> Result<Self, Error> {
-        let pending = |file: &'f ScoringFile| -> Result<_, Error> {
-            let positions = Positions::new(file)?;
-            let totals = Totals::new(n_people);
-            Ok(Pending {
-                file,
-                positions,
-                candidates: Vec::new(),
-                at_record: vec![false; file.rows.len()],
-                totals,
-                without_frequency: Vec::new(),
-                frequencies: Frequencies::default(),
-            })
-        };
-        let rules = MatchRules {
-            keep_ambiguous: options.keep_ambiguous,
-            keep_first_match: options.matching.keep_first_match,
-            exclude_multiallelic: options.matching.exclude_multiallelic,
-        };
-        let scores = files.iter().map(pending).collect::<Result<_, _>>()?;
+        let scores = files
+            .iter()
+            .map(|file| PartialScore::new(file, n_samples))
+            .collect::<Result<_, _>>()?;
         Ok(Self {
             options,
-            rules,
-            people,
+            rules: MatchRules {
+                keep_ambiguous: options.keep_ambiguous,
+                keep_first_match: options.matching.keep_first_match,
+                exclude_multiallelic: options.matching.exclude_multiallelic,
+            },
+            frequency_samples,
             scores,
             n_sites: 0,
-            n_people,
+            n_samples,
         })
     }
 
-    /// Adds sites: those that follow on the ones before, with everything at their positions.
+    /// Adds the next sites. A batch has all records of each of its positions.
     ///
     /// # Errors
-    /// When the tables cannot be joined.
+    /// The tables cannot be joined.
     pub fn add(&mut self, sites: &[Site]) -> Result<(), Error> {
-        let everyone: Vec<usize> = (0..self.n_people).collect();
-        let options = &self.options.matching;
+        let samples = SampleIndices {
+            all: (0..self.n_samples).collect(),
+            for_frequency: &self.frequency_samples,
+        };
         for score in &mut self.scores {
-            let Found {
-                mut candidates,
-                rows_at_records,
-            } = score.positions.candidates(sites, self.rules)?;
-            for row in rows_at_records {
-                score.at_record[row] = true;
+            let mut matched = score.positions.candidates(sites, self.rules)?;
+            for row in matched.rows_at_records {
+                score.has_record[row] = true;
             }
-            for candidate in candidates
+            for candidate in matched
+                .candidates
                 .iter_mut()
                 .filter(|candidate| candidate.is_matched())
             {
                 let site = &sites[candidate.site];
-                let row = &score.file.rows[candidate.row];
-                let allele = candidate.effect_allele();
-                if let Some(stated) = row.frequency {
-                    score
-                        .frequencies
-                        .add(stated, &site.tally(allele, &self.people));
-                }
-                if site.genotypes.is_plain() {
-                    site.genotypes
-                        .add(allele, &row.effect, None, &mut score.totals);
-                    continue;
-                }
-                let tally = site.tally(allele, &self.people);
-                let n_missing = self.people.len() - tally.people;
-                if n_missing as f64 > options.max_missing * self.people.len() as f64 {
-                    candidate.exclusion = Some(Exclusion::Missing);
-                    continue;
-                }
-                candidate.frequency = if tally.people >= options.mincs {
-                    tally.frequency()
-                } else {
-                    row.frequency
-                };
-                let is_needed = || {
-                    !options.no_mean_imputation
-                        && site.tally(allele, &everyone).people < everyone.len()
-                };
-                if candidate.frequency.is_none() && is_needed() {
-                    score
-                        .without_frequency
-                        .push(format!("{}:{}", site.contig, site.position));
-                }
-                let frequency = candidate.frequency.filter(|_| !options.no_mean_imputation);
-                site.genotypes
-                    .add(allele, &row.effect, frequency, &mut score.totals);
+                score.add_site(candidate, site, &samples, &self.options.matching);
             }
-            score
-                .candidates
-                .extend(candidates.into_iter().map(|mut candidate| {
-                    candidate.site += self.n_sites;
-                    candidate
-                }));
+            // Numbers of sites count from the first batch on.
+            for candidate in &mut matched.candidates {
+                candidate.site += self.n_sites;
+            }
+            score.candidates.extend(matched.candidates);
         }
         self.n_sites += sites.len();
         Ok(())
     }
 
-    /// The scores of the sites that came in, and of those that did not. `sites` are all of them
-    /// (their genotypes are not looked at). A score may fail by itself: missing genotypes
-    /// without a frequency, rows that records of two files match.
+    /// Completes the scores with the rows whose sites are not among the records.
+    ///
+    /// `sites` are all sites added; their genotypes are not used. Each score can fail on its own:
+    /// missing genotypes without a frequency, or rows that match records of two files.
     ///
     /// # Errors
     /// Callable regions or a reference that cannot be read.
@@ -281,7 +248,7 @@ impl<'f> Scorer<'f> {
         sites: &[Site],
         not_used: &NotUsed,
     ) -> Result<Vec<Result<Score<'f>, Error>>, Error> {
-        let mut absent = Absent::new(self.options, self.rules, sites, not_used)?;
+        let mut absent = AbsentSites::new(self.options, self.rules, sites, not_used)?;
         let rules = self.rules;
         let mincs = self.options.matching.mincs;
         Ok(self
@@ -292,104 +259,179 @@ impl<'f> Scorer<'f> {
     }
 }
 
-impl<'f> Pending<'f> {
+/// Indices of samples.
+struct SampleIndices<'s> {
+    all: Vec<usize>,
+    /// The samples whose genotypes give the allele frequencies.
+    for_frequency: &'s [usize],
+}
+
+impl<'f> PartialScore<'f> {
+    /// A score without any site.
+    fn new(file: &'f ScoringFile, n_samples: usize) -> Result<Self, Error> {
+        Ok(Self {
+            file,
+            positions: Positions::new(file)?,
+            candidates: Vec::new(),
+            has_record: vec![false; file.rows.len()],
+            totals: Totals::new(n_samples),
+            without_frequency: Vec::new(),
+            frequencies: Frequencies::default(),
+        })
+    }
+
+    /// Adds the effect of a matched row to the sums of all samples. Excludes the candidate if too
+    /// many samples have no call.
+    fn add_site(
+        &mut self,
+        candidate: &mut Candidate,
+        site: &Site,
+        samples: &SampleIndices<'_>,
+        options: &MatchingOptions,
+    ) {
+        let row = &self.file.rows[candidate.row];
+        let allele = candidate.effect_allele();
+        if let Some(stated) = row.frequency {
+            self.frequencies
+                .add(stated, &site.tally(allele, samples.for_frequency));
+        }
+        if site.genotypes.is_plain() {
+            site.genotypes
+                .add(allele, &row.effect, None, &mut self.totals);
+            return;
+        }
+        let tally = site.tally(allele, samples.for_frequency);
+        let n_samples = samples.for_frequency.len();
+        let n_missing = n_samples - tally.samples;
+        if n_missing as f64 > options.max_missing * n_samples as f64 {
+            candidate.exclusion = Some(Exclusion::Missing);
+            return;
+        }
+        // A frequency among few samples is too uncertain.
+        candidate.frequency = if tally.samples >= options.mincs {
+            tally.frequency()
+        } else {
+            row.frequency
+        };
+        if candidate.frequency.is_none()
+            && !options.no_mean_imputation
+            && site.tally(allele, &samples.all).samples < samples.all.len()
+        {
+            self.without_frequency
+                .push(format!("{}:{}", site.contig, site.position));
+        }
+        let frequency = candidate.frequency.filter(|_| !options.no_mean_imputation);
+        site.genotypes
+            .add(allele, &row.effect, frequency, &mut self.totals);
+    }
+
+    /// Adds the rows that contribute the same to every sample, and counts all rows.
     fn finish(
-        self,
+        mut self,
         sites: &[Site],
-        absent: &mut Absent<'_>,
+        absent: &mut AbsentSites<'_>,
         rules: MatchRules,
         mincs: usize,
     ) -> Result<Score<'f>, Error> {
-        let Pending {
-            file,
-            positions,
-            mut candidates,
-            at_record,
-            mut totals,
-            without_frequency,
-            frequencies,
-        } = self;
-        if let Some(first) = without_frequency.first() {
-            let path = file.path.clone();
-            let n = without_frequency.len();
+        let file = self.file;
+        if let Some(first) = self.without_frequency.first() {
             return Err(Error::NoFrequency {
-                path,
-                n,
+                path: file.path.clone(),
+                n: self.without_frequency.len(),
                 first: first.clone(),
                 mincs,
             });
         }
-        candidates.sort_by_key(|candidate| candidate.row);
-        let used: Vec<bool> = candidates.iter().map(Candidate::is_matched).collect();
-        matching::mark(&mut candidates, rules);
-        if let Some((changed, _)) = candidates
-            .iter()
-            .zip(used)
-            .find(|(candidate, used)| candidate.is_matched() != *used)
-        {
-            let site = &sites[changed.site];
-            return Err(Error::TwoFiles {
-                path: file.path.clone(),
-                contig: site.contig.clone(),
-                position: site.position,
-            });
+        self.mark_all_candidates(sites, rules)?;
+        let candidates = self.candidates;
+        let unmatched = absent.unmatched(file, &self.positions, &candidates, &self.has_record)?;
+        let constant_terms = absent.constant_terms(file, &candidates, &unmatched)?;
+        for (&row, term) in &constant_terms {
+            self.totals.add_to_all(term.value(&file.rows[row]));
         }
-        let unmatched = absent.unmatched(file, &positions, &candidates, &at_record)?;
-        let stands = absent.stands(file, &candidates, &unmatched)?;
-        for (&row, stand) in &stands {
-            totals.add_to_all(stand_value(&file.rows[row], *stand));
-        }
-        let stands = stands
+        let constant_rows = constant_terms
             .into_iter()
-            .map(|(row, stand)| (row, stand.kind))
+            .map(|(row, term)| (row, term.source))
             .collect();
-        let matches = Matches::new(file, candidates, stands, unmatched);
+        let matches = Matches::new(file, candidates, constant_rows, unmatched);
         Ok(Score {
             file,
             matches,
-            totals: totals.people().collect(),
-            frequencies,
+            totals: self.totals.samples().collect(),
+            frequencies: self.frequencies,
         })
+    }
+
+    /// Marks the best match and the duplicates among the candidates of all batches.
+    ///
+    /// # Errors
+    /// A candidate that was used in its batch is no longer the best one, or the reverse. Records
+    /// of one position are in one batch unless they come from two files.
+    fn mark_all_candidates(&mut self, sites: &[Site], rules: MatchRules) -> Result<(), Error> {
+        self.candidates.sort_by_key(|candidate| candidate.row);
+        let was_matched: Vec<bool> = self.candidates.iter().map(Candidate::is_matched).collect();
+        matching::mark(&mut self.candidates, rules);
+        let changed = self
+            .candidates
+            .iter()
+            .zip(was_matched)
+            .find(|(candidate, was_matched)| candidate.is_matched() != *was_matched);
+        match changed {
+            None => Ok(()),
+            Some((candidate, _)) => {
+                let site = &sites[candidate.site];
+                Err(Error::TwoFiles {
+                    path: self.file.path.clone(),
+                    contig: site.contig.clone(),
+                    position: site.position,
+                })
+            }
+        }
     }
 }
 
-/// Scores that are left out, and why.
+/// Writes the scores that are left out, with the reasons.
 pub fn write_failed(f: &mut std::fmt::Formatter<'_>, failed: &[FailedScore]) -> std::fmt::Result {
     failed
         .iter()
         .try_for_each(|score| writeln!(f, "left out: {}", score.reason))
 }
 
-/// How a row adds the same to everyone.
+/// The contribution of a row that adds the same value to every sample.
 #[derive(Clone, Copy)]
-struct Constant {
-    kind: Stand,
-    /// Copies of the effect allele, where they are known.
+struct ConstantTerm {
+    source: ConstantSource,
+    /// Copies of the effect allele, if they are known.
     copies: Option<f64>,
 }
 
-fn stand_value(row: &WeightRow, constant: Constant) -> f64 {
-    match constant.copies {
-        Some(copies) => row.effect.at(copies),
-        None => row.effect.expected(row.frequency.unwrap_or_default(), 2, 1),
+impl ConstantTerm {
+    /// The value: the effect of the known copies, or the effect expected at the frequency that the
+    /// scoring file states.
+    fn value(self, row: &WeightRow) -> f64 {
+        match self.copies {
+            Some(copies) => row.effect.at(copies),
+            None => row.effect.expected(row.frequency.unwrap_or_default(), 2, 1),
+        }
     }
 }
 
-/// What is known of sites that are not in the VCF, or not to be used.
-struct Absent<'a> {
+/// Sites that are not in the VCF, or that cannot be used.
+struct AbsentSites<'a> {
     rules: MatchRules,
     xchr_model: u8,
     not_used: &'a NotUsed,
     /// Keys of the contigs on which the files have records.
     contigs: HashSet<&'a str>,
-    /// Contig key and position of all records.
-    present: HashSet<(&'a str, usize)>,
-    /// `None` when not given.
+    /// Contig key and position of all records; empty without callable regions.
+    records: HashSet<(&'a str, usize)>,
+    /// Callable regions, if they are given.
     callable: Option<DisjointRegions>,
     reference: Option<Reference>,
 }
 
-impl<'a> Absent<'a> {
+impl<'a> AbsentSites<'a> {
+    /// Reads the callable regions and opens the reference, where the options name them.
     fn new(
         options: &Options,
         rules: MatchRules,
@@ -402,7 +444,7 @@ impl<'a> Absent<'a> {
             .as_deref()
             .map(read_intervals)
             .transpose()?;
-        let present = if callable.is_some() {
+        let records = if callable.is_some() {
             sites
                 .iter()
                 .chain(&not_used.filtered)
@@ -412,6 +454,14 @@ impl<'a> Absent<'a> {
         } else {
             HashSet::new()
         };
+        let callable = callable.map(|intervals| {
+            DisjointRegions::new(
+                intervals
+                    .iter()
+                    .map(|interval| (interval.contig.as_str(), interval.start0..interval.end0)),
+            )
+        });
+        let reference = scoring.reference.as_deref().map(Reference::open);
         Ok(Self {
             rules,
             xchr_model: scoring.reading.xchr_model,
@@ -421,29 +471,19 @@ impl<'a> Absent<'a> {
                 .iter()
                 .map(|name| contig_key(name))
                 .collect(),
-            present,
-            callable: callable.map(|intervals| {
-                DisjointRegions::new(
-                    intervals
-                        .iter()
-                        .map(|interval| (interval.contig.as_str(), interval.start0..interval.end0)),
-                )
-            }),
-            reference: scoring
-                .reference
-                .as_deref()
-                .map(Reference::open)
-                .transpose()?,
+            records,
+            callable,
+            reference: reference.transpose()?,
         })
     }
 
-    /// Why each row without a candidate has none.
+    /// Reason of each row without a candidate.
     fn unmatched(
         &self,
         file: &ScoringFile,
         positions: &Positions<'_>,
         candidates: &[Candidate],
-        at_record: &[bool],
+        has_record: &[bool],
     ) -> Result<Vec<Option<Unmatched>>, Error> {
         let mut has_candidate = vec![false; file.rows.len()];
         for candidate in candidates {
@@ -453,29 +493,20 @@ impl<'a> Absent<'a> {
             .rows
             .iter()
             .enumerate()
-            .map(|(number, row)| match row.unusable {
-                None if !has_candidate[number] => Some(self.without_record(row, at_record[number])),
+            .map(|(index, row)| match row.unusable {
+                None if !has_candidate[index] => Some(self.without_record(row, has_record[index])),
                 _ => None,
             })
             .collect();
-        let without_calls = positions
-            .candidates(&self.not_used.without_calls, self.rules)?
-            .candidates;
+        let without_calls = positions.candidates(&self.not_used.without_calls, self.rules)?;
         let filtered = positions.candidates(&self.not_used.filtered, self.rules)?;
-        let without_alt = positions
-            .candidates(&self.not_used.without_alt, self.rules)?
-            .rows_at_records;
-        let rows = |candidates: Vec<Candidate>| {
-            candidates
-                .into_iter()
-                .map(|candidate| candidate.row)
-                .collect()
-        };
+        let without_alt = positions.candidates(&self.not_used.without_alt, self.rules)?;
+        // A later reason replaces an earlier one: the alleles say more than the position.
         for (reason, rows) in [
             (Unmatched::Alleles, filtered.rows_at_records),
-            (Unmatched::NoAlt, without_alt),
-            (Unmatched::NoCall, rows(without_calls)),
-            (Unmatched::Filter, rows(filtered.candidates)),
+            (Unmatched::NoAlt, without_alt.rows_at_records),
+            (Unmatched::NoCall, rows_of(&without_calls.candidates)),
+            (Unmatched::Filter, rows_of(&filtered.candidates)),
         ] {
             for row in rows {
                 reasons[row] = reasons[row].map(|_| reason);
@@ -484,8 +515,9 @@ impl<'a> Absent<'a> {
         Ok(reasons)
     }
 
-    fn without_record(&self, row: &WeightRow, at_record: bool) -> Unmatched {
-        if at_record {
+    /// Reason of a row that no usable record matches.
+    fn without_record(&self, row: &WeightRow, has_record: bool) -> Unmatched {
+        if has_record {
             Unmatched::Alleles
         } else if self.contigs.contains(contig_key(&row.chr_name)) {
             Unmatched::Position
@@ -494,46 +526,57 @@ impl<'a> Absent<'a> {
         }
     }
 
-    /// The rows of a score that add the same to everyone.
-    fn stands(
+    /// The rows of a score that add the same value to every sample, by row index.
+    fn constant_terms(
         &mut self,
         file: &ScoringFile,
         candidates: &[Candidate],
         unmatched: &[Option<Unmatched>],
-    ) -> Result<BTreeMap<usize, Constant>, Error> {
+    ) -> Result<BTreeMap<usize, ConstantTerm>, Error> {
         let exclusions: HashMap<usize, Option<Exclusion>> = candidates
             .iter()
-            .filter(|candidate| candidate.best_match && !candidate.duplicate_best_match)
+            .filter(|candidate| candidate.is_first_best())
             .map(|candidate| (candidate.row, candidate.exclusion))
             .collect();
-        let mut stands = BTreeMap::new();
-        for (index, row) in file
-            .rows
-            .iter()
-            .enumerate()
-            .filter(|(_, row)| row.unusable.is_none())
-        {
-            let by_frequency = |kind| {
-                row.frequency
-                    .is_some()
-                    .then_some(Constant { kind, copies: None })
-            };
-            let stand = match exclusions.get(&index) {
-                Some(Some(Exclusion::Missing)) => by_frequency(Stand::Missing),
+        let mut terms = BTreeMap::new();
+        for (index, row) in file.rows.iter().enumerate() {
+            if row.unusable.is_some() {
+                continue;
+            }
+            let term = match exclusions.get(&index) {
+                Some(Some(Exclusion::Missing)) => by_frequency(row, ConstantSource::Missing),
                 Some(_) => None,
-                None if unmatched[index] == Some(Unmatched::Filter) && self.is_ambiguous(row) => {
-                    None
-                }
-                None if unmatched[index] == Some(Unmatched::Filter) => by_frequency(Stand::Filter),
-                None if self.callable.is_none() || self.is_present(row) => None,
-                None if self.is_callable(row) => self.hom_ref(row)?,
-                None => by_frequency(Stand::NotCallable),
+                None => self.without_candidate(row, unmatched[index])?,
             };
-            stands.extend(stand.map(|stand| (index, stand)));
+            terms.extend(term.map(|term| (index, term)));
         }
-        Ok(stands)
+        Ok(terms)
     }
 
+    /// The contribution of a row without a usable record; `None` if the row is left out.
+    fn without_candidate(
+        &mut self,
+        row: &WeightRow,
+        unmatched: Option<Unmatched>,
+    ) -> Result<Option<ConstantTerm>, Error> {
+        if unmatched == Some(Unmatched::Filter) {
+            return Ok(if self.is_ambiguous(row) {
+                None
+            } else {
+                by_frequency(row, ConstantSource::Filter)
+            });
+        }
+        if self.callable.is_none() || self.is_present(row) {
+            return Ok(None);
+        }
+        if self.is_callable(row) {
+            self.hom_ref(row)
+        } else {
+            Ok(by_frequency(row, ConstantSource::NotCallable))
+        }
+    }
+
+    /// Whether the alleles of a row are complements of each other, and such rows are left out.
     fn is_ambiguous(&self, row: &WeightRow) -> bool {
         let complement = matching::complement(&row.effect_allele);
         !self.rules.keep_ambiguous
@@ -541,72 +584,97 @@ impl<'a> Absent<'a> {
             && complement.as_deref() == row.other_allele.as_deref()
     }
 
+    /// Whether the files have a record at the position of a row.
     fn is_present(&self, row: &WeightRow) -> bool {
         row.chr_position.is_some_and(|position| {
-            self.present
+            self.records
                 .contains(&(contig_key(&row.chr_name), position))
         })
     }
 
+    /// Whether one callable region contains all bases of the row's longest allele.
     fn is_callable(&self, row: &WeightRow) -> bool {
-        let (Some(callable), Some(position)) = (&self.callable, row.chr_position) else {
+        let Some(callable) = &self.callable else {
+            return false;
+        };
+        let Some(position) = row.chr_position else {
             return false;
         };
         let regions = callable.on(&row.chr_name);
-        let len_nt = row
-            .effect_allele
-            .len()
-            .max(row.other_allele.as_ref().map_or(1, |allele| allele.len()));
+        let len_nt = longest_allele_nt(row);
+        // Regions are 0-based and half-open; the position is 1-based.
         let next = regions.partition_point(|region| region.end < position);
         regions
             .get(next)
             .is_some_and(|region| region.start < position && position - 1 + len_nt <= region.end)
     }
 
-    /// Which of the row's alleles is REF, where the reference tells them apart. Men have one copy
-    /// on X, and nobody says who is one.
-    fn hom_ref(&mut self, row: &WeightRow) -> Result<Option<Constant>, Error> {
-        let (Some(reference), Some(position)) = (self.reference.as_mut(), row.chr_position) else {
+    /// The contribution of a row at which every sample is homozygous reference: 2 copies if the
+    /// effect allele is REF, else 0.
+    ///
+    /// `None` if the reference does not show which allele is REF. `None` on X too if haploid
+    /// genotypes count 1, because the number of copies then depends on the unknown sex.
+    fn hom_ref(&mut self, row: &WeightRow) -> Result<Option<ConstantTerm>, Error> {
+        let Some(reference) = self.reference.as_mut() else {
+            return Ok(None);
+        };
+        let Some(position) = row.chr_position else {
             return Ok(None);
         };
         if contig_key(&row.chr_name) == "X" && self.xchr_model == 1 {
             return Ok(None);
         }
         let start0 = position - 1;
-        let longest = row
-            .effect_allele
-            .len()
-            .max(row.other_allele.as_ref().map_or(1, |allele| allele.len()));
-        if reference
-            .covering(&row.chr_name, start0, start0 + longest)
-            .is_err()
-        {
+        let end0 = start0 + longest_allele_nt(row);
+        if reference.covering(&row.chr_name, start0, end0).is_err() {
             return Ok(None);
         }
-        let bases =
-            String::from_utf8_lossy(&reference.fetch(&row.chr_name, start0, start0 + longest)?)
-                .into_owned();
-        Ok(
-            effect_is_ref(row, &bases, self.rules.keep_ambiguous).map(|is_ref| Constant {
-                kind: Stand::HomRef,
-                copies: Some(if is_ref { 2.0 } else { 0.0 }),
-            }),
-        )
+        let bases = reference.fetch(&row.chr_name, start0, end0)?;
+        let effect_is_ref = effect_is_ref(
+            row,
+            &String::from_utf8_lossy(&bases),
+            self.rules.keep_ambiguous,
+        );
+        Ok(effect_is_ref.map(|is_ref| ConstantTerm {
+            source: ConstantSource::HomRef,
+            copies: Some(if is_ref { 2.0 } else { 0.0 }),
+        }))
     }
 }
 
-/// Whether the effect allele is what the reference has; `None` where it does not say.
+/// Row indices of candidates.
+fn rows_of(candidates: &[Candidate]) -> Vec<usize> {
+    candidates.iter().map(|candidate| candidate.row).collect()
+}
+
+/// The contribution of a row by the frequency that the scoring file states; `None` without one.
+fn by_frequency(row: &WeightRow, source: ConstantSource) -> Option<ConstantTerm> {
+    row.frequency.map(|_| ConstantTerm {
+        source,
+        copies: None,
+    })
+}
+
+/// Length of the longer allele of a row, in nt.
+fn longest_allele_nt(row: &WeightRow) -> usize {
+    let other_len_nt = row.other_allele.as_ref().map_or(1, |allele| allele.len());
+    row.effect_allele.len().max(other_len_nt)
+}
+
+/// Whether the effect allele is the reference allele; `None` if the reference does not decide it.
+/// `bases` are those of the reference from the row's position on.
 fn effect_is_ref(row: &WeightRow, bases: &str, keep_ambiguous: bool) -> Option<bool> {
     let effect = row.effect_allele.as_str();
     let Some(other) = row.other_allele.as_deref() else {
         return (effect.len() == 1).then(|| bases.starts_with(effect));
     };
-    let effect_flip = matching::complement(effect)?;
-    let other_flip = matching::complement(other)?;
-    if effect == other_flip && !keep_ambiguous {
+    let effect_complement = matching::complement(effect)?;
+    let other_complement = matching::complement(other)?;
+    if effect == other_complement && !keep_ambiguous {
         return None;
     }
-    [(effect, other), (&effect_flip, &other_flip)]
+    // The strand on which either allele fits decides.
+    [(effect, other), (&effect_complement, &other_complement)]
         .into_iter()
         .map(|(effect, other)| (bases.starts_with(effect), bases.starts_with(other)))
         .find(|fits| *fits != (false, false))
@@ -616,30 +684,31 @@ fn effect_is_ref(row: &WeightRow, bases: &str, keep_ambiguous: bool) -> Option<b
 /// A scoring file, or one score of it, that is left out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FailedScore {
-    /// The file.
+    /// The scoring file.
     pub path: PathBuf,
-    /// What is wrong, and what to do.
+    /// The error with the next action.
     pub reason: String,
 }
 
 /// Scores that can be used, and those that cannot.
 pub struct Usable<T> {
-    /// In the order of the files.
+    /// Scores that can be used, in the order of the files.
     pub scores: Vec<T>,
-    /// The others.
+    /// Scores that cannot be used.
     pub failed: Vec<FailedScore>,
 }
 
-/// Keeps what succeeded, each result with its file; some have `failed` before.
+/// Separates the scores that succeeded from those that failed. `results` have the file of each
+/// score; `failed` are earlier failures.
 ///
 /// # Errors
-/// All errors, where nothing succeeded.
+/// All errors, if no score succeeded.
 pub fn usable<T, E: fmt::Display + From<Error>>(
     results: Vec<(PathBuf, Result<T, E>)>,
     mut failed: Vec<FailedScore>,
 ) -> Result<Usable<T>, E> {
     let mut scores = Vec::new();
-    let mut last = None;
+    let mut last_error = None;
     for (path, result) in results {
         match result {
             Ok(score) => scores.push(score),
@@ -648,11 +717,11 @@ pub fn usable<T, E: fmt::Display + From<Error>>(
                     path,
                     reason: error.to_string(),
                 });
-                last = Some(error);
+                last_error = Some(error);
             }
         }
     }
-    match last {
+    match last_error {
         Some(error) if scores.is_empty() && failed.len() == 1 => Err(error),
         Some(_) if scores.is_empty() => {
             let reasons = failed.into_iter().map(|score| score.reason).collect();
@@ -662,10 +731,11 @@ pub fn usable<T, E: fmt::Display + From<Error>>(
     }
 }
 
-/// Reads the scoring files. Those of another build and with names that are there already fail.
+/// Reads the scoring files. A file of another genome build fails, and so does a name that is taken.
+/// `names` are the names of models that exist already.
 ///
 /// # Errors
-/// That of the first file, where none can be used. See [`ScoringFile::read`].
+/// The errors of all files, if no score can be used. See [`ScoringFile::read`].
 pub fn read_scoring_files(
     options: &Options,
     mut names: Vec<String>,
@@ -681,8 +751,11 @@ pub fn read_scoring_files(
                 for file in files {
                     let checked = require_build(&file, build.as_ref())
                         .and_then(|()| claim_names(&file, &mut names));
-                    if let (Ok(()), None, Some(found)) = (&checked, &build, file.genome_build) {
-                        build = Some((found, path.display().to_string()));
+                    // The first file with a build decides the build of all.
+                    if build.is_none() && checked.is_ok() {
+                        build = file
+                            .genome_build
+                            .map(|build| (build, path.display().to_string()));
                     }
                     results.push((path.clone(), checked.map(|()| file)));
                 }
@@ -692,26 +765,27 @@ pub fn read_scoring_files(
     usable(results, Vec::new())
 }
 
+/// Reads one file. An accession of the PGS Catalog instead of a path gets its own message.
 fn read_scoring_file(options: &Options, path: &Path) -> Result<Vec<ScoringFile>, Error> {
     if !path.exists()
         && let Some(id) = catalog_id(path)
     {
-        let builds = match options.genome_build {
+        let build = match options.genome_build {
             Some(GenomeBuild::GRCh37) => "GRCh37",
             _ => "GRCh38",
         };
         return Err(Error::CatalogId {
-            url: format!("{CATALOG}/{id}/ScoringFiles/Harmonized/{id}_hmPOS_{builds}.txt.gz"),
+            url: format!("{CATALOG}/{id}/ScoringFiles/Harmonized/{id}_hmPOS_{build}.txt.gz"),
             id,
         });
     }
     ScoringFile::read(path, options.matching.effect_allele_column)
 }
 
-/// Where the PGS Catalog has its files.
+/// Folder of the scoring files of the PGS Catalog.
 const CATALOG: &str = "https://ftp.ebi.ac.uk/pub/databases/spot/pgs/scores";
 
-/// `PGS000001`, in any case.
+/// The accession of the PGS Catalog, such as `PGS000001` in upper case, if a path is one.
 fn catalog_id(path: &Path) -> Option<String> {
     let name = path.to_str()?.trim().to_ascii_uppercase();
     let digits = name.strip_prefix("PGS")?;
@@ -719,8 +793,8 @@ fn catalog_id(path: &Path) -> Option<String> {
     is_id.then_some(name)
 }
 
-/// Refuses a file of another build than the one that is known, or of one that cannot be compared
-/// with it.
+/// Refuses a file of another build than the known one, or of a build that cannot be compared with
+/// it. `known` has the option or file that states the build.
 fn require_build(file: &ScoringFile, known: Option<&(GenomeBuild, String)>) -> Result<(), Error> {
     let Some((expected, by)) = known else {
         return Ok(());
@@ -742,6 +816,10 @@ fn require_build(file: &ScoringFile, known: Option<&(GenomeBuild, String)>) -> R
     }
 }
 
+/// Adds the names of a file's models to `names`.
+///
+/// # Errors
+/// The id is among them already.
 fn claim_names(file: &ScoringFile, names: &mut Vec<String>) -> Result<(), Error> {
     if names.contains(&file.id) {
         let model = format!("{BASELINE_PREFIX}{}", file.id);
@@ -758,29 +836,31 @@ fn claim_names(file: &ScoringFile, names: &mut Vec<String>) -> Result<(), Error>
     Ok(())
 }
 
-/// What the options and the scoring files say of the build.
+/// The genome builds that the options and the scoring files state.
 pub fn stated_builds(options: &Options, files: &[ScoringFile]) -> Vec<Stated> {
-    let by_option = options.genome_build.map(|build| Stated {
+    let option_build = options.genome_build.map(|build| Stated {
         by: "--genome-build".into(),
         build: Ok(build),
     });
-    let by_file = |file: &ScoringFile| {
-        let build = file
-            .genome_build
-            .map(Ok)
-            .or_else(|| file.unknown_build.clone().map(Err))?;
-        Some(Stated {
-            by: file.path.display().to_string(),
-            build,
-        })
-    };
-    by_option
+    option_build
         .into_iter()
-        .chain(files.iter().filter_map(by_file))
+        .chain(files.iter().filter_map(stated_by_file))
         .collect()
 }
 
-/// Contig and position of each row that has one.
+/// The genome build that a scoring file states, if any.
+fn stated_by_file(file: &ScoringFile) -> Option<Stated> {
+    let build = file
+        .genome_build
+        .map(Ok)
+        .or_else(|| file.unknown_build.clone().map(Err))?;
+    Some(Stated {
+        by: file.path.display().to_string(),
+        build,
+    })
+}
+
+/// Contig and 1-based position of every row that has a position.
 pub fn positions_of(files: &[ScoringFile]) -> impl Iterator<Item = (&str, usize)> {
     files
         .iter()
@@ -789,17 +869,22 @@ pub fn positions_of(files: &[ScoringFile]) -> impl Iterator<Item = (&str, usize)
 }
 
 /// The alleles of all rows that can be used.
-pub fn alleles_of(files: &[ScoringFile]) -> impl Iterator<Item = Asked<'_>> {
-    let usable = |row: &&WeightRow| row.unusable.is_none();
-    let rows = files.iter().flat_map(|file| &file.rows).filter(usable);
-    rows.filter_map(|row| {
-        let contig = row.chr_name.as_str();
-        let other = row.other_allele.as_deref();
-        Some((contig, row.chr_position?, row.effect_allele.as_str(), other))
-    })
+pub fn alleles_of(files: &[ScoringFile]) -> impl Iterator<Item = RequestedAllele<'_>> {
+    files
+        .iter()
+        .flat_map(|file| &file.rows)
+        .filter(|row| row.unusable.is_none())
+        .filter_map(|row| {
+            Some(RequestedAllele {
+                contig: row.chr_name.as_str(),
+                position: row.chr_position?,
+                allele: row.effect_allele.as_str(),
+                other_allele: row.other_allele.as_deref(),
+            })
+        })
 }
 
-/// The error of a score of which too few variants match; `log` is its match log.
+/// The error of a score with too few matched variants; `log` is the path of its match log.
 #[must_use]
 pub fn too_few(
     score: &Score<'_>,
@@ -818,11 +903,11 @@ pub fn too_few(
         min_overlap: options.min_overlap,
         build: build_text(file),
         reasons: Box::new(Reasons::of_score(score, &not_used.contigs)),
-        log: format!(" Each row is in {}.", log.display()),
+        log: format!(" All rows are listed in {}.", log.display()),
     })
 }
 
-/// Each score with its file; those of which too few variants match are errors.
+/// Pairs each score with its file. A score with too few matched variants becomes an error.
 #[must_use]
 pub fn with_enough<'f>(
     scores: Vec<Result<Score<'f>, Error>>,
@@ -831,61 +916,70 @@ pub fn with_enough<'f>(
     options: &Options,
     log: &Path,
 ) -> Vec<(PathBuf, Result<Score<'f>, Error>)> {
-    let enough = |score: Score<'f>| match too_few(&score, not_used, options, log) {
-        Some(error) => Err(error),
-        None => Ok(score),
-    };
-    let paths = files.iter().map(|file| file.path.clone());
-    paths
-        .zip(scores.into_iter().map(|score| score.and_then(enough)))
+    let checked = scores.into_iter().map(|score| {
+        let score = score?;
+        match too_few(&score, not_used, options, log) {
+            Some(error) => Err(error),
+            None => Ok(score),
+        }
+    });
+    files
+        .iter()
+        .map(|file| file.path.clone())
+        .zip(checked)
         .collect()
 }
 
-/// The build that a file states, as words.
+/// The build that a file states, in words.
 fn build_text(file: &ScoringFile) -> String {
     match (file.genome_build, &file.unknown_build) {
         (Some(build), _) => build.to_string(),
-        (None, Some(text)) => format!("`{text}`, which is not known here"),
+        (None, Some(text)) => format!("`{text}`, which this program does not know"),
         (None, None) => "not stated".into(),
     }
 }
 
-/// Frequencies of effect alleles that a scoring file states, beside those of the people.
+/// Frequencies that a scoring file states, compared with those among the samples.
+///
+/// Many frequencies that fit the other allele suggest that effect and other allele are swapped in
+/// the file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Frequencies {
-    /// Nearer to the frequency of the effect allele than to that of the other.
+    /// Rows whose stated frequency is nearer to that of the effect allele.
     pub as_stated: usize,
-    /// Nearer to the other allele's.
+    /// Rows whose stated frequency is nearer to that of the other allele.
     pub reversed: usize,
 }
 
 impl Frequencies {
-    /// Fewer people than this (or common alleles, near one half) tell nothing.
-    const LEAST_PEOPLE: usize = 50;
+    /// A frequency among fewer samples is too uncertain to compare with.
+    const LEAST_SAMPLES: usize = 50;
+    /// The two distances must differ by more than this: near a frequency of one half they do not.
     const LEAST_DIFFERENCE: f64 = 0.2;
-    /// Rows from which on it is no accident that most are reversed.
+    /// With fewer rows most can be reversed by chance.
     const LEAST_ROWS: usize = 5;
 
+    /// Compares the frequency that a row states with the one among the samples.
     fn add(&mut self, stated: f64, tally: &Tally) {
         let Some(observed) = tally
             .frequency()
-            .filter(|_| tally.people >= Self::LEAST_PEOPLE)
+            .filter(|_| tally.samples >= Self::LEAST_SAMPLES)
         else {
             return;
         };
-        let near = (stated - observed).abs();
-        let far = (stated - (1.0 - observed)).abs();
-        self.as_stated += usize::from(near + Self::LEAST_DIFFERENCE < far);
-        self.reversed += usize::from(far + Self::LEAST_DIFFERENCE < near);
+        let to_effect = (stated - observed).abs();
+        let to_other = (stated - (1.0 - observed)).abs();
+        self.as_stated += usize::from(to_effect + Self::LEAST_DIFFERENCE < to_other);
+        self.reversed += usize::from(to_other + Self::LEAST_DIFFERENCE < to_effect);
     }
 
-    /// Rows of which it can be told.
+    /// Number of rows for which the comparison decides.
     #[must_use]
     pub fn compared(&self) -> usize {
         self.as_stated + self.reversed
     }
 
-    /// Most frequencies are those of the other allele.
+    /// Whether most frequencies are those of the other allele.
     #[must_use]
     pub fn are_reversed(&self) -> bool {
         self.reversed >= Self::LEAST_ROWS && self.reversed > self.as_stated
@@ -896,51 +990,51 @@ impl fmt::Display for Frequencies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let stated = counted(
             self.compared(),
-            "stated frequency that tells",
-            "stated frequencies that tell",
+            "informative stated frequency",
+            "informative stated frequencies",
         );
-        write!(f, "of {stated}, {} of the effect allele", self.as_stated)?;
+        write!(f, "of {stated}, {} for the effect allele", self.as_stated)?;
         if self.reversed > 0 {
-            write!(f, " and {} of the other", self.reversed)?;
+            write!(f, " and {} for the other allele", self.reversed)?;
         }
         if self.are_reversed() {
-            f.write_str(": are effect and other allele swapped in the file?")
+            f.write_str(". Are the effect allele and the other allele swapped in the file?")
         } else {
             Ok(())
         }
     }
 }
 
-/// What became of one scoring file.
+/// How one scoring file was matched and summed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ScoreSummary {
-    /// The file.
+    /// The scoring file.
     pub path: PathBuf,
-    /// Its `#pgs_id`, or name.
+    /// `#pgs_id` of the file, or its name.
     pub id: String,
     /// Build of the positions used, where stated.
     pub genome_build: Option<GenomeBuild>,
-    /// What the file says of the build, where it is none that is known.
+    /// The build that the file states, if this program does not know it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unknown_build: Option<String>,
-    /// Which program names its columns so.
+    /// The program that uses these column names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
     /// The positions are the harmonised ones.
     pub harmonised: bool,
-    /// Rows matched and not.
+    /// Numbers of rows by the result of matching.
     pub counts: MatchCounts,
-    /// Share of the rows that are in the score.
+    /// Fraction of the rows that are in the score.
     pub overlap: f64,
-    /// Genotypes that a frequency stands for (or nothing, without mean imputation), over all
-    /// people.
+    /// Missing genotypes over all samples. They are imputed by allele frequencies, or add nothing
+    /// without mean imputation.
     pub missing_genotypes: u64,
-    /// Frequencies that the file states, beside those of the people.
+    /// Frequencies of the file compared with those among the samples.
     pub frequencies: Frequencies,
 }
 
 impl ScoreSummary {
-    /// Of a score.
+    /// Summarises a score.
     #[must_use]
     pub fn new(score: &Score<'_>) -> Self {
         let file = score.file;
@@ -966,16 +1060,32 @@ impl ScoreSummary {
 
 impl fmt::Display for ScoreSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write_matched(f)?;
+        if self.frequencies.compared() > 0 {
+            let warning = if self.frequencies.are_reversed() {
+                "warning: "
+            } else {
+                ""
+            };
+            writeln!(f, "  {warning}{}", self.frequencies)?;
+        }
+        self.write_counts(f)
+    }
+}
+
+impl ScoreSummary {
+    /// Writes the fraction of matched rows, the build, the columns and the match types.
+    fn write_matched(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let counts = &self.counts;
         let build = match (self.genome_build, &self.unknown_build) {
             (Some(build), _) => build.to_string(),
-            (None, Some(text)) => format!("build `{text}`, which is not known here"),
+            (None, Some(text)) => format!("build `{text}`, which this program does not know"),
             (None, None) => "build not stated".into(),
         };
-        let rows = counted(counts.rows, "variant", "variants");
+        let n_rows = counted(counts.rows, "variant", "variants");
         writeln!(
             f,
-            "prs-{}: {} of {rows} matched ({:.1} %), {build}",
+            "prs-{}: {} of {n_rows} matched ({:.1} %), {build}",
             self.id,
             counts.matched,
             100.0 * self.overlap
@@ -991,42 +1101,38 @@ impl fmt::Display for ScoreSummary {
                 .collect();
             writeln!(
                 f,
-                "  effect and other allele as REF and ALT (refalt), ALT and REF (altref): {}",
+                "  match types (refalt if the effect allele is REF, altref if it is ALT): {}",
                 types.join(", ")
             )?;
         }
-        if self.frequencies.compared() > 0 {
-            let warning = if self.frequencies.are_reversed() {
-                "warning: "
-            } else {
-                ""
-            };
-            writeln!(f, "  {warning}{}", self.frequencies)?;
-        }
-        let rows = [
+        Ok(())
+    }
+
+    /// Writes the counts that are not 0, one line each.
+    fn write_counts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counts = &self.counts;
+        let row_counts = [
             ("flipped", counts.flipped),
             ("ambiguous", counts.ambiguous),
             ("duplicate", counts.duplicates),
             ("multi-allelic", counts.multiallelic),
             ("with too many missing genotypes", counts.missing),
             (
-                "homozygous reference: callable, not in the VCF",
+                "homozygous reference (callable, not in the VCF)",
                 counts.hom_ref,
             ),
             (
-                "the same for everyone, by the file's own frequency",
+                "the same value for every sample, from the frequency in the scoring file",
                 counts.by_frequency,
             ),
             ("unmatched", counts.unmatched),
         ];
-        crate::scoring::dosages::write_counts(f, &rows.map(|(what, count)| (what, count as u64)))?;
-        crate::scoring::dosages::write_counts(
-            f,
-            &[(
-                "missing genotypes at the variants matched",
-                self.missing_genotypes,
-            )],
-        )?;
+        let genotype_count = (
+            "missing genotypes at matched variants",
+            self.missing_genotypes,
+        );
+        dosages::write_counts(f, &row_counts.map(|(label, count)| (label, count as u64)))?;
+        dosages::write_counts(f, &[genotype_count])?;
         counts
             .unusable
             .iter()
@@ -1037,22 +1143,6 @@ impl fmt::Display for ScoreSummary {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn compared(pairs: &[(f64, f64)], n_people: usize) -> Frequencies {
-        let mut frequencies = Frequencies::default();
-        for &(stated, observed) in pairs {
-            let haplotypes = 2 * n_people as u64;
-            frequencies.add(
-                stated,
-                &Tally {
-                    copies: observed * haplotypes as f64,
-                    haplotypes,
-                    people: n_people,
-                },
-            );
-        }
-        frequencies
-    }
 
     #[test]
     fn frequencies_of_the_other_allele_are_told_from_those_of_the_effect_allele() {
@@ -1068,7 +1158,7 @@ mod tests {
         assert_eq!(
             (right.as_stated, right.reversed),
             (5, 0),
-            "near one half nothing can be told"
+            "near one half the comparison does not decide"
         );
         let reversed = compared(
             &stated.map(|(stated, observed)| (1.0 - stated, observed)),
@@ -1084,5 +1174,22 @@ mod tests {
             0,
             "few people have frequencies of their own"
         );
+    }
+
+    /// Compares pairs of a stated and an observed frequency among `n_samples` samples.
+    fn compared(pairs: &[(f64, f64)], n_samples: usize) -> Frequencies {
+        let mut frequencies = Frequencies::default();
+        for &(stated, observed) in pairs {
+            let haplotypes = 2 * n_samples as u64;
+            frequencies.add(
+                stated,
+                &Tally {
+                    copies: observed * haplotypes as f64,
+                    haplotypes,
+                    samples: n_samples,
+                },
+            );
+        }
+        frequencies
     }
 }

@@ -1,34 +1,35 @@
-//! Why variants of a score are not in it: how many by each reason, and an example of each.
+//! Reasons for which variants of a score are left out, with counts and an example of each.
 //!
-//! Input -> output: the matches of a score, or the alleles of a saved baseline that a VCF does not
-//! have -> [`Reasons`], as the error for too few variants tells them. Positions are 1-based.
+//! Input: the matches of a score, or the alleles of a saved baseline that a VCF lacks. Output:
+//! [`Reasons`], which the error about too few variants prints. Positions are 1-based.
 
 use std::{collections::BTreeMap, fmt};
 
 use crate::scoring::{
-    matching::{Exclusion, Stand, Unmatched},
+    matching::{ConstantSource, Exclusion, Unmatched},
     published::Score,
     scoring_file::{Unusable, WeightRow},
 };
 
-/// One reason.
+/// Why a variant is left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
-    /// The row is no weight of one allele at a position.
+    /// The row is not the weight of one allele at a position.
     Unusable(Unusable),
-    /// There is a record, but it is left out.
+    /// The matching record is left out.
     Excluded(Exclusion),
-    /// There is no record that can be used.
+    /// No usable record matches.
     Unmatched(Unmatched),
-    /// An insertion or deletion without a record of its alleles at its position.
+    /// An insertion or deletion that no record at its position has.
     Indel,
-    /// The alleles are complements, in a file with records on the other strand.
+    /// The alleles are complements of each other, in a file with records on the other strand.
     UnknownStrand,
 }
 
 impl Reason {
-    /// Why there is no record of these alleles. Unlike a base, an indel can be written in several
-    /// ways, at other positions too.
+    /// Reason of an effect allele and other allele without a record.
+    ///
+    /// An indel can be written in several ways and at several positions, so it has its own reason.
     #[must_use]
     pub fn of_unmatched(why: Unmatched, effect: &str, other: Option<&str>) -> Self {
         let is_elsewhere = matches!(why, Unmatched::Alleles | Unmatched::Position);
@@ -39,147 +40,163 @@ impl Reason {
         }
     }
 
-    /// After a count.
+    /// The reason in words, to follow a count.
     fn phrase(self) -> String {
         match self {
             Self::Unusable(why) => format!("cannot be used ({why})"),
             Self::Excluded(Exclusion::Ambiguous) => {
-                "ambiguous (A/T or C/G: the strand is unknown)".into()
+                "ambiguous (A/T or C/G, so that the strand is unknown)".into()
             }
             Self::Excluded(Exclusion::DuplicateId) => {
-                "duplicates (another row means the same allele)".into()
+                "duplicates (another row describes the same allele)".into()
             }
             Self::Excluded(Exclusion::DuplicateBestMatch) => {
-                "duplicates (another record fits as well)".into()
+                "duplicates (another record matches as well)".into()
             }
             Self::Excluded(Exclusion::Multiallelic) => "at records with several ALT alleles".into(),
             Self::Excluded(Exclusion::Missing) => "with too many missing genotypes".into(),
             Self::Unmatched(Unmatched::Contig) => "on a contig without records in the VCF".into(),
             Self::Unmatched(Unmatched::Position) => "not in the VCF".into(),
-            Self::Unmatched(Unmatched::Alleles) => "with other alleles in the VCF".into(),
+            Self::Unmatched(Unmatched::Alleles) => "with different alleles in the VCF".into(),
             Self::Unmatched(Unmatched::Filter) => "left out by FILTER".into(),
             Self::Unmatched(Unmatched::NoAlt) => "at records without an ALT allele to count".into(),
-            Self::Unmatched(Unmatched::NoCall) => "missing in all training people".into(),
-            Self::Indel => "insertions or deletions that the VCF does not have as written".into(),
+            Self::Unmatched(Unmatched::NoCall) => "missing in all training samples".into(),
+            Self::Indel => "insertions or deletions that the VCF does not contain in this \
+                            notation"
+                .into(),
             Self::UnknownStrand => {
                 "ambiguous (A/T or C/G, in a file with records on the other strand)".into()
             }
         }
     }
 
-    /// What to do.
+    /// The next action in words.
     fn advice(self) -> &'static str {
         match self {
             Self::Unusable(_) => {
-                "take the harmonised file of your build, or weights of single alleles"
+                "use the harmonised file for your build, or weights of single alleles"
             }
             Self::Excluded(Exclusion::Ambiguous) => {
                 "--keep-ambiguous trusts the strand of the file"
             }
             Self::Excluded(Exclusion::DuplicateId) => "--keep-first-match keeps the first row",
             Self::Excluded(Exclusion::DuplicateBestMatch) => {
-                "give the other allele, or join the records"
+                "add the other allele to the scoring file, or join the records"
             }
-            Self::Excluded(Exclusion::Multiallelic) => "leave out --exclude-multiallelic",
-            Self::Excluded(Exclusion::Missing) => "--max-missing allows more",
+            Self::Excluded(Exclusion::Multiallelic) => "run without --exclude-multiallelic",
+            Self::Excluded(Exclusion::Missing) => "raise --max-missing",
             Self::Unmatched(Unmatched::Contig) => {
-                "is another VCF needed, or are its contigs named in an unusual way?"
+                "is a VCF missing, or are its contigs named differently?"
             }
             Self::Unmatched(Unmatched::Position) => {
-                "are these positions of another genome build, were they not imputed, or is it a \
-                 VCF of variants only (--callable)?"
+                "are the positions on another genome build, were they not imputed, or does the VCF \
+                 list variants only (--callable)?"
             }
-            Self::Unmatched(Unmatched::Alleles) => "are these positions of another genome build?",
-            Self::Unmatched(Unmatched::Filter) => "--apply-filters says which records are used",
-            Self::Unmatched(Unmatched::NoAlt) => "nobody has the other allele there",
-            Self::Unmatched(Unmatched::NoCall) => "impute them, or leave them out of the file",
+            Self::Unmatched(Unmatched::Alleles) => "are the positions on another genome build?",
+            Self::Unmatched(Unmatched::Filter) => {
+                "choose the accepted filters with --apply-filters"
+            }
+            Self::Unmatched(Unmatched::NoAlt) => "no sample carries the other allele there",
+            Self::Unmatched(Unmatched::NoCall) => {
+                "impute them, or remove them from the scoring file"
+            }
             Self::Indel => {
-                "write both as VCF does, with the base before it and as far to the left as \
-                 possible (`bcftools norm -f`)"
+                "write both alleles like VCF, left-aligned and with the preceding base (`bcftools \
+                 norm -f`)"
             }
             Self::UnknownStrand => "align the VCF to the reference (`bcftools +fixref`)",
         }
     }
 }
 
-/// Counts and examples.
+/// Numbers of variants by reason, with an example of each reason.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reasons {
-    counted: BTreeMap<Reason, (usize, String)>,
-    /// Contigs with records, for rows on others.
+    by_reason: BTreeMap<Reason, CountedExample>,
+    /// Contigs with records, to print for variants on other contigs. Short names come first.
     contigs: Vec<String>,
 }
 
+/// Number of variants with one reason, and the first of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct CountedExample {
+    count: usize,
+    example: String,
+}
+
 impl Reasons {
-    /// None so far. `contigs` are those with records in the VCF.
+    /// No variants yet. `contigs` are those with records in the VCF.
     pub fn new<'c>(contigs: impl IntoIterator<Item = &'c String>) -> Self {
         let mut contigs: Vec<String> = contigs.into_iter().cloned().collect();
         contigs.sort_by_key(|name| (name.len(), name.clone()));
         Self {
-            counted: BTreeMap::new(),
+            by_reason: BTreeMap::new(),
             contigs,
         }
     }
 
-    /// Counts one more; the first of each reason is the example.
+    /// Counts a variant; the first variant of each reason is its example.
     pub fn add(&mut self, reason: Reason, example: impl FnOnce() -> String) {
-        let (count, _) = self.counted.entry(reason).or_insert_with(|| (0, example()));
-        *count += 1;
+        let counted = self
+            .by_reason
+            .entry(reason)
+            .or_insert_with(|| CountedExample {
+                count: 0,
+                example: example(),
+            });
+        counted.count += 1;
     }
 
-    /// Of the rows of a score.
+    /// Counts the rows of a score that are left out.
     #[must_use]
     pub fn of_score<'c>(score: &Score<'_>, contigs: impl IntoIterator<Item = &'c String>) -> Self {
         let mut reasons = Self::new(contigs);
         let matches = &score.matches;
-        let mut of_row: BTreeMap<usize, Exclusion> = BTreeMap::new();
-        for candidate in matches
+        let excluded: BTreeMap<usize, Exclusion> = matches
             .candidates
             .iter()
-            .filter(|candidate| candidate.best_match)
-        {
-            if let Some(exclusion) = candidate
-                .exclusion
-                .filter(|_| !candidate.duplicate_best_match)
-            {
-                of_row.insert(candidate.row, exclusion);
-            }
-        }
-        for (number, row) in score.file.rows.iter().enumerate() {
-            let unmatched = matches.unmatched.get(number).copied().flatten();
+            .filter(|candidate| candidate.is_first_best())
+            .filter_map(|candidate| Some((candidate.row, candidate.exclusion?)))
+            .collect();
+        for (index, row) in score.file.rows.iter().enumerate() {
+            let unmatched = matches.unmatched.get(index).copied().flatten();
             let reason = row
                 .unusable
                 .map(Reason::Unusable)
-                .or_else(|| of_row.get(&number).copied().map(Reason::Excluded))
+                .or_else(|| excluded.get(&index).copied().map(Reason::Excluded))
                 .or_else(|| {
                     let effect = &row.effect_allele;
                     let other = row.other_allele.as_deref();
                     unmatched.map(|why| Reason::of_unmatched(why, effect, other))
                 });
-            let is_in_score = matches.stands.get(&number) == Some(&Stand::HomRef);
+            let is_in_score = matches.constant_rows.get(&index) == Some(&ConstantSource::HomRef);
             if let Some(reason) = reason.filter(|_| !is_in_score) {
-                reasons.add(reason, || place(row));
+                reasons.add(reason, || variant_name(row));
             }
         }
         reasons
     }
 
-    /// How many have a reason.
+    /// Number of variants that are left out.
     #[must_use]
     pub fn total(&self) -> usize {
-        self.counted.values().map(|(count, _)| count).sum()
+        self.by_reason.values().map(|counted| counted.count).sum()
     }
 }
 
-/// Alleles of different lengths, `-` for none, or the letters I and D.
+/// Whether the alleles are those of an insertion or deletion: of different lengths, or coded.
 fn is_indel(effect: &str, other: Option<&str>) -> bool {
-    let is_coded = |allele: &str| matches!(allele, "-" | "I" | "D");
     let other = other.unwrap_or(effect);
-    effect.len() != other.len() || is_coded(effect) || is_coded(other)
+    effect.len() != other.len() || is_indel_code(effect) || is_indel_code(other)
 }
 
-/// `1:100 G/A`
-fn place(row: &WeightRow) -> String {
+/// Whether an allele is a code of an indel: `-` (no bases), `I` or `D`.
+fn is_indel_code(allele: &str) -> bool {
+    matches!(allele, "-" | "I" | "D")
+}
+
+/// Position, effect allele and other allele, such as `1:100 G/A`.
+fn variant_name(row: &WeightRow) -> String {
     let position = row
         .chr_position
         .map_or_else(|| "?".into(), |position| position.to_string());
@@ -195,37 +212,39 @@ fn place(row: &WeightRow) -> String {
     )
 }
 
-/// The most frequent first.
+/// Prints the reasons, the most frequent first.
 impl fmt::Display for Reasons {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut counted: Vec<_> = self.counted.iter().collect();
-        counted.sort_by_key(|(reason, (count, _))| (std::cmp::Reverse(*count), **reason));
-        for (number, (reason, (count, example))) in counted.into_iter().enumerate() {
-            let separator = if number > 0 { "; " } else { "" };
+        let mut by_count: Vec<_> = self.by_reason.iter().collect();
+        by_count.sort_by_key(|(reason, counted)| (std::cmp::Reverse(counted.count), **reason));
+        for (index, (reason, counted)) in by_count.into_iter().enumerate() {
+            let separator = if index > 0 { "; " } else { "" };
             write!(
                 f,
-                "{separator}{count} {}, such as {example}",
-                reason.phrase()
+                "{separator}{} {}, such as {}",
+                counted.count,
+                reason.phrase(),
+                counted.example
             )?;
             if *reason == Reason::Unmatched(Unmatched::Contig) {
-                let names = self
-                    .contigs
-                    .iter()
-                    .take(3)
-                    .cloned()
-                    .collect::<Vec<_>>()
-                    .join(", ");
-                let more = if self.contigs.len() > 3 { ", ..." } else { "" };
-                let has = if names.is_empty() {
-                    "no records".to_owned()
-                } else {
-                    format!("records on {names}{more}")
-                };
-                write!(f, ", where the VCF has {has}")?;
+                write!(f, ", while the VCF has {}", self.contigs_text())?;
             }
             write!(f, " ({})", reason.advice())?;
         }
         Ok(())
+    }
+}
+
+impl Reasons {
+    /// The first contigs with records, in words.
+    fn contigs_text(&self) -> String {
+        if self.contigs.is_empty() {
+            return "no records".to_owned();
+        }
+        let n_shown = self.contigs.len().min(3);
+        let names = self.contigs[..n_shown].join(", ");
+        let more = if self.contigs.len() > 3 { ", ..." } else { "" };
+        format!("records on {names}{more}")
     }
 }
 
@@ -235,15 +254,18 @@ mod tests {
 
     #[test]
     fn an_indel_without_a_record_is_not_blamed_on_the_build() {
-        let of = |effect: &str, other: Option<&str>| {
-            Reason::of_unmatched(Unmatched::Position, effect, other)
-        };
-        assert_eq!(of("A", Some("AT")), Reason::Indel);
-        assert_eq!(of("-", Some("T")), Reason::Indel);
-        assert_eq!(of("D", None), Reason::Indel);
-        assert_eq!(of("A", Some("T")), Reason::Unmatched(Unmatched::Position));
+        let position = Unmatched::Position;
+        for (effect, other, expected) in [
+            ("A", Some("AT"), Reason::Indel),
+            ("-", Some("T"), Reason::Indel),
+            ("D", None, Reason::Indel),
+            ("A", Some("T"), Reason::Unmatched(position)),
+        ] {
+            assert_eq!(Reason::of_unmatched(position, effect, other), expected);
+        }
         let mut reasons = Reasons::default();
-        reasons.add(of("A", Some("AT")), || "1:5 A/AT".into());
+        let insertion = Reason::of_unmatched(position, "A", Some("AT"));
+        reasons.add(insertion, || "1:5 A/AT".into());
         let text = reasons.to_string();
         assert!(
             text.starts_with("1 insertions or deletions that") && text.contains("bcftools norm"),

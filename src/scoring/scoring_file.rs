@@ -1,12 +1,14 @@
-//! Published scoring files: those of the PGS Catalog (version 2), original or harmonised, and plain
-//! tables with a header.
+//! Published scoring files: PGS Catalog (version 2, original or harmonised) and plain tables.
 //!
-//! Input -> output: a table, plain or gzipped (also BGZF), perhaps below a `#key=value` header ->
-//! [`ScoringFile`]s with one [`WeightRow`] a line: one score, or one for each `accession`. Rows
-//! that are no weight of one allele at one position stay in, marked with the reason. Tables have
-//! tabs, commas, semicolons or spaces between their cells, and name their columns as the PGS
-//! Catalog, the GWAS Catalog or one of the programs of [`dialect`] does.
-//! Coordinates: `chr_position` and `hm_pos` are 1-based. Format: <https://www.pgscatalog.org/downloads/#dl_ftp_scoring>.
+//! Input: a table with column names, plain, gzip or BGZF, optionally below `#key=value` lines.
+//! Output: [`ScoringFile`]s with one [`WeightRow`] per line. A file is one score, or one score per
+//! `accession`. A row that is not the weight of one allele at one position stays in the score and
+//! carries the reason.
+//!
+//! Cells are separated by tabs, commas, semicolons or blanks. Columns are named as in the PGS
+//! Catalog, as in the GWAS Catalog, or as one of the programs of [`dialect`] names them.
+//! Coordinates: `chr_position` and `hm_pos` are 1-based.
+//! Format: <https://www.pgscatalog.org/downloads/#dl_ftp_scoring>.
 
 mod cells;
 mod columns;
@@ -40,9 +42,9 @@ pub enum Unusable {
     Interaction,
     /// The weight belongs to an HLA type or amino acid.
     Hla,
-    /// The effect type is none that is known, or dominant and recessive at once.
+    /// The effect type is unknown, or the row is both dominant and recessive.
     EffectType,
-    /// There is no weight, as where a regression failed.
+    /// The cell of the weight is empty, for example because a regression failed.
     NoWeight,
     /// No chromosome or position; harmonisation leaves both empty for variants it cannot place.
     NoPosition,
@@ -51,7 +53,7 @@ pub enum Unusable {
 }
 
 impl Unusable {
-    /// As in the column `reason` of the log.
+    /// The value in the column `reason` of the match log.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -72,21 +74,23 @@ impl fmt::Display for Unusable {
     }
 }
 
-/// One row of a scoring file. There may be millions: names and alleles, nearly all of them short,
-/// lie in it.
+/// One row of a scoring file.
+///
+/// A file may have millions of rows. [`PlSmallStr`] stores short names and alleles inline, without
+/// an allocation for each.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WeightRow {
     /// Chromosome as the file names it.
     pub chr_name: PlSmallStr,
-    /// 1-based.
+    /// Position, 1-based.
     pub chr_position: Option<usize>,
-    /// The allele whose copies are weighted, upper-case.
+    /// The allele whose copies are weighted, in upper case.
     pub effect_allele: PlSmallStr,
-    /// The other one, upper-case, where it is given.
+    /// The other allele, in upper case, if the file gives it.
     pub other_allele: Option<PlSmallStr>,
-    /// What the copies add.
+    /// Effect of the copies of the effect allele.
     pub effect: Effect,
-    /// Frequency of the effect allele in the people of the study, where it is given.
+    /// Frequency of the effect allele in the samples of the study, if the file gives it.
     pub frequency: Option<f64>,
     /// Why the row cannot be used, if so.
     pub unusable: Option<Unusable>,
@@ -95,7 +99,7 @@ pub struct WeightRow {
 /// A published score.
 #[derive(Clone, Debug)]
 pub struct ScoringFile {
-    /// Where it was read from.
+    /// The file that contains the score.
     pub path: PathBuf,
     /// `#pgs_id` (or `#omicspred_id`), else the accession of its rows, else the name of the file.
     pub id: String,
@@ -107,17 +111,17 @@ pub struct ScoringFile {
     pub study: Option<String>,
     /// Build of the positions used, `None` for `NR` or when not given.
     pub genome_build: Option<GenomeBuild>,
-    /// What the header says of the build, where it is none that is known.
+    /// The build that the header states, if this program does not know it.
     pub unknown_build: Option<String>,
-    /// Which program names its columns so, and what the effect allele is then.
+    /// The program that uses these column names, and its effect allele, in words.
     pub format: Option<String>,
     /// The positions are those of `hm_chr` and `hm_pos`.
     pub harmonised: bool,
-    /// The `#` lines above the table, as they are.
+    /// The `#` lines above the table, byte for byte.
     pub header: String,
-    /// In the order of the file.
+    /// Rows in the order of the file.
     pub rows: Vec<WeightRow>,
-    /// What was odd but could be read.
+    /// Oddities that do not prevent reading.
     pub warnings: Vec<String>,
 }
 
@@ -131,160 +135,453 @@ pub enum EffectColumn {
 }
 
 impl ScoringFile {
-    /// Reads the scores of a file, most often one. Positions are taken from `hm_chr`, `hm_pos`
-    /// where the file is harmonised; `effect_column` is asked for where a table has `A1` and
-    /// `A2`.
+    /// Reads the scores of a file, most often one.
+    ///
+    /// Positions are taken from `hm_chr` and `hm_pos` if the file is harmonised. A table with `A1`
+    /// and `A2` does not name its effect allele; `effect_column` then has to.
     ///
     /// # Errors
-    /// A file that cannot be read; no effect allele, weight or position columns (rsID-only files);
-    /// a weight or position that is not a number (named with its line); a score without any row
-    /// that can be used.
+    /// - A file that cannot be read.
+    /// - No columns of the effect allele, weight or position (for example files with rsIDs only).
+    /// - A weight or position that is not a number; the message has the line number.
+    /// - A score without any row that can be used.
     pub fn read(path: &Path, effect_column: Option<EffectColumn>) -> Result<Vec<Self>, Error> {
         let text = read_text(path)?;
-        let (header, body, header_lines) = split_header(&text);
-        let file_error = |reason: String| Error::ScoringFile {
-            path: path.into(),
-            reason,
-        };
-        if body.trim().is_empty() {
-            return Err(file_error("no table below the `#` lines".into()));
-        }
-        let is_prs_cs = dialect::is_prs_cs(body.lines().next().unwrap_or_default());
-        if let Some(twice) =
-            column_twice(body.lines().next().unwrap_or_default()).filter(|_| !is_prs_cs)
-        {
-            return Err(file_error(format!(
-                "column `{twice}` is there twice; remove or rename one"
-            )));
-        }
-        if let Some((line, found)) = second_header(body) {
-            let advice = "are two files joined here? Give them one by one; remove a comment";
-            return Err(file_error(format!(
-                "line {} {found}: {advice}",
-                header_lines + line
-            )));
-        }
-        if text.starts_with("##fileformat=VCF") {
-            return Err(file_error(
-                "this is a VCF; a scoring file is a table of weights".into(),
-            ));
-        }
-        let with_names = if is_prs_cs {
-            [dialect::PRS_CS_HEADER, body].concat()
-        } else {
-            String::new()
-        };
-        let body_lines = body.trim_end().lines().count();
-        if !is_prs_cs && body_lines == 1 {
-            return Err(file_error(
-                "no rows below the line with the names of the columns".into(),
-            ));
-        }
-        let table = read_table(if is_prs_cs { &with_names } else { body }).map_err(|error| {
-            let ragged = ragged_line(body, header_lines).filter(|_| !is_prs_cs);
-            file_error(
-                ragged.unwrap_or_else(|| format!("not a table with one header line: {error}")),
-            )
-        })?;
-        let columns = Columns::find(&table, effect_column).map_err(file_error)?;
-        let n_rows = table.height();
-        // Its columns are copied: that memory serves for the rows.
-        drop(table);
-        let first_line = header_lines + if is_prs_cs { 1 } else { 2 };
-        let rows = read_rows(path, &columns, n_rows, first_line)?;
-        let said = Header(&header);
-        let mut scores = divided(path, &said, &columns, rows, n_rows)?;
-        for score in &mut scores {
-            text[..text.len() - body.len()].clone_into(&mut score.header);
-            score.format = if is_prs_cs {
-                Some("columns of PRS-CS: the fourth is the effect allele".into())
-            } else {
-                columns.format()
-            };
-        }
-        let is_one = scores.len() == 1;
-        let warnings = warnings(&said, &columns, n_rows, is_one);
-        scores[0].warnings = warnings
+        let sections = Sections::of(&text);
+        sections
+            .require_weight_table()
+            .map_err(|reason| Error::scoring_file(path, reason))?;
+        let table = WeightTable::read(&sections, effect_column)
+            .map_err(|reason| Error::scoring_file(path, reason))?;
+        let rows = read_rows(path, &table)?;
+        let mut scores = split_into_scores(path, &sections, &table, rows)?;
+        let is_one_score = scores.len() == 1;
+        scores[0].warnings = warnings(&sections.header, &table, is_one_score)
             .into_iter()
             .map(|warning| format!("{}: {warning}", path.display()))
             .collect();
         scores
             .iter()
-            .try_for_each(|score| require_usable(path, score, first_line))?;
+            .try_for_each(|score| require_usable(path, score, table.first_line))?;
         Ok(scores)
     }
 }
 
-/// What is odd about a file but can be read.
-fn warnings(said: &Header<'_>, columns: &Columns, n_rows: usize, is_one: bool) -> Vec<String> {
-    let mut warnings = Vec::new();
-    let stated: Option<usize> = said.value("variants_number").and_then(|n| n.parse().ok());
-    if let Some(n) = stated.filter(|n| is_one && *n != n_rows) {
-        warnings.push(format!(
-            "#variants_number is {n}, but the file has {}: is it whole?",
-            counted(n_rows, "row", "rows")
-        ));
+/// Reads a file as text with one byte between cells, a name for every column and decimal points.
+fn read_text(path: &Path) -> Result<String, Error> {
+    let text = text::read(path)?;
+    let sections = Sections::of(&text);
+    let mut changed_table = None;
+    let separator = separator(sections.first_line()).unwrap_or_else(|| {
+        // Cells are aligned with blanks: polars needs one separator between two cells.
+        let lines: Vec<String> = sections
+            .table
+            .trim_end()
+            .lines()
+            .map(text::blanks_as_tabs)
+            .collect();
+        changed_table = Some(lines.join("\n"));
+        b'\t'
+    });
+    for change in [text::named_row_numbers, text::with_decimal_points] {
+        let table = changed_table.as_deref().unwrap_or(sections.table);
+        changed_table = change(path, table, separator).or(changed_table);
     }
-    let is_ratio = |kind: &str| kind.eq_ignore_ascii_case("or") || kind.eq_ignore_ascii_case("hr");
-    if let Some(kind) = said.value("weight_type").filter(|kind| is_ratio(kind)) {
-        warnings.push(format!(
-            "#weight_type is {kind}; the weights are used as they stand"
-        ));
+    match changed_table {
+        Some(table) => Ok([sections.above, &table].concat()),
+        None => Ok(text),
     }
-    warnings.extend(columns.several_weights());
-    let n_reverse = (0..n_rows).filter(|&row| columns.is_reverse(row)).count();
-    if n_reverse > 0 {
-        warnings.push(format!(
-            "alleles of {} are read from the other strand, as the column `strand` states",
-            counted(n_reverse, "row", "rows")
-        ));
+}
+
+/// The text of a file, divided into the `#` lines and the table.
+struct Sections<'t> {
+    header: Header<'t>,
+    /// Everything above the table, byte for byte.
+    above: &'t str,
+    /// Number of lines above the table.
+    n_lines_above: usize,
+    /// The line of column names and the rows; PRS-CS writes rows only.
+    table: &'t str,
+    /// The table is one of PRS-CS, without column names.
+    is_prs_cs: bool,
+}
+
+impl<'t> Sections<'t> {
+    /// Divides a text. The line of column names may start with `#`, as in `#CHROM<tab>POS`.
+    fn of(text: &'t str) -> Self {
+        let mut rest = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let mut header = HashMap::new();
+        let mut n_lines_above = 0;
+        while rest.starts_with('#') {
+            let (line, next_lines) = rest.split_once('\n').unwrap_or((rest, ""));
+            if let Some((key, value)) = line.trim_start_matches('#').split_once('=') {
+                header.insert(header_key(key), value.trim());
+            } else if !line.starts_with("##") && line.trim().contains('\t') {
+                rest = &rest[1..];
+                break;
+            }
+            rest = next_lines;
+            n_lines_above += 1;
+        }
+        Self {
+            header: Header(header),
+            above: &text[..text.len() - rest.len()],
+            n_lines_above,
+            table: rest,
+            is_prs_cs: dialect::is_prs_cs(rest.lines().next().unwrap_or_default()),
+        }
     }
-    warnings.extend(other_tests(columns, n_rows));
-    let unknown = columns
-        .unknown_flags()
-        .map(|column| format!("the column `{column}` is not known here and not read"));
-    warnings.extend(unknown);
-    warnings
+
+    /// The first line of the table; empty without a table.
+    fn first_line(&self) -> &'t str {
+        self.table.lines().next().unwrap_or_default()
+    }
+
+    /// Checks that the text is one table of weights: column names, then at least one row.
+    fn require_weight_table(&self) -> Result<(), String> {
+        if self.table.trim().is_empty() {
+            return Err("no table below the `#` lines".into());
+        }
+        if !self.is_prs_cs
+            && let Some(name) = repeated_column(self.first_line())
+        {
+            return Err(format!(
+                "column `{name}` occurs twice; remove or rename one"
+            ));
+        }
+        if let Some((line, finding)) = second_header(self.table) {
+            let advice = "Give joined files one by one, and remove comments";
+            return Err(format!(
+                "line {} {finding}. {advice}",
+                self.n_lines_above + line
+            ));
+        }
+        if self.above.starts_with("##fileformat=VCF") {
+            return Err(
+                "this is a VCF, but a scoring file is a table of weights; give VCF files with \
+                 --vcf"
+                    .into(),
+            );
+        }
+        let n_lines = self.table.trim_end().lines().count();
+        if !self.is_prs_cs && n_lines == 1 {
+            return Err("no rows below the line of column names".into());
+        }
+        Ok(())
+    }
 }
 
 /// The `#key=value` lines.
-struct Header<'h>(&'h HashMap<String, &'h str>);
+struct Header<'t>(HashMap<String, &'t str>);
 
 impl Header<'_> {
+    /// The value of a key; `None` if it is absent or empty.
     fn value(&self, key: &str) -> Option<String> {
         self.0
             .get(key)
             .filter(|value| !value.is_empty())
             .map(|value| (*value).to_owned())
     }
+
+    /// The build of the positions used, or the text that names an unknown build.
+    fn genome_build(&self, is_harmonised: bool) -> Option<Result<GenomeBuild, String>> {
+        let key = if is_harmonised {
+            "hmpos_build"
+        } else {
+            "genome_build"
+        };
+        let text = self
+            .value(key)
+            .filter(|text| !is_missing(text) && !text.eq_ignore_ascii_case("not reported"))?;
+        Some(text.parse().map_err(|_| text))
+    }
 }
 
-/// All rows but those of other tests, with their accessions. Of several errors the first in the
-/// file is returned.
-fn read_rows(
-    path: &Path,
-    columns: &Columns,
+/// A header key as in version 2 of the PGS Catalog format, in lower case. Version 1 has different
+/// names and blanks, as in `# Original Genome Build = hg19`.
+fn header_key(key: &str) -> String {
+    let key = key.trim().to_ascii_lowercase().replace([' ', '-'], "_");
+    match key.as_str() {
+        "original_genome_build" => "genome_build".to_owned(),
+        "number_of_variants" => "variants_number".to_owned(),
+        "reported_trait" => "trait_reported".to_owned(),
+        _ => key,
+    }
+}
+
+/// The used columns of a table.
+struct WeightTable {
+    columns: Columns,
     n_rows: usize,
+    /// 1-based line number of the first row in the file.
     first_line: usize,
-) -> Result<Vec<WeightRow>, Error> {
-    let of_allele = |row: &usize| columns.other_test(*row).is_none();
-    let read = |row: usize| {
-        let line = (first_line + row) as u64;
-        columns.row(row).map_err(|reason| Error::ScoringLine {
-            path: path.into(),
-            line,
-            reason,
+    is_prs_cs: bool,
+}
+
+impl WeightTable {
+    /// Parses the table and finds its columns.
+    fn read(sections: &Sections<'_>, effect_column: Option<EffectColumn>) -> Result<Self, String> {
+        let is_prs_cs = sections.is_prs_cs;
+        let frame = if is_prs_cs {
+            parse_table(&[dialect::PRS_CS_HEADER, sections.table].concat())
+        } else {
+            parse_table(sections.table)
+        };
+        let frame = frame.map_err(|error| {
+            ragged_line(sections)
+                .unwrap_or_else(|| format!("not a table with one header line: {error}"))
+        })?;
+        // `Columns` has copies of the columns, so the frame's memory is free for the rows.
+        let columns = Columns::find(&frame, effect_column)?;
+        let n_name_lines = usize::from(!is_prs_cs);
+        Ok(Self {
+            columns,
+            n_rows: frame.height(),
+            first_line: sections.n_lines_above + n_name_lines + 1,
+            is_prs_cs,
         })
-    };
-    let rows: Vec<Result<WeightRow, Error>> = (0..n_rows)
+    }
+
+    /// Row numbers, without the rows of an association study that test no allele.
+    fn allele_rows(&self) -> impl Iterator<Item = usize> {
+        (0..self.n_rows).filter(|&row| self.columns.other_test(row).is_none())
+    }
+
+    /// The program that uses these column names, and its effect allele, in words.
+    fn format(&self) -> Option<String> {
+        if self.is_prs_cs {
+            Some("columns of PRS-CS: the fourth is the effect allele".into())
+        } else {
+            self.columns.format()
+        }
+    }
+}
+
+/// Parses a table with every column as text.
+///
+/// [`Columns`] decides column by column what is a number, because it knows the line number for the
+/// message.
+fn parse_table(table: &str) -> polars::prelude::PolarsResult<DataFrame> {
+    let table = table.trim_end();
+    let names = table.lines().next().unwrap_or_default();
+    let separator = separator(names);
+    // In a table with tabs a quotation mark may be part of a name; a spreadsheet puts them around
+    // whole cells.
+    let is_quoted = separator != Some(b'\t')
+        || table
+            .lines()
+            .any(|line| line.starts_with('"') || line.contains("\t\""));
+    let quote = is_quoted.then_some(b'"');
+    CsvReadOptions::default()
+        .with_has_header(true)
+        // No schema inference: all columns are text.
+        .with_infer_schema_length(Some(0))
+        .map_parse_options(|options| {
+            options
+                .with_separator(separator.unwrap_or(b'\t'))
+                .with_quote_char(quote)
+        })
+        .into_reader_with_file_handle(Cursor::new(table.as_bytes()))
+        .finish()
+}
+
+/// Reads the rows that are effects of alleles, in parallel. Of several errors the first one in the
+/// file is returned.
+fn read_rows(path: &Path, table: &WeightTable) -> Result<Vec<WeightRow>, Error> {
+    let rows: Vec<Result<WeightRow, Error>> = (0..table.n_rows)
         .into_par_iter()
-        .filter(of_allele)
-        .map(read)
+        .filter(|&row| table.columns.other_test(row).is_none())
+        .map(|row| {
+            let line = (table.first_line + row) as u64;
+            table
+                .columns
+                .row(row)
+                .map_err(|reason| Error::scoring_line(path, line, reason))
+        })
         .collect();
     rows.into_iter().collect()
 }
 
-/// What is said of rows that test no allele, such as covariates in a table of PLINK 2.
+/// Divides the rows of a file into scores: one score, or one for each accession.
+fn split_into_scores(
+    path: &Path,
+    sections: &Sections<'_>,
+    table: &WeightTable,
+    rows: Vec<WeightRow>,
+) -> Result<Vec<ScoringFile>, Error> {
+    let columns = &table.columns;
+    let metadata = FileMetadata::new(path, sections, table, &rows)?;
+    if rows.is_empty() {
+        let reason = "no row has the effect of an allele (TEST is ADD, DOM or REC)";
+        return Err(Error::scoring_file(path, reason));
+    }
+    let header = &sections.header;
+    let id = header
+        .value("pgs_id")
+        .or_else(|| header.value("omicspred_id"));
+    if let Some(id) = id {
+        return Ok(vec![metadata.score(id, rows)]);
+    }
+    if !columns.has_accessions() {
+        return Ok(vec![metadata.score(file_stem(path), rows)]);
+    }
+    let mut rows_by_accession: Vec<(&str, Vec<WeightRow>)> = Vec::new();
+    let accessions = table.allele_rows().map(|row| columns.accession(row));
+    for (row, accession) in rows.into_iter().zip(accessions) {
+        // Rows of one accession are adjacent as a rule: the search begins with the latest.
+        match rows_by_accession
+            .iter_mut()
+            .rev()
+            .find(|(name, _)| *name == accession)
+        {
+            Some((_, rows)) => rows.push(row),
+            None => rows_by_accession.push((accession, vec![row])),
+        }
+    }
+    let scores = rows_by_accession.into_iter().map(|(accession, rows)| {
+        let id = if accession.is_empty() {
+            file_stem(path)
+        } else {
+            accession.to_owned()
+        };
+        metadata.score(id, rows)
+    });
+    Ok(scores.collect())
+}
+
+/// Metadata that all scores of one file share.
+struct FileMetadata<'f> {
+    path: &'f Path,
+    sections: &'f Sections<'f>,
+    /// From the header, else from the names of the contigs.
+    genome_build: Option<GenomeBuild>,
+    unknown_build: Option<String>,
+    harmonised: bool,
+    format: Option<String>,
+}
+
+impl<'f> FileMetadata<'f> {
+    /// Reads the header.
+    ///
+    /// # Errors
+    /// The header and the names of the contigs disagree about the genome build.
+    fn new(
+        path: &'f Path,
+        sections: &'f Sections<'f>,
+        table: &WeightTable,
+        rows: &[WeightRow],
+    ) -> Result<Self, Error> {
+        let harmonised = table.columns.harmonised;
+        let stated_build = sections.header.genome_build(harmonised);
+        let contigs_build = build_of_contigs(path, rows)?;
+        if let Some(by_contigs) = contigs_build
+            && let Some(Ok(stated)) = stated_build
+            && by_contigs != stated
+        {
+            let reason = format!(
+                "the header states {stated}, but the chromosome names are those of {by_contigs}; \
+                 correct one of them"
+            );
+            return Err(Error::scoring_file(path, reason));
+        }
+        Ok(Self {
+            path,
+            sections,
+            genome_build: stated_build
+                .as_ref()
+                .and_then(|stated| stated.clone().ok())
+                .or(contigs_build),
+            unknown_build: stated_build.and_then(Result::err),
+            harmonised,
+            format: table.format(),
+        })
+    }
+
+    /// A score of this file, without warnings.
+    fn score(&self, id: String, rows: Vec<WeightRow>) -> ScoringFile {
+        let header = &self.sections.header;
+        ScoringFile {
+            path: self.path.into(),
+            id,
+            name: header.value("pgs_name"),
+            trait_reported: header.value("trait_reported"),
+            study: header.value("citation").or_else(|| header.value("pgp_id")),
+            genome_build: self.genome_build,
+            unknown_build: self.unknown_build.clone(),
+            format: self.format.clone(),
+            harmonised: self.harmonised,
+            header: self.sections.above.to_owned(),
+            rows,
+            warnings: Vec::new(),
+        }
+    }
+}
+
+/// The genome build of a score whose chromosomes are named by NCBI accessions.
+fn build_of_contigs(path: &Path, rows: &[WeightRow]) -> Result<Option<GenomeBuild>, Error> {
+    let mut first_build: Option<(GenomeBuild, &str)> = None;
+    for contig_rows in rows.chunk_by(|a, b| a.chr_name == b.chr_name) {
+        let name = contig_rows[0].chr_name.as_str();
+        let Some(build) = contig_build(name) else {
+            continue;
+        };
+        match first_build {
+            Some((earlier_build, earlier_name)) if earlier_build != build => {
+                let reason = format!(
+                    "chromosome `{earlier_name}` is on {earlier_build}, but `{name}` is on \
+                     {build}; give a score on one build"
+                );
+                return Err(Error::scoring_file(path, reason));
+            }
+            _ => first_build = Some((build, name)),
+        }
+    }
+    Ok(first_build.map(|(build, _)| build))
+}
+
+/// Warnings about oddities that do not prevent reading.
+fn warnings(header: &Header<'_>, table: &WeightTable, is_one_score: bool) -> Vec<String> {
+    let columns = &table.columns;
+    let n_rows = table.n_rows;
+    let mut warnings = Vec::new();
+    let stated_n_rows: Option<usize> = header
+        .value("variants_number")
+        .and_then(|text| text.parse().ok());
+    if let Some(n) = stated_n_rows.filter(|n| is_one_score && *n != n_rows) {
+        warnings.push(format!(
+            "#variants_number is {n}, but the file has {}: is the file complete?",
+            counted(n_rows, "row", "rows")
+        ));
+    }
+    let weight_type = header.value("weight_type");
+    if let Some(kind) = weight_type.filter(|kind| is_ratio(kind)) {
+        warnings.push(format!(
+            "#weight_type is {kind}; the weights are used unchanged"
+        ));
+    }
+    warnings.extend(columns.several_weights());
+    let n_reverse = (0..n_rows).filter(|&row| columns.is_reverse(row)).count();
+    if n_reverse > 0 {
+        warnings.push(format!(
+            "the alleles of {} are converted to the forward strand, because the column `strand` \
+             states the reverse strand",
+            counted(n_reverse, "row", "rows")
+        ));
+    }
+    warnings.extend(other_tests(columns, n_rows));
+    let unknown_flags = columns
+        .unknown_flags()
+        .map(|column| format!("the column `{column}` is unknown and is not read"));
+    warnings.extend(unknown_flags);
+    warnings
+}
+
+/// Whether a weight type is an odds or hazard ratio, not its logarithm.
+fn is_ratio(weight_type: &str) -> bool {
+    weight_type.eq_ignore_ascii_case("or") || weight_type.eq_ignore_ascii_case("hr")
+}
+
+/// Warning about rows that test no allele, such as covariates in a table of PLINK 2.
 fn other_tests(columns: &Columns, n_rows: usize) -> Option<String> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for test in (0..n_rows).filter_map(|row| columns.other_test(row)) {
@@ -294,123 +591,10 @@ fn other_tests(columns: &Columns, n_rows: usize) -> Option<String> {
     let names: Vec<&str> = counts.into_keys().take(5).collect();
     (n > 0).then(|| {
         format!(
-            "{n} rows of other tests than ADD left out (TEST: {})",
+            "{n} rows are left out, because their TEST is not an effect of an allele ({})",
             names.join(", ")
         )
     })
-}
-
-/// One score, or one for each accession.
-fn divided(
-    path: &Path,
-    said: &Header<'_>,
-    columns: &Columns,
-    rows: Vec<WeightRow>,
-    n_rows: usize,
-) -> Result<Vec<ScoringFile>, Error> {
-    let build = if columns.harmonised {
-        said.value("hmpos_build")
-    } else {
-        said.value("genome_build")
-    };
-    let build =
-        build.filter(|build| !is_missing(build) && !build.eq_ignore_ascii_case("not reported"));
-    let stated: Option<Result<GenomeBuild, String>> =
-        build.map(|build| build.parse().map_err(|_| build));
-    let by_contigs = build_of_contigs(path, &rows)?;
-    if let (Some(by_contigs), Some(Ok(stated))) = (by_contigs, &stated)
-        && by_contigs != *stated
-    {
-        let reason = format!(
-            "its header says {stated}, but its chromosomes are named as those of {by_contigs}: \
-             which is right?"
-        );
-        return Err(Error::ScoringFile {
-            path: path.into(),
-            reason,
-        });
-    }
-    if rows.is_empty() {
-        let reason = "no row of the effect of an allele (TEST is ADD, DOM or REC)";
-        return Err(Error::ScoringFile {
-            path: path.into(),
-            reason: reason.into(),
-        });
-    }
-    let id = said.value("pgs_id").or_else(|| said.value("omicspred_id"));
-    let score = |id: String, rows: Vec<WeightRow>| ScoringFile {
-        path: path.into(),
-        id,
-        name: said.value("pgs_name"),
-        trait_reported: said.value("trait_reported"),
-        study: said.value("citation").or_else(|| said.value("pgp_id")),
-        genome_build: stated
-            .as_ref()
-            .and_then(|stated| stated.clone().ok())
-            .or(by_contigs),
-        unknown_build: stated.as_ref().and_then(|stated| stated.clone().err()),
-        format: None,
-        harmonised: columns.harmonised,
-        header: String::new(),
-        rows,
-        warnings: Vec::new(),
-    };
-    if let Some(id) = id {
-        return Ok(vec![score(id, rows)]);
-    }
-    if !columns.has_accessions() {
-        return Ok(vec![score(file_stem(path), rows)]);
-    }
-    let mut of_accession: Vec<(&str, Vec<WeightRow>)> = Vec::new();
-    let accessions = (0..n_rows)
-        .filter(|&row| columns.other_test(row).is_none())
-        .map(|row| columns.accession(row));
-    for (row, accession) in rows.into_iter().zip(accessions) {
-        match of_accession
-            .iter_mut()
-            .rev()
-            .find(|(other, _)| *other == accession)
-        {
-            Some((_, rows)) => rows.push(row),
-            None => of_accession.push((accession, vec![row])),
-        }
-    }
-    let named = |id: &str| {
-        if id.is_empty() {
-            file_stem(path)
-        } else {
-            id.to_owned()
-        }
-    };
-    Ok(of_accession
-        .into_iter()
-        .map(|(id, rows)| score(named(id), rows))
-        .collect())
-}
-
-/// The build that accessions as names of chromosomes tell.
-fn build_of_contigs(path: &Path, rows: &[WeightRow]) -> Result<Option<GenomeBuild>, Error> {
-    let mut found: Option<(GenomeBuild, &str)> = None;
-    for of_contig in rows.chunk_by(|a, b| a.chr_name == b.chr_name) {
-        let name = of_contig[0].chr_name.as_str();
-        let Some(build) = contig_build(name) else {
-            continue;
-        };
-        match found {
-            Some((other, first)) if other != build => {
-                let reason = format!(
-                    "chromosome `{first}` is of {other} and `{name}` of {build}: a score is of \
-                     one build"
-                );
-                return Err(Error::ScoringFile {
-                    path: path.into(),
-                    reason,
-                });
-            }
-            _ => found = Some((build, name)),
-        }
-    }
-    Ok(found.map(|(build, _)| build))
 }
 
 /// Refuses a score without any row that can be used.
@@ -428,163 +612,95 @@ fn require_usable(path: &Path, score: &ScoringFile, first_line: usize) -> Result
         .collect();
     let n = score.rows.len();
     let id = &score.id;
-    let advice = "only weights of alleles with a position can, as in the harmonised files of the \
-                  PGS Catalog";
+    let advice = "Give weights of alleles with positions, as in the harmonised files of the PGS \
+                  Catalog";
     let reason = format!(
-        "none of the {n} rows of {id}, from line {first_line} on, can be used ({}); {advice}",
+        "none of the {n} rows of {id}, starting at line {first_line}, can be used ({}). {advice}",
         reasons.join(", ")
     );
-    Err(Error::ScoringFile {
-        path: path.into(),
-        reason,
+    Err(Error::scoring_file(path, reason))
+}
+
+/// A comment, or the column names again, below the column names: the 1-based number of the line in
+/// the table, and the finding in words.
+fn second_header(table: &str) -> Option<(usize, &'static str)> {
+    let mut lines = table.lines();
+    let names = lines.next()?;
+    lines.enumerate().find_map(|(index, line)| {
+        // `#N/A` is a missing cell of a spreadsheet, not a comment.
+        let is_missing_cell = line.starts_with("#N");
+        let finding = if line.starts_with('#') && !is_missing_cell {
+            "begins with `#` below the column names"
+        } else if line == names {
+            "repeats the column names"
+        } else {
+            return None;
+        };
+        Some((index + 2, finding))
     })
 }
 
-/// A file as text, with one byte between cells, a name for every column and decimal points.
-fn read_text(path: &Path) -> Result<String, Error> {
-    let text = text::read(path)?;
-    let (_, body, _) = split_header(&text);
-    let above = &text[..text.len() - body.len()];
-    let mut changed = None;
-    let separator = separator(body.lines().next().unwrap_or_default()).unwrap_or_else(|| {
-        let lines: Vec<String> = body.trim_end().lines().map(text::blanks_as_tabs).collect();
-        changed = Some(lines.join("\n"));
-        b'\t'
-    });
-    for change in [text::named_row_numbers, text::with_decimal_points] {
-        let body = changed.as_deref().unwrap_or(body);
-        changed = change(path, body, separator).or(changed);
-    }
-    match changed {
-        Some(body) => Ok([above, &body].concat()),
-        None => Ok(text),
-    }
-}
-
-/// A comment or the column names again below the column names: the number of the line in the table,
-/// and what it is.
-fn second_header(body: &str) -> Option<(usize, &'static str)> {
-    let mut lines = body.lines();
-    let names = lines.next()?;
-    let what_of = |line: &str| {
-        let is_missing_cell = line.starts_with("#N");
-        if line.starts_with('#') && !is_missing_cell {
-            Some("begins with `#` below the column names")
-        } else if line == names {
-            Some("has the column names again")
-        } else {
-            None
-        }
-    };
-    lines
-        .enumerate()
-        .find_map(|(index, line)| Some((index + 2, what_of(line)?)))
-}
-
-/// A column name that is there twice, in upper or lower case.
-fn column_twice(names: &str) -> Option<String> {
-    let names: Vec<String> = match separator(names) {
-        Some(byte) => names
+/// The first column name that occurs twice, compared and returned in lower case.
+fn repeated_column(names_line: &str) -> Option<String> {
+    let names: Vec<String> = match separator(names_line) {
+        Some(byte) => names_line
             .split(char::from(byte))
             .map(|name| text::unquoted(name).to_lowercase())
             .collect(),
-        None => names.split_whitespace().map(str::to_lowercase).collect(),
+        None => names_line
+            .split_whitespace()
+            .map(str::to_lowercase)
+            .collect(),
     };
-    let is_twice =
-        |&(index, name): &(usize, &String)| !name.is_empty() && names[..index].contains(name);
     names
         .iter()
         .enumerate()
-        .find(is_twice)
+        .find(|(index, name)| !name.is_empty() && names[..*index].contains(name))
         .map(|(_, name)| name.clone())
 }
 
-/// What is between the cells, where that is one byte.
-fn separator(names: &str) -> Option<u8> {
+/// The byte between the cells; `None` if they are separated by blanks.
+fn separator(names_line: &str) -> Option<u8> {
     [b'\t', b',', b';']
         .into_iter()
-        .find(|&separator| names.as_bytes().contains(&separator))
+        .find(|&separator| names_line.as_bytes().contains(&separator))
 }
 
-/// The `#key=value` lines, the table below them, and how many lines stand above the table. The line
-/// of column names may start with `#`.
-fn split_header(text: &str) -> (HashMap<String, &str>, &str, usize) {
-    let mut body = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut header = HashMap::new();
-    let mut lines = 0;
-    while body.starts_with('#') {
-        let (line, rest) = body.split_once('\n').unwrap_or((body, ""));
-        match line.trim_start_matches('#').split_once('=') {
-            Some((key, value)) => header.insert(header_key(key), value.trim()),
-            None if !line.starts_with("##") && line.trim().contains('\t') => {
-                return (header, &body[1..], lines);
-            }
-            None => None,
-        };
-        body = rest;
-        lines += 1;
+/// Describes the first line with more cells than column names. PRS-CS has no column names to
+/// compare with.
+fn ragged_line(sections: &Sections<'_>) -> Option<String> {
+    if sections.is_prs_cs {
+        return None;
     }
-    (header, body, lines)
-}
-
-/// A key of the header, as version 2 of the PGS Catalog's format writes it, in lower case. Version 1
-/// has other names and blanks, as in `# Original Genome Build = hg19`.
-fn header_key(key: &str) -> String {
-    let key = key.trim().to_ascii_lowercase().replace([' ', '-'], "_");
-    match key.as_str() {
-        "original_genome_build" => "genome_build".to_owned(),
-        "number_of_variants" => "variants_number".to_owned(),
-        "reported_trait" => "trait_reported".to_owned(),
-        _ => key,
-    }
-}
-
-/// Every column as text: what is a number is decided column by column, with the line at hand for
-/// the message.
-fn read_table(body: &str) -> polars::prelude::PolarsResult<DataFrame> {
-    let body = body.trim_end();
-    let names = body.lines().next().unwrap_or_default();
-    let separator = separator(names);
-    // In a table with tabs a quotation mark may be part of a name; a spreadsheet puts them around
-    // whole cells.
-    let is_quoted = separator != Some(b'\t')
-        || body
-            .lines()
-            .any(|line| line.starts_with('"') || line.contains("\t\""));
-    let quote = is_quoted.then_some(b'"');
-    CsvReadOptions::default()
-        .with_has_header(true)
-        .with_infer_schema_length(Some(0))
-        .map_parse_options(|options| {
-            options
-                .with_separator(separator.unwrap_or(b'\t'))
-                .with_quote_char(quote)
-        })
-        .into_reader_with_file_handle(Cursor::new(body.as_bytes()))
-        .finish()
-}
-
-/// The first line with more cells than the first one, in words.
-fn ragged_line(body: &str, lines_before: usize) -> Option<String> {
-    let body = body.trim_end();
-    let separator = separator(body.lines().next()?)?;
-    let n_cells = |line: &str| text::count_cells(line.trim_end_matches('\r'), separator).0;
-    let n_names = n_cells(body.lines().next()?);
-    let is_ragged = |(_, line): &(usize, &str)| !line.trim().is_empty() && n_cells(line) > n_names;
-    let (index, line) = body.lines().enumerate().find(is_ragged)?;
-    let line_number = lines_before + index + 1;
-    let n_found = n_cells(line);
+    let table = sections.table.trim_end();
+    let names_line = table.lines().next()?;
+    let separator = separator(names_line)?;
+    let n_names = count_cells(names_line, separator);
+    let (index, n_cells) = table
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| !line.trim().is_empty())
+        .map(|(index, line)| (index, count_cells(line, separator)))
+        .find(|(_, n_cells)| *n_cells > n_names)?;
+    let line_number = sections.n_lines_above + index + 1;
     Some(format!(
-        "line {line_number}: {n_found} cells where the header has {n_names}{}",
-        text::why_one_more(n_found, n_names)
+        "line {line_number}: {n_cells} cells, but the header has {n_names}{}",
+        text::why_one_more(n_cells, n_names)
     ))
 }
 
+/// Number of cells of a line, which may end with a carriage return.
+fn count_cells(line: &str, separator: u8) -> usize {
+    text::count_cells(line.trim_end_matches('\r'), separator).0
+}
+
+/// Name of a file without its extension and without `.gz`.
 fn file_stem(path: &Path) -> String {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let name = name.strip_suffix(".gz").unwrap_or(&name);
-    name.rsplit_once('.')
-        .map_or(name, |(stem, _)| stem)
+    let file_name = path.file_name().unwrap_or_default().to_string_lossy();
+    let uncompressed = file_name.strip_suffix(".gz").unwrap_or(&file_name);
+    uncompressed
+        .rsplit_once('.')
+        .map_or(uncompressed, |(stem, _)| stem)
         .to_owned()
 }
 
@@ -596,51 +712,32 @@ mod tests {
     use crate::scoring::testing::shared_data;
     use gf_genotypes::contig_key;
 
-    fn read(name: &str, text: &str) -> Result<ScoringFile, Error> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(name);
-        std::fs::write(&path, text).unwrap();
-        ScoringFile::read(&path, None).map(one)
-    }
-
-    fn one(mut scores: Vec<ScoringFile>) -> ScoringFile {
-        assert_eq!(scores.len(), 1);
-        scores.remove(0)
-    }
-
-    fn usable(file: &ScoringFile) -> usize {
-        file.rows
-            .iter()
-            .filter(|row| row.unusable.is_none())
-            .count()
-    }
-
     const TABLE: &str = "#pgs_id=PGS1\n#genome_build=hg19\nchr_name\tchr_position\teffect_allele\
                          \tother_allele\teffect_weight\n";
 
     #[test]
     fn tables_without_rows_or_with_a_cell_too_many_are_refused_with_the_line() {
         let names = "chr_name\tchr_position\teffect_allele\tother_allele\teffect_weight\n";
-        let of = |rows: &str| {
-            read("s.txt", &format!("#pgs_id=X\n{names}{rows}"))
-                .unwrap_err()
-                .to_string()
-        };
+        let header = format!("#pgs_id=X\n{names}");
+        let no_rows = refusal(&header);
         assert!(
-            of("").contains("no rows below the line with the names of the columns"),
-            "{}",
-            of("")
+            no_rows.contains("no rows below the line of column names"),
+            "{no_rows}"
         );
-        let ragged = of("1\t5\tA\tG\t0.1\n1\t6\tA\tG\t0.1\t7\n");
+        let ragged = refusal(&format!("{header}1\t5\tA\tG\t0.1\n1\t6\tA\tG\t0.1\t7\n"));
         assert!(
-            ragged.contains("line 4: 6 cells where the header has 5"),
+            ragged.contains("line 4: 6 cells, but the header has 5"),
             "{ragged}"
         );
-        let joined = of("1\t5\tA\tG\t0.1\n#pgs_id=Y\n1\t6\tA\tG\t0.1\n");
+        let joined = refusal(&format!(
+            "{header}1\t5\tA\tG\t0.1\n#pgs_id=Y\n1\t6\tA\tG\t0.1\n"
+        ));
         assert!(joined.contains("line 4 begins with `#`"), "{joined}");
-        let joined = of(&format!("1\t5\tA\tG\t0.1\n{names}1\t6\tA\tG\t0.1\n"));
+        let joined = refusal(&format!(
+            "{header}1\t5\tA\tG\t0.1\n{names}1\t6\tA\tG\t0.1\n"
+        ));
         assert!(
-            joined.contains("line 4 has the column names again"),
+            joined.contains("line 4 repeats the column names"),
             "{joined}"
         );
     }
@@ -673,20 +770,15 @@ mod tests {
     fn row_names_of_r_are_no_column_of_a_score() {
         let names = "\"chr\" \"pos\" \"A1\" \"A2\" \"beta\"\n";
         let rows = "\"1\" 1 5 \"A\" \"G\" 0.5\n\"2\" 1 9 \"C\" \"T\" -1\n";
-        let read = |text: &str| {
-            let path = tempfile::tempdir().unwrap();
-            let path = path.path().join("r.txt");
-            std::fs::write(&path, text).unwrap();
-            ScoringFile::read(&path, Some(EffectColumn::A1))
-        };
-        let found = one(read(&format!("{names}{rows}")).unwrap());
-        let alleles: Vec<(Option<usize>, &str)> = found
+        let file = one(read_r_table(&format!("{names}{rows}")).unwrap());
+        let alleles: Vec<(Option<usize>, &str)> = file
             .rows
             .iter()
             .map(|row| (row.chr_position, row.effect_allele.as_str()))
             .collect();
         assert_eq!(alleles, [(Some(5), "A"), (Some(9), "C")]);
-        let message = read(&format!("{names}{}", rows.replace("\"2\"", "\"rs2\"")))
+        let rows_named_by_variant = rows.replace("\"2\"", "\"rs2\"");
+        let message = read_r_table(&format!("{names}{rows_named_by_variant}"))
             .unwrap_err()
             .to_string();
         assert!(message.contains("row.names=FALSE"), "{message}");
@@ -752,7 +844,7 @@ mod tests {
         assert!((weight - 0.25).abs() < 1e-12);
         assert!(
             score.warnings[0]
-                .contains("the weights are those of the column `beta`; not read: weight"),
+                .contains("weights are read from the column `beta`, and not from weight"),
             "{:?}",
             score.warnings
         );
@@ -808,10 +900,7 @@ mod tests {
             let message = read("a.txt", &format!("{names}\n"))
                 .unwrap_err()
                 .to_string();
-            assert!(
-                message.contains("column `beta` is there twice"),
-                "{message}"
-            );
+            assert!(message.contains("column `beta` occurs twice"), "{message}");
         }
     }
 
@@ -858,7 +947,7 @@ mod tests {
             (
                 "chr_name\tchr_position\teffect_allele\teffect_weight\teffect_type\n1\t5\tA\t1\
                  \todd\n",
-                "none of the 1 rows of a, from line 2 on, can be used (effect-type 1)",
+                "none of the 1 rows of a, starting at line 2, can be used (effect-type 1)",
             ),
         ] {
             let message = read("a.txt", text).unwrap_err().to_string();
@@ -867,126 +956,25 @@ mod tests {
     }
 
     #[test]
-    #[allow(clippy::too_many_lines, reason = "a list of cases")]
     fn files_of_the_pgs_catalog_are_read() {
         let Some(folder) = shared_data("pgs-catalog") else {
             return;
         };
-        let read = |name: &str| ScoringFile::read(&folder.join(name), None);
-        // (file, rows, usable rows, id, build)
-        for (name, rows, n_usable, id, build) in [
-            (
-                "core/PGS000001_hmPOS_GRCh37.txt",
-                77,
-                77,
-                "PGS000001",
-                Some(GenomeBuild::GRCh37),
-            ),
-            (
-                "core/PGS000001_hmPOS_GRCh38.txt",
-                77,
-                77,
-                "PGS000001",
-                Some(GenomeBuild::GRCh38),
-            ),
-            (
-                "core/PGS000002_hmPOS_GRCh38.txt.gz",
-                77,
-                77,
-                "PGS000002",
-                Some(GenomeBuild::GRCh38),
-            ),
-            (
-                "core/lift_to_grch37.txt",
-                77,
-                77,
-                "PGS000001",
-                Some(GenomeBuild::GRCh38),
-            ),
-            ("core/custom.txt", 1, 1, "test", Some(GenomeBuild::GRCh37)),
-            (
-                "core/custom_no_oa.txt",
-                1,
-                1,
-                "test2",
-                Some(GenomeBuild::GRCh37),
-            ),
-            (
-                "core/OPGS002493.txt.gz",
-                23,
-                23,
-                "OPGS002493",
-                Some(GenomeBuild::GRCh37),
-            ),
-            (
-                "core/complex_variants_PGS004239.txt",
-                14,
-                5,
-                "complex_variants_PGS004239",
-                None,
-            ),
-            (
-                "core/PGS000802_hmPOS_GRCh37.txt",
-                19,
-                19,
-                "PGS000802",
-                Some(GenomeBuild::GRCh37),
-            ),
-            (
-                "core/PGS004255_hmPOS_GRCh38.txt.gz",
-                30,
-                30,
-                "PGS004255",
-                Some(GenomeBuild::GRCh38),
-            ),
-            (
-                "core/PGS000002_hmPOS_GRCh37.txt.gz",
-                77,
-                77,
-                "PGS000002",
-                Some(GenomeBuild::GRCh37),
-            ),
-            (
-                "core/OPGS019828.txt",
-                1,
-                1,
-                "OPGS019828",
-                Some(GenomeBuild::GRCh37),
-            ),
-            (
-                "core/lift_to_grch38.txt",
-                77,
-                77,
-                "PGS000001",
-                Some(GenomeBuild::GRCh37),
-            ),
-            (
-                "calc/PGS001229_hmPOS_GRCh38.txt.gz",
-                51_209,
-                51_183,
-                "PGS001229",
-                None,
-            ),
-            (
-                "calc/PGS000001_hmPOS_GRCh38.txt.gz",
-                77,
-                77,
-                "PGS000001",
-                None,
-            ),
-        ] {
-            let file = one(read(name).unwrap());
-            assert_eq!(
-                (
-                    file.rows.len(),
-                    usable(&file),
-                    file.id.as_str(),
-                    file.genome_build
-                ),
-                (rows, n_usable, id, build),
-                "{name}"
-            );
+        for expected in CATALOG_FILES {
+            let name = expected.name;
+            let file = one(ScoringFile::read(&folder.join(name), None).unwrap());
+            assert_eq!(file.rows.len(), expected.n_rows, "{name}");
+            assert_eq!(usable(&file), expected.n_usable, "{name}");
+            assert_eq!(file.id, expected.id, "{name}");
+            assert_eq!(file.genome_build, expected.build, "{name}");
         }
+    }
+
+    #[test]
+    fn broken_files_of_the_pgs_catalog_are_refused() {
+        let Some(folder) = shared_data("pgs-catalog") else {
+            return;
+        };
         for (name, expected) in [
             ("core/PGS000001.txt.gz", "harmonised"),
             ("core/PGS000002.txt.gz", "harmonised"),
@@ -997,7 +985,9 @@ mod tests {
                 "no column `chr_position`",
             ),
         ] {
-            let message = read(name).unwrap_err().to_string();
+            let message = ScoringFile::read(&folder.join(name), None)
+                .unwrap_err()
+                .to_string();
             assert!(message.contains(expected), "{name}: {message}");
         }
     }
@@ -1021,7 +1011,7 @@ mod tests {
             assert!(file.genome_build.is_some() && file.id.starts_with("CUSTOM_"));
             assert!(file.study.is_some() && file.rows.iter().all(|row| row.frequency.is_some()));
         }
-        // The same studies as plain tables, with A1 and A2: the effect allele has to be said.
+        // The same studies as plain tables, with A1 and A2: the option names the effect allele.
         for (name, rows, n_usable) in [
             ("bellenguez_clean_loci.grch38.csv", 84, 84),
             ("bellenguez_loci.csv", 84, 84),
@@ -1043,27 +1033,12 @@ mod tests {
             let file = one(ScoringFile::read(&path, Some(EffectColumn::A2)).unwrap());
             assert_eq!((file.rows.len(), usable(&file)), (rows, n_usable), "{name}");
         }
-        let read = |name: &str, column| one(ScoringFile::read(&folder.join(name), column).unwrap());
-        let table = read("ADGenetics/kunkle_loci.csv", Some(EffectColumn::A2));
-        let typed = read("AD_Kunkle2019_lead.grch37.txt", None);
-        for (row, typed) in table.rows.iter().zip(&typed.rows) {
-            let same = (
-                &row.chr_name,
-                row.chr_position,
-                &row.effect_allele,
-                &row.other_allele,
-                row.effect,
-            );
-            assert_eq!(
-                same,
-                (
-                    &typed.chr_name,
-                    typed.chr_position,
-                    &typed.effect_allele,
-                    &typed.other_allele,
-                    typed.effect
-                )
-            );
+        let plain_path = folder.join("ADGenetics/kunkle_loci.csv");
+        let plain = one(ScoringFile::read(&plain_path, Some(EffectColumn::A2)).unwrap());
+        let catalog_path = folder.join("AD_Kunkle2019_lead.grch37.txt");
+        let catalog = one(ScoringFile::read(&catalog_path, None).unwrap());
+        for (plain_row, catalog_row) in plain.rows.iter().zip(&catalog.rows) {
+            assert_eq!(variant(plain_row), variant(catalog_row));
         }
     }
 
@@ -1123,7 +1098,7 @@ mod tests {
         assert_eq!(ratio.rows[0].effect, Effect::Additive(1.5_f64.ln()));
     }
 
-    /// A table as each program writes it, of the same three variants: G of 1:100 (0.5), T of 1:200
+    /// The same three variants in the table of each program: G of 1:100 (0.5), T of 1:200
     /// (-0.25) and C of X:300 (1).
     #[test]
     fn tables_of_every_program_are_read_without_renaming_columns() {
@@ -1157,14 +1132,14 @@ mod tests {
                 );
                 assert!(
                     row.frequency
-                        .is_none_or(|found| (found - frequency).abs() < 1e-9),
+                        .is_none_or(|stated| (stated - frequency).abs() < 1e-9),
                     "{name}"
                 );
             }
-            let of_catalog = name.starts_with("pgs-catalog") || name.starts_with("gwas-ssf");
+            let has_catalog_names = name.starts_with("pgs-catalog") || name.starts_with("gwas-ssf");
             assert_eq!(
                 file.format.is_none(),
-                of_catalog,
+                has_catalog_names,
                 "{name}: {:?}",
                 file.format
             );
@@ -1179,15 +1154,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.txt");
         fs::write(&path, text).unwrap();
-        let effect = |column| {
-            one(ScoringFile::read(&path, column).unwrap()).rows[0]
-                .effect_allele
-                .to_string()
-        };
-        assert_eq!(
-            [None, Some(EffectColumn::A1), Some(EffectColumn::A2)].map(effect),
-            ["A", "A", "G"]
-        );
+        for (column, expected) in [
+            (None, "A"),
+            (Some(EffectColumn::A1), "A"),
+            (Some(EffectColumn::A2), "G"),
+        ] {
+            let file = one(ScoringFile::read(&path, column).unwrap());
+            assert_eq!(file.rows[0].effect_allele, expected);
+        }
     }
 
     #[test]
@@ -1242,30 +1216,30 @@ mod tests {
 
     #[test]
     fn builds_are_understood_in_the_header_and_in_names_of_chromosomes() {
-        let rows = "chr_name\tchr_position\teffect_allele\teffect_weight\n1\t5\tA\t2\n";
-        let build = |text: &str| {
-            let file = read("a.txt", &format!("#genome_build={text}\n{rows}")).unwrap();
-            (file.genome_build, file.unknown_build)
-        };
-        assert_eq!(build("GRCh37.p13"), (Some(GenomeBuild::GRCh37), None));
-        assert_eq!(build("NCBI36/hg18"), (Some(GenomeBuild::NCBI36), None));
-        assert_eq!(build("NR"), (None, None));
-        assert_eq!(build("hg17"), (None, Some("hg17".into())));
-        let named = |name: &str| {
-            format!("chr_name\tchr_position\teffect_allele\teffect_weight\n{name}\t5\tA\t2\n")
-        };
         assert_eq!(
-            read("a.txt", &named("NC_000001.10")).unwrap().genome_build,
+            header_build("GRCh37.p13"),
+            (Some(GenomeBuild::GRCh37), None)
+        );
+        assert_eq!(
+            header_build("NCBI36/hg18"),
+            (Some(GenomeBuild::NCBI36), None)
+        );
+        assert_eq!(header_build("NR"), (None, None));
+        assert_eq!(header_build("hg17"), (None, Some("hg17".into())));
+        assert_eq!(
+            read("a.txt", &table_on("NC_000001.10"))
+                .unwrap()
+                .genome_build,
             Some(GenomeBuild::GRCh37)
         );
         let message = read(
             "a.txt",
-            &format!("#genome_build=GRCh38\n{}", named("NC_000001.10")),
+            &format!("#genome_build=GRCh38\n{}", table_on("NC_000001.10")),
         )
         .unwrap_err()
         .to_string();
         assert!(
-            message.contains("header says GRCh38") && message.contains("GRCh37"),
+            message.contains("header states GRCh38") && message.contains("GRCh37"),
             "{message}"
         );
     }
@@ -1275,11 +1249,11 @@ mod tests {
         for (text, expected) in [
             (
                 "chr_name\tchr_position\teffect_allele\tbeta\tbeta\n1\t5\tA\t1\t2\n",
-                "column `beta` is there twice",
+                "column `beta` occurs twice",
             ),
             (
                 "chr_name\tchr_position\teffect_allele\tBETA\tbeta\n1\t5\tA\t1\t2\n",
-                "column `beta` is there twice",
+                "column `beta` occurs twice",
             ),
             (
                 "Chromosome\tPosition\tMarkerName\tAllele1\tAllele2\tWeight\tZscore\n1\t5\trs1\ta\
@@ -1316,5 +1290,162 @@ mod tests {
             file.warnings[0].contains("is 3, but the file has 1 row:")
                 && file.warnings[1].contains("weight_type is OR")
         );
+    }
+
+    /// The only score of a file with this text.
+    fn read(name: &str, text: &str) -> Result<ScoringFile, Error> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        ScoringFile::read(&path, None).map(one)
+    }
+
+    fn one(mut scores: Vec<ScoringFile>) -> ScoringFile {
+        assert_eq!(scores.len(), 1);
+        scores.remove(0)
+    }
+
+    /// Number of rows that can be used.
+    fn usable(file: &ScoringFile) -> usize {
+        file.rows
+            .iter()
+            .filter(|row| row.unusable.is_none())
+            .count()
+    }
+
+    /// The message with which a file of this text is refused.
+    fn refusal(text: &str) -> String {
+        read("s.txt", text).unwrap_err().to_string()
+    }
+
+    /// Reads a table of R with `A1` as the effect allele.
+    fn read_r_table(text: &str) -> Result<Vec<ScoringFile>, Error> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("r.txt");
+        fs::write(&path, text).unwrap();
+        ScoringFile::read(&path, Some(EffectColumn::A1))
+    }
+
+    /// A file of the PGS Catalog and what has to be read from it.
+    struct CatalogFile {
+        name: &'static str,
+        n_rows: usize,
+        n_usable: usize,
+        id: &'static str,
+        build: Option<GenomeBuild>,
+    }
+
+    const fn catalog_file(
+        name: &'static str,
+        n_rows: usize,
+        n_usable: usize,
+        id: &'static str,
+        build: Option<GenomeBuild>,
+    ) -> CatalogFile {
+        CatalogFile {
+            name,
+            n_rows,
+            n_usable,
+            id,
+            build,
+        }
+    }
+
+    const GRCH37: Option<GenomeBuild> = Some(GenomeBuild::GRCh37);
+    const GRCH38: Option<GenomeBuild> = Some(GenomeBuild::GRCh38);
+
+    const CATALOG_FILES: [CatalogFile; 15] = [
+        catalog_file(
+            "core/PGS000001_hmPOS_GRCh37.txt",
+            77,
+            77,
+            "PGS000001",
+            GRCH37,
+        ),
+        catalog_file(
+            "core/PGS000001_hmPOS_GRCh38.txt",
+            77,
+            77,
+            "PGS000001",
+            GRCH38,
+        ),
+        catalog_file(
+            "core/PGS000002_hmPOS_GRCh38.txt.gz",
+            77,
+            77,
+            "PGS000002",
+            GRCH38,
+        ),
+        catalog_file("core/lift_to_grch37.txt", 77, 77, "PGS000001", GRCH38),
+        catalog_file("core/custom.txt", 1, 1, "test", GRCH37),
+        catalog_file("core/custom_no_oa.txt", 1, 1, "test2", GRCH37),
+        catalog_file("core/OPGS002493.txt.gz", 23, 23, "OPGS002493", GRCH37),
+        catalog_file(
+            "core/complex_variants_PGS004239.txt",
+            14,
+            5,
+            "complex_variants_PGS004239",
+            None,
+        ),
+        catalog_file(
+            "core/PGS000802_hmPOS_GRCh37.txt",
+            19,
+            19,
+            "PGS000802",
+            GRCH37,
+        ),
+        catalog_file(
+            "core/PGS004255_hmPOS_GRCh38.txt.gz",
+            30,
+            30,
+            "PGS004255",
+            GRCH38,
+        ),
+        catalog_file(
+            "core/PGS000002_hmPOS_GRCh37.txt.gz",
+            77,
+            77,
+            "PGS000002",
+            GRCH37,
+        ),
+        catalog_file("core/OPGS019828.txt", 1, 1, "OPGS019828", GRCH37),
+        catalog_file("core/lift_to_grch38.txt", 77, 77, "PGS000001", GRCH37),
+        catalog_file(
+            "calc/PGS001229_hmPOS_GRCh38.txt.gz",
+            51_209,
+            51_183,
+            "PGS001229",
+            None,
+        ),
+        catalog_file(
+            "calc/PGS000001_hmPOS_GRCh38.txt.gz",
+            77,
+            77,
+            "PGS000001",
+            None,
+        ),
+    ];
+
+    /// The variant of a row: chromosome, position, effect allele, other allele and effect.
+    fn variant(row: &WeightRow) -> (&str, Option<usize>, &str, Option<&str>, Effect) {
+        (
+            row.chr_name.as_str(),
+            row.chr_position,
+            row.effect_allele.as_str(),
+            row.other_allele.as_deref(),
+            row.effect,
+        )
+    }
+
+    /// The build that is read from a value of `#genome_build`: known, or unknown.
+    fn header_build(value: &str) -> (Option<GenomeBuild>, Option<String>) {
+        let rows = "chr_name\tchr_position\teffect_allele\teffect_weight\n1\t5\tA\t2\n";
+        let file = read("a.txt", &format!("#genome_build={value}\n{rows}")).unwrap();
+        (file.genome_build, file.unknown_build)
+    }
+
+    /// A table of one row on a chromosome of this name.
+    fn table_on(chromosome: &str) -> String {
+        format!("chr_name\tchr_position\teffect_allele\teffect_weight\n{chromosome}\t5\tA\t2\n")
     }
 }

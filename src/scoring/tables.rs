@@ -1,4 +1,4 @@
-//! `match_log.csv`, `raw_scores.csv` and `scores.csv`.
+//! Output tables of published scores: `match_log.csv`, `raw_scores.csv` and `scores.csv`.
 
 use std::{ops::Range, path::Path};
 
@@ -9,19 +9,19 @@ use crate::scoring::{
     Options,
     dosages::Site,
     effect::Effect,
-    matching::{Exclusion, Stand, Unmatched},
+    matching::{Candidate, ConstantSource, Exclusion, Unmatched},
     published::Score,
     scoring_file::Unusable,
 };
 use gf_files::output;
 
-/// Rows of a scoring file whose lines are made by one thread.
-const LOGGED_AT_ONCE: usize = 1 << 13;
-/// Enough for nearly all lines of the log.
-const BYTES_A_LINE: usize = 120;
+/// Number of rows of a scoring file that one thread formats at once.
+const ROWS_PER_TASK: usize = 1 << 13;
+/// Initial capacity for each line of the log; enough for nearly all lines.
+const BYTES_PER_LINE: usize = 120;
 
-/// Columns of `match_log.csv`: those of `pgsc_calc`'s log, and `reason` for rows that are not used
-/// as they stand.
+/// Columns of `match_log.csv`: those of `pgsc_calc`'s log, and the `reason` of rows that are not
+/// used by a record.
 pub const MATCH_COLUMNS: [&str; 24] = [
     "row_nr",
     "accession",
@@ -49,8 +49,8 @@ pub const MATCH_COLUMNS: [&str; 24] = [
     "reason",
 ];
 
-/// Columns of `raw_scores.csv`: SUM, DENOM and AVG of `plink2 --score`, and how many of the
-/// person's genotypes are missing.
+/// Columns of `raw_scores.csv`: SUM, DENOM and AVG of `plink2 --score`, and the number of missing
+/// genotypes of the sample.
 pub const RAW_SCORE_COLUMNS: [&str; 6] = [
     "sample_id",
     "accession",
@@ -60,12 +60,14 @@ pub const RAW_SCORE_COLUMNS: [&str; 6] = [
     "n_missing",
 ];
 
-/// Writes what became of every row of every scoring file: one line a candidate, one for a row
-/// without any. No list of IDs restricts the matches, so that `match_IDs` is `NA`, as `pgsc_calc`
-/// has it then; `dataset` is the name of the first VCF.
+/// Writes the match result of every row of every scoring file: one line per candidate, and one line
+/// for a row without any.
+///
+/// `match_IDs` is `NA`, as in `pgsc_calc` without a list of IDs. `dataset` is the name of the first
+/// VCF.
 ///
 /// # Errors
-/// When the file cannot be written.
+/// The file cannot be written.
 pub fn write_match_log(
     path: &Path,
     scores: &[&Score<'_>],
@@ -79,25 +81,20 @@ pub fn write_match_log(
         .unwrap_or_default()
         .to_string_lossy();
     let dataset = file_name.split('.').next().unwrap_or_default();
-    let lines_of = |score: &Score<'_>, rows: Range<usize>| {
-        let mut lines = Vec::with_capacity(BYTES_A_LINE * rows.len());
-        write_matches(&mut lines, score, rows, sites, dataset);
-        lines
-    };
     output::shareable::write(path, |out| {
         writeln!(out, "{}", MATCH_COLUMNS.join(","))?;
         for score in scores {
-            // A score may have millions of rows: all threads make lines, of a part of them at a
-            // time.
+            // A score may have millions of rows. All threads format lines, but only one block of
+            // rows per thread is in memory at once.
             let n_rows = score.file.rows.len();
-            let parts: Vec<Range<usize>> = (0..n_rows)
-                .step_by(LOGGED_AT_ONCE)
-                .map(|start| start..n_rows.min(start + LOGGED_AT_ONCE))
+            let blocks: Vec<Range<usize>> = (0..n_rows)
+                .step_by(ROWS_PER_TASK)
+                .map(|start| start..n_rows.min(start + ROWS_PER_TASK))
                 .collect();
-            for parts in parts.chunks(rayon::current_num_threads()) {
-                let lines: Vec<Vec<u8>> = parts
+            for blocks_at_once in blocks.chunks(rayon::current_num_threads()) {
+                let lines: Vec<Vec<u8>> = blocks_at_once
                     .par_iter()
-                    .map(|rows| lines_of(score, rows.clone()))
+                    .map(|rows| match_lines(score, rows.clone(), sites, dataset))
                     .collect();
                 lines.iter().try_for_each(|lines| out.write_all(lines))?;
             }
@@ -106,91 +103,93 @@ pub fn write_match_log(
     })
 }
 
-/// Without a copy of what is there as text.
-fn write_matches(
-    lines: &mut Vec<u8>,
-    score: &Score<'_>,
-    rows: Range<usize>,
-    sites: &[Site],
-    dataset: &str,
-) {
+/// Lines of the match log for a range of rows.
+fn match_lines(score: &Score<'_>, rows: Range<usize>, sites: &[Site], dataset: &str) -> Vec<u8> {
+    let mut lines = Vec::with_capacity(BYTES_PER_LINE * rows.len());
     let candidates = &score.matches.candidates;
-    let mut candidates = candidates
-        [candidates.partition_point(|candidate| candidate.row < rows.start)..]
-        .iter()
-        .peekable();
+    let first = candidates.partition_point(|candidate| candidate.row < rows.start);
+    let mut candidates = candidates[first..].iter().peekable();
     for (row_nr, row) in rows.clone().zip(&score.file.rows[rows]) {
-        let numbers = [
-            row_nr.to_string(),
-            row.chr_position
-                .map_or(String::new(), |position| position.to_string()),
-            weight(&row.effect),
-        ];
-        let [row_nr_text, position, weight] = numbers.each_ref().map(String::as_str);
-        let effect_type = if row.unusable.is_none() {
-            row.effect.name()
-        } else {
-            ""
-        };
-        let other_allele = row.other_allele.as_deref().unwrap_or_default();
-        let mut record = [""; MATCH_COLUMNS.len()];
-        record[..8].copy_from_slice(&[
-            row_nr_text,
+        let row_nr_text = row_nr.to_string();
+        let position = row
+            .chr_position
+            .map_or(String::new(), |position| position.to_string());
+        let weight = weight(&row.effect);
+        // Cells are borrowed: a copy of each would cost more than the rest of the line.
+        let mut cells = [""; MATCH_COLUMNS.len()];
+        cells[..8].copy_from_slice(&[
+            row_nr_text.as_str(),
             &score.file.id,
             &row.chr_name,
-            position,
+            &position,
             &row.effect_allele,
-            other_allele,
-            weight,
-            effect_type,
+            row.other_allele.as_deref().unwrap_or_default(),
+            &weight,
+            if row.unusable.is_none() {
+                row.effect.name()
+            } else {
+                ""
+            },
         ]);
-        (record[20], record[22]) = ("NA", dataset);
-        let stand = score.matches.stands.get(&row_nr).copied();
+        // Columns `match_IDs` and `dataset`.
+        cells[20] = "NA";
+        cells[22] = dataset;
+        let constant = score.matches.constant_rows.get(&row_nr).copied();
         let mut has_candidate = false;
         while let Some(candidate) = candidates.next_if(|candidate| candidate.row == row_nr) {
             has_candidate = true;
-            let site = &sites[candidate.site];
-            record[8..12].copy_from_slice(&[
-                &site.id,
-                &site.ref_allele,
-                site.allele(candidate.alt),
-                site.allele(candidate.effect_allele()),
-            ]);
-            record[12] = candidate.match_type.name();
-            let flags = [
-                candidate.multiallelic,
-                candidate.ambiguous,
-                candidate.match_type.is_flipped(),
-                candidate.best_match,
-                candidate.exclusion.is_some(),
-                candidate.duplicate_best_match,
-                candidate.duplicate_id,
-            ];
-            record[13..20].copy_from_slice(&flags.map(|flag| if flag { "true" } else { "false" }));
-            let stand = stand.filter(|_| candidate.best_match && !candidate.duplicate_best_match);
-            record[21] = stand.map_or(candidate.status(), stand_status);
-            record[23] = stand
-                .map(Stand::name)
-                .or(candidate.exclusion.map(Exclusion::name))
-                .unwrap_or_default();
-            write_line(lines, &record);
+            set_candidate_cells(&mut cells, candidate, &sites[candidate.site], constant);
+            write_line(&mut lines, &cells);
         }
         if !has_candidate {
-            record[21] = stand.map_or("unmatched", stand_status);
             let unmatched = score.matches.unmatched.get(row_nr).copied().flatten();
             let reason = row
                 .unusable
                 .map(Unusable::name)
-                .or(stand.map(Stand::name))
+                .or(constant.map(ConstantSource::name))
                 .or(unmatched.map(Unmatched::name));
-            record[23] = reason.unwrap_or_default();
-            write_line(lines, &record);
+            cells[21] = constant.map_or("unmatched", constant_status);
+            cells[23] = reason.unwrap_or_default();
+            write_line(&mut lines, &cells);
         }
     }
+    lines
 }
 
-/// A line of CSV as the crate writes it, which takes three times as long over two dozen cells, most
-/// of them empty.
+/// Sets the cells of a candidate. `constant` is why its row adds a constant to every sample, if so.
+fn set_candidate_cells<'a>(
+    cells: &mut [&'a str; MATCH_COLUMNS.len()],
+    candidate: &Candidate,
+    site: &'a Site,
+    constant: Option<ConstantSource>,
+) {
+    cells[8..12].copy_from_slice(&[
+        &site.id,
+        &site.ref_allele,
+        site.allele(candidate.alt),
+        site.allele(candidate.effect_allele()),
+    ]);
+    cells[12] = candidate.match_type.name();
+    let flags = [
+        candidate.multiallelic,
+        candidate.ambiguous,
+        candidate.match_type.is_flipped(),
+        candidate.best_match,
+        candidate.exclusion.is_some(),
+        candidate.duplicate_best_match,
+        candidate.duplicate_id,
+    ];
+    cells[13..20].copy_from_slice(&flags.map(|flag| if flag { "true" } else { "false" }));
+    let constant = constant.filter(|_| candidate.is_first_best());
+    cells[21] = constant.map_or(candidate.status(), constant_status);
+    cells[23] = constant
+        .map(ConstantSource::name)
+        .or(candidate.exclusion.map(Exclusion::name))
+        .unwrap_or_default();
+}
+
+/// Writes a line of CSV, byte for byte like the `csv` crate, which takes three times as long for
+/// two dozen cells that are mostly empty.
 fn write_line(out: &mut Vec<u8>, cells: &[&str]) {
     for (number, cell) in cells.iter().enumerate() {
         if number > 0 {
@@ -210,39 +209,41 @@ fn write_line(out: &mut Vec<u8>, cells: &[&str]) {
     out.push(b'\n');
 }
 
-/// Whether the genotypes of a row that no record is used for are known.
-fn stand_status(stand: Stand) -> &'static str {
-    if stand == Stand::HomRef {
+/// Value of `match_status` for a row that adds a constant: `matched` if its genotypes are known.
+fn constant_status(stand: ConstantSource) -> &'static str {
+    if stand == ConstantSource::HomRef {
         "matched"
     } else {
         "by_frequency"
     }
 }
 
+/// Text of the column `effect_weight`.
 fn weight(effect: &Effect) -> String {
     match effect {
         Effect::Additive(weight) | Effect::Dominant(weight) | Effect::Recessive(weight) => {
             weight.to_string()
         }
-        Effect::PerDosage([none, one, two]) => format!("{none};{one};{two}"),
+        Effect::PerDosage([zero, one, two]) => format!("{zero};{one};{two}"),
     }
 }
 
-/// Writes everyone's sums. `average` is empty where nothing was added.
+/// Writes the sums of all samples. `average` is empty for a sample without counted alleles.
 ///
 /// # Errors
-/// When the file cannot be written.
+/// The file cannot be written.
 pub fn write_raw_scores(
     path: &Path,
-    people: &[String],
+    samples: &[String],
     scores: &[&Score<'_>],
 ) -> Result<(), output::Error> {
     let rows = scores.iter().flat_map(|score| {
-        people.iter().zip(&score.totals).map(|(sample_id, total)| {
+        samples.iter().zip(&score.totals).map(|(sample_id, total)| {
             let average = (total.denominator > 0).then(|| total.sum / f64::from(total.denominator));
             (
                 sample_id,
                 &score.file.id,
+                // Turns -0 into 0.
                 total.sum + 0.0,
                 total.denominator,
                 average,
@@ -253,10 +254,10 @@ pub fn write_raw_scores(
     output::write_csv(path, &RAW_SCORE_COLUMNS, rows)
 }
 
-/// Writes `scores.csv`: what was published, and how much of it the VCF has.
+/// Writes `scores.csv`: metadata of each score and the fraction of matched variants.
 ///
 /// # Errors
-/// When the file cannot be written.
+/// The file cannot be written.
 pub fn write_scores(path: &Path, scores: &[Score<'_>]) -> Result<(), output::Error> {
     let rows = scores.iter().map(|Score { file, matches, .. }| ScoreRow {
         model: format!("{BASELINE_PREFIX}{}", file.id),
@@ -281,7 +282,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn lines_are_those_of_the_csv_crate(cells in prop::collection::vec("[ab,\"\r\n é.-]{0,5}", 2..6)) {
+        fn lines_are_those_of_the_csv_crate(
+            cells in prop::collection::vec("[ab,\"\r\n é.-]{0,5}", 2..6),
+        ) {
             let cells: Vec<&str> = cells.iter().map(String::as_str).collect();
             let mut table = csv::Writer::from_writer(Vec::new());
             table.write_record(&cells).unwrap();

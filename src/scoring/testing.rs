@@ -1,4 +1,4 @@
-//! What tests of scores and baselines share.
+//! Helpers for tests of scores and baselines.
 
 use std::{
     fmt::Write as _,
@@ -6,8 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A program to compare with is not on this machine: the test is skipped with a message. Where
-/// `GF_REQUIRE_ORACLES` is set, as `.ci/run` does, the test fails.
+/// Skips a test with a message because a program to compare with is not installed. With
+/// `GF_REQUIRE_ORACLES`, which `.ci/run` sets, the test fails instead.
 pub fn no_oracle(what: &str) {
     assert!(
         std::env::var_os("GF_REQUIRE_ORACLES").is_none(),
@@ -16,7 +16,7 @@ pub fn no_oracle(what: &str) {
     eprintln!("SKIPPED: {what}");
 }
 
-/// A folder of the shared real data, or `None`, said aloud, where it is not there.
+/// A folder of the shared real data; `None`, with a message, if it does not exist.
 pub fn shared_data(name: &str) -> Option<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../shared/data")
@@ -28,8 +28,8 @@ pub fn shared_data(name: &str) -> Option<PathBuf> {
     None
 }
 
-/// Writes a VCF; records have spaces for tabs and leave INFO out (`CHROM POS ID REF ALT QUAL FILTER
-/// INFO FORMAT genotypes...`).
+/// Writes a VCF. Records have blanks instead of tabs, and may leave out INFO (`CHROM POS ID REF ALT
+/// QUAL FILTER INFO FORMAT genotypes...`).
 pub fn write_vcf(folder: &Path, samples: &[&str], records: &[&str]) -> PathBuf {
     let path = folder.join("cohort.vcf");
     let mut text = String::from(
@@ -42,13 +42,13 @@ pub fn write_vcf(folder: &Path, samples: &[&str], records: &[&str]) -> PathBuf {
     )
     .unwrap();
     for record in records {
-        text += &record
-            .replacen(
-                " GT ",
-                " . GT ",
-                usize::from(record.split(' ').nth(8) != Some("GT")),
-            )
-            .replace(' ', "\t");
+        let has_info = record.split(' ').nth(8) == Some("GT");
+        let with_info = if has_info {
+            (*record).to_owned()
+        } else {
+            record.replacen(" GT ", " . GT ", 1)
+        };
+        text += &with_info.replace(' ', "\t");
         text.push('\n');
     }
     fs::write(&path, text).unwrap();

@@ -344,7 +344,7 @@ impl CausalLocus<'_> {
         }) = additive_sites
         else {
             let found = format!(
-                "{} SNVs of minor allele frequency 0.02 or more, where 3 are needed",
+                "{} SNVs with a minor allele frequency of 0.02 or more, but 3 are needed",
                 order.len()
             );
             return Err(Error::NoCausalSites {
@@ -356,14 +356,14 @@ impl CausalLocus<'_> {
         let alt_dosages = snvs.iter().map(|&snv| &self.snvs[snv].dosages[1]);
         let x = sum_of_dosages(alt_dosages, self.haplotypes.len() / 2);
         let reason = format!(
-            "three common SNVs drawn by the seed, r^2 between any two of them at most {max_r2}; x \
-             is the sum of their dosages, so that a regression on dosages can reach the best \
-             possible AUC"
+            "three common SNVs drawn by the seed, with r^2 of at most {max_r2} between any two of \
+             them. x is the sum of their dosages, so a regression on dosages can reach the best \
+             achievable AUC"
         );
         let relaxed = (max_r2 > ADDITIVE_CRITERIA[0].1).then(|| {
             format!(
-                "too few variants to choose from: minor allele frequencies from {min_frequency}, \
-                 r^2 between two of them up to {max_r2}"
+                "too few variants to choose from, so minor allele frequencies of {min_frequency} \
+                 or more and r^2 up to {max_r2} between two of them were accepted"
             )
         });
         let alleles: Vec<SnvAllele> = snvs
@@ -425,8 +425,8 @@ impl CausalLocus<'_> {
                 continue;
             };
             let reason = format!(
-                "of {n_candidates} pairs of alleles, one of the {} whose event ({}) the dosages \
-                 of all variants tell worst (all_dosages_r2)",
+                "of {n_candidates} pairs of alleles, one of the {} whose event ({}) the dosages of \
+                 all variants predict worst (all_dosages_r2)",
                 best.len(),
                 event.words
             );
@@ -443,7 +443,8 @@ impl CausalLocus<'_> {
         let requirement = auc.map_or("is common enough".into(), |auc| {
             format!("can give AUC {auc}")
         });
-        let found = format!("among {n} common SNVs no two alleles whose event {requirement}");
+        let found =
+            format!("among {n} common SNVs, there are no two alleles whose event {requirement}");
         Err(Error::NoCausalSites {
             kind: event.kind,
             found,
@@ -609,8 +610,8 @@ impl Criteria {
     fn relaxed_in_words(&self) -> String {
         let (low, high) = self.event_frequency;
         format!(
-            "too few variants to choose from: allele frequencies from {}, event frequency \
-             {low} to {high}, {} nt apart or more",
+            "too few variants to choose from, so allele frequencies of {} or more, event \
+             frequencies from {low} to {high} and distances of {} nt or more were accepted",
             self.min_allele_frequency, self.min_distance_nt
         )
     }

@@ -148,11 +148,11 @@ impl fmt::Display for EffectSummary {
             ),
             (
                 self.n_duplicates,
-                "left out: an earlier row means the same allele",
+                "left out, because an earlier row has the same allele",
             ),
             (
                 self.n_unusable,
-                "not usable: not the weight of one allele at a position",
+                "not usable, because it is not the weight of one allele at a position",
             ),
         ] {
             if count > 0 {
@@ -168,7 +168,7 @@ impl fmt::Display for EffectSummary {
             };
             write!(
                 f,
-                "\n{source}: {n_unmatched} not in the panel, without effect: {first}{more}"
+                "\n{source}: {n_unmatched} not in the panel and without effect ({first}{more})"
             )?;
         }
         Ok(())
@@ -227,8 +227,8 @@ pub fn match_to_panels(published: &Published, panels: &[Panel]) -> Result<Matche
     if counts.n_matched == 0 {
         let n = published.rows.len();
         let reason = format!(
-            "none of its variants ({n}) is a record of the loci; do the weights and the panel use \
-             the same genome build?"
+            "none of its variants ({n}) is a record of the loci; check that the weights and the \
+             panel use the same genome build"
         );
         return Err(Error::Effects {
             source_name: published.source.clone(),

@@ -149,7 +149,7 @@ fn read_risks(path: &Path, default: RiskKind) -> Result<HashMap<String, TableRis
             .insert(name.clone(), TableRisk { line, risk })
             .is_some()
         {
-            let reason = format!("locus `{name}` has an earlier row; keep one");
+            let reason = format!("locus `{name}` has an earlier row; keep one of them");
             return Err(Error::risks_line(path, line, reason));
         }
     }
@@ -165,7 +165,9 @@ fn risk_of(row: RiskRow, default: RiskKind) -> Result<LocusRisk, String> {
     let relative_effect = row.effect.unwrap_or(1.0);
     if !(relative_effect > 0.0 && relative_effect.is_finite()) {
         let advice = "write a number above 0, or the risk `null`";
-        return Err(format!("effect {relative_effect} is not a size; {advice}"));
+        return Err(format!(
+            "effect {relative_effect} is not a valid size; {advice}"
+        ));
     }
     Ok(LocusRisk {
         kind,

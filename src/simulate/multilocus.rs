@@ -53,7 +53,8 @@ struct SimulatedRisk {
 /// Simulates a cohort and writes its files into `options.out`.
 ///
 /// # Errors
-/// Files that cannot be used or written, too few sites or individuals, an AUC out of reach.
+/// Files that cannot be used or written, too few sites or individuals, or an AUC that cannot be
+/// reached.
 pub fn run(options: &Options) -> Result<Summary, Error> {
     let plan = SimulatedRisk::new(options)?;
     let sample = Sample::plan(options, plan.panels.len())?;
@@ -279,8 +280,8 @@ fn read_windows(
     windows.retain(|locus| variants.may_have_contig(&locus.contig));
     let loaded = Panel::read_loci(variants, fasta, windows, EmptyLoci::LeaveOut)?;
     if loaded.panels.is_empty() {
-        let reason = "no record near a variant of the preset; does the panel have GRCh38 \
-                      positions and the chromosomes of the preset?";
+        let reason = "no record near a variant of the preset; check that the panel has GRCh38 \
+                      positions and the chromosomes of the preset";
         return Err(Error::Panel {
             path: variants.path().into(),
             reason: reason.into(),

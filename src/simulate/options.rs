@@ -1,4 +1,4 @@
-//! What is simulated.
+//! Options of a simulation.
 
 use std::path::PathBuf;
 
@@ -8,15 +8,15 @@ use serde::{Deserialize, Serialize};
 
 use super::{Preset, RiskKind, risk::PREVALENCE};
 
-/// What is simulated: options of `simulate` and keys of `[simulate]`.
+/// Options of `simulate` and keys of `[simulate]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, clap::Args)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
     /// Number of samples.
     #[arg(long, value_name = "N", default_value_t = Options::default().people)]
     pub people: usize,
-    /// Length of the locus in nucleotides, without a panel. With a preset, the length of each
-    /// locus, or of the windows around its variants in a panel without loci.
+    /// Length of the locus in nucleotides, if there is no panel. With a preset, it is the length of
+    /// each locus, or of the windows around its variants in a panel without loci.
     #[arg(
         long,
         value_name = "NT",
@@ -24,11 +24,11 @@ pub struct Options {
         conflicts_with = "panel"
     )]
     pub len_nt: usize,
-    /// Number of variants at a locus, without a panel [default: like human diversity, about 8 in
-    /// 1,000 nt].
+    /// Number of variants at a locus, if there is no panel [default: like human diversity, about 8
+    /// in 1,000 nt].
     #[arg(long, value_name = "N", conflicts_with = "panel")]
     pub variants: Option<usize>,
-    /// Phased VCF or BCF. The simulated samples are mosaics of its haplotypes.
+    /// Phased VCF or BCF of a panel. The simulated samples are mosaics of its haplotypes.
     #[arg(long, value_name = "VCF", requires = "reference")]
     pub panel: Option<PathBuf>,
     /// Samples of the panel whose haplotypes are the founders.
@@ -42,7 +42,7 @@ pub struct Options {
     /// record].
     #[arg(long, value_name = "REGION", requires = "panel")]
     pub region: Option<String>,
-    /// BED of the loci of the panel to simulate. Each locus has the risk of --risk, all of the same
+    /// BED of the loci of the panel to simulate. Each locus has the risk of --risk, with the same
     /// size.
     #[arg(
         long,
@@ -51,9 +51,9 @@ pub struct Options {
         conflicts_with = "region"
     )]
     pub loci: Option<PathBuf>,
-    /// CSV with the columns locus,risk,effect: kind of risk of a locus and its size relative to the
-    /// other loci (standard deviation of its part of the logit). Loci that it does not list have
-    /// the risk of --risk and size 1.
+    /// CSV with the columns locus,risk,effect. A row gives the kind of risk of a locus and its size
+    /// relative to the other loci (standard deviation of its part of the logit). Loci without a row
+    /// have the risk of --risk and size 1.
     #[arg(
         long,
         value_name = "CSV",
@@ -61,8 +61,8 @@ pub struct Options {
         conflicts_with_all = ["effects", "preset"]
     )]
     pub loci_risks: Option<PathBuf>,
-    /// Scoring file (PGS Catalog, or a plain table). Its weights are the risk of the variants that
-    /// the panel has.
+    /// Scoring file (PGS Catalog, or a plain table) with the simulated effects. The risk is the sum
+    /// of its weights over the variants of the panel.
     #[arg(
         long,
         value_name = "FILE",
@@ -70,8 +70,9 @@ pub struct Options {
         conflicts_with_all = ["preset", "risk"]
     )]
     pub effects: Option<PathBuf>,
-    /// Built-in published odds ratios as the risk: ad-2022 (Alzheimer's disease, GRCh38). Without a
-    /// panel, the reference is random, with one contig of --len-nt for each locus.
+    /// Preset of published odds ratios as the simulated risk: ad-2022 (Alzheimer's disease,
+    /// GRCh38). Without a panel, the reference is random, with one contig of length --len-nt per
+    /// locus.
     #[arg(
         long,
         value_parser = one_of::<Preset>(),
@@ -86,7 +87,7 @@ pub struct Options {
         default_value_t = Options::default().recombinations_per_mb
     )]
     pub recombinations_per_mb: f64,
-    /// How risk depends on haplotypes: additive (three dosages), cis (two alleles on one
+    /// How the risk depends on haplotypes: additive (three dosages), cis (two alleles on one
     /// haplotype), trans (one allele on each haplotype), or null.
     #[arg(
         long,
@@ -95,8 +96,8 @@ pub struct Options {
         default_value = name_of(&Options::default().risk)
     )]
     pub risk: RiskKind,
-    /// Best achievable AUC, that of the true logit [default: 0.72; published log odds ratios are
-    /// used unchanged].
+    /// Best achievable AUC, which is the AUC of the true logit [default: 0.72; published log odds
+    /// ratios are used unchanged].
     #[arg(long)]
     pub auc: Option<f64>,
     /// Log odds ratio of disease per year of age.
@@ -107,7 +108,7 @@ pub struct Options {
         allow_negative_numbers = true
     )]
     pub age_effect: f64,
-    /// Log odds ratio of disease of men compared with women.
+    /// Log odds ratio of disease for men compared with women.
     #[arg(
         long,
         value_name = "LOG_OR",
@@ -123,7 +124,7 @@ pub struct Options {
     )]
     pub prevalence: f64,
     /// Fraction of cases in the cohort. Cases and controls are drawn from the population until the
-    /// cohort has it [default: the cohort is a random sample of the population].
+    /// cohort has this fraction [default: the cohort is a random sample of the population].
     #[arg(long, value_name = "FRACTION")]
     pub case_fraction: Option<f64>,
     /// Fractions of samples in train, validation and test.
@@ -149,7 +150,7 @@ fn parse_split(text: &str) -> Result<[f64; 3], String> {
     fractions
         .ok()
         .and_then(|fractions| fractions.try_into().ok())
-        .ok_or_else(|| "three fractions are needed, such as 0.6,0.2,0.2".to_string())
+        .ok_or_else(|| "expected three fractions, such as 0.6,0.2,0.2".to_string())
 }
 
 impl Default for Options {

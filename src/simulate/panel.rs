@@ -257,7 +257,7 @@ fn chosen_locus(reference: &Reference, region: Option<&str>) -> Result<Locus, Er
         let (Some((contig, start0, end0)), None) = (records.next(), records.next()) else {
             let path = reference.path().display();
             return Err(Error::Options(format!(
-                "{path} has several records: choose a part of one with --region contig:beg-end"
+                "{path} has several records; choose a part of one with --region contig:beg-end"
             )));
         };
         (contig.to_string(), start0, end0)
@@ -347,8 +347,8 @@ impl PanelBuilder {
         let expected = &self.bases[record.start0() - locus.start0..record.end0() - locus.start0];
         if record.ref_allele != expected {
             return Err(format!(
-                "REF is {} but the FASTA has {}: the panel and the reference are of different \
-                 builds",
+                "REF is {}, but the FASTA has {}. Check that the panel and the reference have the \
+                 same genome build",
                 String::from_utf8_lossy(&record.ref_allele),
                 String::from_utf8_lossy(expected)
             ));
@@ -395,11 +395,12 @@ impl PanelBuilder {
                 } else {
                     allele
                 };
-                alleles.push(
-                    u8::try_from(number).map_err(|_| {
-                        format!("allele number {number}: more than 255 ALT alleles")
-                    })?,
-                );
+                alleles.push(u8::try_from(number).map_err(|_| {
+                    format!(
+                        "allele number {number}, but a record may have at most 255 ALT alleles; \
+                         split the record"
+                    )
+                })?);
             }
         }
         Ok(alleles)
@@ -419,8 +420,8 @@ impl PanelBuilder {
         if sites.is_empty() {
             let region = locus.region();
             let reason = format!(
-                "no usable variant record in {region}: is the reference of the same build? If it \
-                 is, choose a longer region, or take the locus out of the BED"
+                "no usable variant record in {region}. Check that the reference has the same \
+                 genome build. If it has, choose a longer region, or remove the locus from the BED"
             );
             return Err(Error::Panel {
                 path: path.into(),
@@ -430,7 +431,9 @@ impl PanelBuilder {
         counts.absent_haplotypes_left_out += absent.iter().filter(|&&absent| absent).count();
         let haplotypes = PanelHaplotypes::from_sites(&by_site, |haplotype| !absent[haplotype]);
         if haplotypes.len() < 2 {
-            let reason = "fewer than two haplotypes: mosaics need at least two".into();
+            let reason = "fewer than two haplotypes, but mosaics need at least two; choose more \
+                          founders"
+                .into();
             return Err(Error::Panel {
                 path: path.into(),
                 reason,

@@ -61,9 +61,9 @@ impl Sample {
         let n_drawn = draws_of_classes.max().unwrap_or(people);
         if n_drawn.saturating_mul(2 * n_loci) > MAX_DRAWN_HAPLOTYPES {
             let reason = format!(
-                "{people} people with case fraction {case_fraction} at prevalence {} need \
-                 {n_drawn} individuals drawn at {n_loci} loci, which is more than memory should \
-                 hold: ask for fewer people, fewer loci or a higher prevalence",
+                "{people} samples with case fraction {case_fraction} at prevalence {} need \
+                 {n_drawn} individuals drawn at {n_loci} loci, which exceeds the memory limit. \
+                 Simulate fewer samples, fewer loci or a higher prevalence",
                 options.prevalence
             );
             return Err(Error::Options(reason));
@@ -92,8 +92,8 @@ impl Sample {
                 let n_drawn = phenotypes.len();
                 let n_of_class = of_class.len();
                 let reason = format!(
-                    "{n_drawn} individuals drawn have {n_of_class} {name}, and the case fraction \
-                     asks for {quota}: choose another seed"
+                    "the {n_drawn} individuals drawn have {n_of_class} {name}, but the case \
+                     fraction needs {quota}; choose another seed"
                 );
                 return Err(Error::Options(reason));
             }

@@ -8,7 +8,7 @@
 //!
 //! Positions of the table are GRCh38 and 1-based.
 
-use std::{fmt, str::FromStr};
+use std::fmt;
 
 use rand::{Rng, seq::IndexedRandom};
 use serde::{Deserialize, Serialize};
@@ -40,19 +40,6 @@ pub enum Preset {
 impl fmt::Display for Preset {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.pad("ad-2022")
-    }
-}
-
-impl FromStr for Preset {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self, Error> {
-        match text {
-            "ad-2022" => Ok(Self::Ad2022),
-            _ => Err(Error::Options(format!(
-                "`{text}` is not a preset; write ad-2022"
-            ))),
-        }
     }
 }
 

@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn an_auc_out_of_reach_gives_the_highest_one() {
-        // One person in ten can at best be a fifth of the cases: AUC 0.5 + 0.2 / 2.
+        // One sample in ten can at best be a fifth of the cases, so the AUC is 0.5 + 0.2 / 2.
         let highest = Risk::solve(&[1, 0, 0, 0, 0, 0, 0, 0, 0, 0], 0.9).unwrap_err();
         assert!((highest - 0.6).abs() < 1e-3, "{highest}");
     }

@@ -69,10 +69,7 @@ impl fmt::Display for StudyTruth {
                 "{} drawn ({cases})",
                 counted(*n_drawn, "individual", "individuals")
             );
-            writeln!(
-                f,
-                "{drawn}, of whom the cohort keeps a case fraction of {fraction}"
-            )?;
+            writeln!(f, "{drawn}; the cohort has a case fraction of {fraction}")?;
         }
         Ok(())
     }
@@ -147,10 +144,10 @@ impl Sampling {
     pub(super) fn count(options: &Options, phenotypes: &[Phenotype]) -> Self {
         Self {
             method: match options.case_fraction {
-                None => "everyone drawn from the population is in the cohort",
+                None => "all individuals drawn from the population are in the cohort",
                 Some(_) => {
-                    "of the individuals drawn from the population, cases and controls chosen at \
-                     random until the cohort has the case fraction; AUC is not changed by that"
+                    "cases and controls chosen at random from the individuals drawn, so that the \
+                     cohort has the case fraction; this does not change the AUC"
                 }
             },
             n_drawn: phenotypes.len(),

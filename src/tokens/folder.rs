@@ -1,5 +1,6 @@
-//! A token folder: `tokenizer.json`, `grid.json`, `tokens.safetensors`, `genome.json` (loci,
-//! reference digests, policies).
+//! The token folder: `tokenizer.json`, `grid.json`, `tokens.safetensors` and `genome.json`.
+//!
+//! `genome.json` has the loci, the reference digests and the policies.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -15,19 +16,19 @@ use gf_haplotypes::Provenance;
 
 pub(super) const TOKENS: &str = layout::TOKENS;
 
-/// Everything training needs of the genomes.
+/// Contents of a token folder: all genomic input of training.
 #[derive(Debug)]
 pub struct Folder {
-    /// Bases to tokens.
+    /// Tokenizer, from bases to tokens.
     pub tokenizer: Tokenizer,
-    /// Tokens to slots.
+    /// Slot grid, from tokens to slots.
     pub grid: Grid,
-    /// Tokens of the distinct haplotypes and who has which.
+    /// Tokens of the distinct haplotypes, and the haplotypes of every sample.
     pub tokens: TokenSet,
-    /// People (numbers into the samples) on whom tokenizer and grid were fitted; a model bundle
-    /// does not have them.
+    /// Samples on which tokenizer and grid were fitted, as numbers into the samples of `tokens`.
+    /// A model bundle does not contain them.
     pub fitted_on: Vec<usize>,
-    /// What the sequences were made from.
+    /// Loci, reference digests and policies of the sequences.
     pub genome: Provenance,
 }
 
@@ -45,8 +46,10 @@ impl Folder {
         tokens.save()
     }
 
-    /// Writes all but the tokens, which come last: older ones go first, so that a folder with
-    /// tokens is whole.
+    /// Writes all files except the tokens, and returns a writer for these.
+    ///
+    /// An older token file is removed first and the new one appears last, so that a folder with
+    /// tokens is complete.
     pub(super) fn start(&self, folder: &Path, loci: Vec<Shape>) -> Result<Writer, Error> {
         let tokens = folder.join(TOKENS);
         output::remove_if_there(&tokens)?;
@@ -67,62 +70,60 @@ impl Folder {
     /// # Errors
     /// Missing or damaged files, or files of more than one run.
     pub fn load(folder: &Path) -> Result<Self, Error> {
-        let read = |name: &str| {
-            let path = folder.join(name);
-            String::from_utf8(stored_format::read(&path)?).map_err(|error| Error::Store {
-                path,
-                reason: error.to_string(),
-            })
-        };
-        let wrong = |name: &str, reason: String| Error::Store {
-            path: folder.join(name),
-            reason,
-        };
-        let tokenizer = Tokenizer::from_json(&read(layout::TOKENIZER)?)
-            .map_err(|error| wrong(layout::TOKENIZER, error.to_string()))?;
+        let tokenizer_path = folder.join(layout::TOKENIZER);
+        let tokenizer = Tokenizer::from_json(&read_text(&tokenizer_path)?)
+            .map_err(|error| Error::store(tokenizer_path, &error))?;
         let grid = Grid::load(&folder.join(layout::GRID))?;
-        let (tokens, origin) = TokenSet::load(&folder.join(TOKENS))?;
-        let genome: Provenance = serde_json::from_str(&read(layout::GENOME)?)
-            .map_err(|error| wrong(layout::GENOME, error.to_string()))?;
-        let fits =
-            origin.belongs_to == digests(folder)?
-                && grid.loci.len() == tokens.loci.len()
-                && genome.loci.len() == tokens.loci.len()
-                && grid.loci.iter().zip(&tokens.loci).all(|(grid, tokens)| {
-                    grid.name == tokens.name && grid.n_slots() == tokens.n_slots
-                });
-        let in_vocabulary = tokens.loci.iter().all(|locus| {
-            locus
-                .tokens
-                .iter()
-                .all(|&id| (id as usize) < tokenizer.vocab_len())
-        });
-        if !fits || !in_vocabulary {
-            return Err(wrong(
-                TOKENS,
-                "does not belong to the other files of this folder: tokenize again".into(),
-            ));
-        }
-        Ok(Self {
+        let tokens_path = folder.join(TOKENS);
+        let (tokens, origin) = TokenSet::load(&tokens_path)?;
+        let genome_path = folder.join(layout::GENOME);
+        let genome: Provenance = serde_json::from_str(&read_text(&genome_path)?)
+            .map_err(|error| Error::store(genome_path, &error))?;
+        let loaded = Self {
             tokenizer,
             grid,
             tokens,
             fitted_on: origin.fitted_on,
             genome,
-        })
+        };
+        if origin.belongs_to != digests(folder)? || !loaded.is_consistent() {
+            return Err(Error::store(
+                tokens_path,
+                "is from a different run than the other files of this folder; run tokenize again",
+            ));
+        }
+        Ok(loaded)
+    }
+
+    /// Whether tokens, grid, tokenizer and genome have the same loci, slots and vocabulary.
+    fn is_consistent(&self) -> bool {
+        let loci = &self.tokens.loci;
+        self.grid.loci.len() == loci.len()
+            && self.genome.loci.len() == loci.len()
+            && self
+                .grid
+                .loci
+                .iter()
+                .zip(loci)
+                .all(|(grid, tokens)| grid.name == tokens.name && grid.n_slots() == tokens.n_slots)
+            && loci
+                .iter()
+                .flat_map(|locus| &locus.tokens)
+                .all(|&id| (id as usize) < self.tokenizer.vocab_len())
     }
 }
 
-/// Of the files that the tokens were made with.
+fn read_text(path: &Path) -> Result<String, Error> {
+    String::from_utf8(stored_format::read(path)?).map_err(|error| Error::store(path, &error))
+}
+
+/// SHA-256 by name of the files that the tokens were made with.
 fn digests(folder: &Path) -> Result<BTreeMap<String, String>, output::Error> {
-    let digest = |name: &str| {
-        Ok((
-            name.to_string(),
-            output::sha256_of_file(&folder.join(name))?,
-        ))
-    };
     [layout::TOKENIZER, layout::GRID, layout::GENOME]
         .into_iter()
-        .map(digest)
+        .map(|name| {
+            let digest = output::sha256_of_file(&folder.join(name))?;
+            Ok((name.to_string(), digest))
+        })
         .collect()
 }

@@ -1,4 +1,4 @@
-//! The slot grid: how many token slots each reference segment has, the same for everyone.
+//! The slot grid: the number of token slots of each window, the same for all samples.
 
 use std::path::Path;
 
@@ -19,7 +19,7 @@ pub struct Grid {
     pub anchor: Anchor,
     /// Nucleotides in a segment: of the reference, or of the haplotype.
     pub segment_length: usize,
-    /// Which slots there are; grids without this key have all.
+    /// The slots that rows contain; a grid without this key has all slots.
     #[serde(default = "Slots::all", skip_serializing_if = "Slots::is_all")]
     pub slots: Slots,
     /// One per locus, in the order of the dictionary.
@@ -34,22 +34,24 @@ pub struct LocusGrid {
     pub name: String,
     /// Length of the locus on the reference.
     pub len_nt: usize,
-    /// First slot of each place, in reading order; each place's slots end where the next one's
-    /// begin. One place in all when haplotypes are cut by their own bases. A place that does
-    /// not vary has no slot where only varying slots are kept.
+    /// First slot of each window, in reading order.
+    ///
+    /// The slots of a window end where the next window's slots begin. There is one window when
+    /// haplotypes are cut by their own bases. With [`Slots::Varying`] a window that does not vary
+    /// has no slot.
     pub first_slot: Vec<usize>,
     /// Slots that `first_slot` numbers, `[CLS]` and `[SEP]` included.
     n_slots: usize,
-    /// Of these, the slots that are in a row of tokens, ascending; all when absent.
+    /// The numbered slots that a row of tokens contains, ascending; all when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     kept_slots: Option<Vec<usize>>,
-    /// The segments of the training people (and of the reference) at each place, from the
-    /// commonest to the rarest.
+    /// The segments of the training samples and of the reference in each window, from the commonest
+    /// to the rarest.
     pub known_segments: Vec<Vec<String>>,
 }
 
 impl LocusGrid {
-    /// A grid with so many slots at each place.
+    /// A grid with `slots[i]` slots for window `i`.
     pub(super) fn new(
         locus: &LocusHaplotypes,
         slots: &[usize],
@@ -57,15 +59,13 @@ impl LocusGrid {
     ) -> Self {
         let mut next = 1;
         let mut first_slot = Vec::with_capacity(slots.len());
-        for slots in slots {
+        for n_window_slots in slots {
             first_slot.push(next);
-            next += slots;
+            next += n_window_slots;
         }
-        let name = locus.locus.name.clone();
-        let len_nt = locus.locus.len_nt();
         Self {
-            name,
-            len_nt,
+            name: locus.locus.name.clone(),
+            len_nt: locus.locus.len_nt(),
             first_slot,
             n_slots: next + 1,
             kept_slots: None,
@@ -84,7 +84,7 @@ impl LocusGrid {
         self.kept_slots.as_ref().map_or(self.n_slots, Vec::len)
     }
 
-    /// Slots before those that do not vary are dropped, `[CLS]` and `[SEP]` included.
+    /// Slots before slots that do not vary are dropped, `[CLS]` and `[SEP]` included.
     pub(super) fn n_numbered_slots(&self) -> usize {
         self.n_slots
     }
@@ -94,14 +94,52 @@ impl LocusGrid {
         self.kept_slots.as_deref()
     }
 
-    /// Slots of one place, before those that do not vary are dropped.
+    /// For each numbered slot, whether it is in a row of tokens.
+    pub(super) fn is_kept(&self) -> Vec<bool> {
+        let Some(kept_slots) = &self.kept_slots else {
+            return vec![true; self.n_slots];
+        };
+        let mut is_kept = vec![false; self.n_slots];
+        for &slot in kept_slots {
+            is_kept[slot] = true;
+        }
+        is_kept
+    }
+
+    /// Slots of one window, before slots that do not vary are dropped.
     #[must_use]
-    pub fn slots_in(&self, place: usize) -> usize {
-        self.first_slot
-            .get(place + 1)
+    pub fn slots_in(&self, window: usize) -> usize {
+        // The last slot is `[SEP]`: it belongs to no window.
+        let end = self
+            .first_slot
+            .get(window + 1)
             .copied()
-            .unwrap_or(self.n_slots - 1)
-            - self.first_slot[place]
+            .unwrap_or(self.n_slots - 1);
+        end - self.first_slot[window]
+    }
+
+    /// For each window, whether it has slots.
+    pub(super) fn windows_with_slots(&self) -> Vec<bool> {
+        (0..self.first_slot.len())
+            .map(|window| self.slots_in(window) > 0)
+            .collect()
+    }
+
+    /// Whether the lists fit each other and a locus cut into `n_windows`.
+    fn is_consistent(&self, n_windows: usize) -> bool {
+        self.first_slot.len() == n_windows
+            && self.known_segments.len() == n_windows
+            && self.first_slot.first() == Some(&1)
+            && self.first_slot.is_sorted()
+            && self
+                .first_slot
+                .last()
+                .is_some_and(|&last| last < self.n_slots)
+            && self.known_segments.iter().all(|known| !known.is_empty())
+            && self
+                .kept_slots
+                .as_ref()
+                .is_none_or(|kept| is_ascending_below(kept, self.n_slots))
     }
 }
 
@@ -121,7 +159,7 @@ impl Grid {
         }
     }
 
-    /// Distinct segments known at all places.
+    /// Distinct known segments, summed over windows and loci.
     #[must_use]
     pub fn n_known_segments(&self) -> usize {
         self.loci
@@ -142,49 +180,40 @@ impl Grid {
     /// Reads `grid.json`.
     ///
     /// # Errors
-    /// A missing or malformed file, or one of another schema version.
+    /// A missing or malformed file, or another schema version.
     pub fn load(path: &Path) -> Result<Self, Error> {
-        let wrong = |reason: String| Error::Store {
-            path: path.into(),
-            reason,
-        };
-        let grid: Self = stored_format::from_json(
-            &stored_format::read(path)?,
-            SCHEMA_VERSION,
-            "gf-genomics tokenize",
-        )
-        .map_err(wrong)?;
-        let sound = |locus: &LocusGrid| {
-            let n_places = match grid.anchor {
-                Anchor::Reference => locus.len_nt.div_ceil(grid.segment_length),
-                Anchor::Haplotype => 1,
-            };
-            locus.first_slot.len() == n_places
-                && locus.known_segments.len() == n_places
-                && locus.first_slot.first() == Some(&1)
-                && locus.first_slot.is_sorted()
-                && locus
-                    .first_slot
-                    .last()
-                    .is_some_and(|&last| last < locus.n_slots)
-                && locus.known_segments.iter().all(|known| !known.is_empty())
-                && locus
-                    .kept_slots
-                    .as_ref()
-                    .is_none_or(|kept| is_ascending_below(kept, locus.n_slots))
-        };
-        if grid.segment_length == 0 || !grid.loci.iter().all(sound) {
-            return Err(wrong(
-                "its segments and slots do not fit: the file is damaged".into(),
+        let json = stored_format::read(path)?;
+        let grid: Self = stored_format::from_json(&json, SCHEMA_VERSION, "gf-genomics tokenize")
+            .map_err(|reason| Error::store(path, &reason))?;
+        if !grid.is_consistent() {
+            return Err(Error::store(
+                path,
+                "its segments do not fit its slots, so the file is damaged; run tokenize again",
             ));
         }
         Ok(grid)
     }
+
+    fn is_consistent(&self) -> bool {
+        // The window count divides by the segment length: 0 is checked first.
+        self.segment_length > 0
+            && self
+                .loci
+                .iter()
+                .all(|locus| locus.is_consistent(self.n_windows(locus)))
+    }
+
+    fn n_windows(&self, locus: &LocusGrid) -> usize {
+        match self.anchor {
+            Anchor::Reference => locus.len_nt.div_ceil(self.segment_length),
+            Anchor::Haplotype => 1,
+        }
+    }
 }
 
-/// Numbers that rise from 0 to `end - 1`, so that `[CLS]` and `[SEP]` are kept.
+/// Whether the numbers rise strictly from 0 to `end - 1`, so that `[CLS]` and `[SEP]` are kept.
 fn is_ascending_below(numbers: &[usize], end: usize) -> bool {
     numbers.first() == Some(&0)
         && numbers.last() == Some(&(end - 1))
-        && numbers.is_sorted_by(|one, next| one < next)
+        && numbers.is_sorted_by(|current, next| current < next)
 }

@@ -1,8 +1,8 @@
-//! Token folders of blocks of loci, made one by one with one tokenizer, to the folder of all loci.
+//! Merges the token folders of blocks of loci into one folder.
 //!
-//! Input -> output: folders (those of [`Folder::save`]) and what was counted while each was made ->
-//! what one pass over all loci with that tokenizer gives: the same bytes of every file, the same
-//! counts. Only the tokens of one block are in memory at once, beside the grids of all.
+//! Input: folders written by [`Folder::save`] with one tokenizer, and the counts of each. Output:
+//! the same file bytes and the same counts as one pass over all loci with that tokenizer. Only the
+//! tokens of one block and the grids of all blocks are in memory at once.
 
 use std::{
     collections::BTreeSet,
@@ -14,99 +14,119 @@ use gf_cohort_schema::counted;
 use gf_files::output;
 use gf_haplotypes::require_same_order;
 
-/// A block of loci whose tokens are made.
+/// A tokenized block of loci.
 #[derive(Clone, Debug)]
 pub struct Shard {
-    /// Its folder.
+    /// Token folder of the block.
     pub folder: PathBuf,
-    /// What was counted while it was made.
+    /// Counts of the block.
     pub summary: Summary,
 }
 
-/// Merges blocks, in the order in which their loci shall stand, into a folder.
+/// Merges blocks into a folder; the order of the blocks is the order of the loci.
 ///
 /// # Errors
-/// Blocks that cannot be read, or do not belong together: another tokenizer, other segments, people
-/// or training people, other policies or another build of the genome, a locus in two.
+/// - a block that cannot be read;
+/// - blocks with different tokenizers, segments, samples, training samples, policies or builds of
+///   the genome;
+/// - a locus in two blocks.
 pub fn merge(shards: &[Shard], out: &Path) -> Result<Summary, Error> {
     let [first, rest @ ..] = shards else {
-        return Err(Error::Inputs("no tokens to merge".into()));
+        return Err(Error::Inputs(
+            "there are no token folders to merge; give at least one".into(),
+        ));
     };
-    let (mut all, mut shapes) = without_tokens(first)?;
-    let mut summary = first.summary.clone();
+    let mut merged = Block::load(first)?;
     for shard in rest {
-        let (block, shapes_of_block) = without_tokens(shard)?;
-        let belongs = require_same_making((&all, &summary), (&block, &shard.summary));
-        let joined = belongs.and_then(|()| all.genome.join(block.genome));
-        joined.map_err(|reason| Error::Store {
-            path: shard.folder.clone(),
-            reason,
-        })?;
-        all.grid.loci.extend(block.grid.loci);
-        shapes.extend(shapes_of_block);
-        summary.add(&shard.summary);
+        let block = Block::load(shard)?;
+        merged
+            .append(block)
+            .map_err(|reason| Error::store(&shard.folder, &reason))?;
     }
-    let mut tokens = all.start(out, shapes)?;
+    let mut writer = merged.folder.start(out, merged.shapes)?;
     for shard in shards {
-        let (block, _) = TokenSet::load(&shard.folder.join(TOKENS))?;
-        block.loci.iter().try_for_each(|locus| tokens.add(locus))?;
-    }
-    tokens.save()?;
-    Ok(summary)
-}
-
-/// A folder that was looked at, and how large its tokens are.
-fn without_tokens(shard: &Shard) -> Result<(Folder, Vec<Shape>), Error> {
-    let mut folder = Folder::load(&shard.folder)?;
-    let loci = std::mem::take(&mut folder.tokens.loci);
-    Ok((folder, loci.iter().map(Shape::new).collect()))
-}
-
-/// All but the loci is the same.
-fn require_same_making(
-    expected: (&Folder, &Summary),
-    found: (&Folder, &Summary),
-) -> Result<(), String> {
-    let options = |(folder, summary): (&Folder, &Summary)| {
-        let digest = output::sha256(folder.tokenizer.json().as_bytes());
-        [
-            ("anchor", folder.grid.anchor.to_string()),
-            ("segment_length", folder.grid.segment_length.to_string()),
-            ("slots", folder.grid.slots.to_string()),
-            ("min_token_count", summary.min_token_count.to_string()),
-            ("a tokenizer.json of SHA-256", digest),
-        ]
-    };
-    for ((what, expected), (_, found)) in options(expected).into_iter().zip(options(found)) {
-        if found != expected {
-            return Err(format!(
-                "made with {what} {found}, the other blocks with {expected}: make all with one \
-                 --tokenizer-file"
-            ));
+        let tokens = TokenSet::load(&shard.folder.join(TOKENS))?.0;
+        for locus in &tokens.loci {
+            writer.add(locus)?;
         }
     }
-    let (expected, _) = expected;
-    let (found, _) = found;
-    require_same_order(&found.tokens.samples, &expected.tokens.samples)?;
-    if found.fitted_on == expected.fitted_on {
-        return Ok(());
+    writer.save()?;
+    Ok(merged.summary)
+}
+
+/// A token folder in memory without its tokens.
+struct Block {
+    /// The folder, with an empty list of loci in its token set.
+    folder: Folder,
+    /// Shapes of the tokens on disk, one per locus.
+    shapes: Vec<Shape>,
+    summary: Summary,
+}
+
+impl Block {
+    fn load(shard: &Shard) -> Result<Self, Error> {
+        let mut folder = Folder::load(&shard.folder)?;
+        let loci = std::mem::take(&mut folder.tokens.loci);
+        Ok(Self {
+            folder,
+            shapes: loci.iter().map(Shape::new).collect(),
+            summary: shard.summary.clone(),
+        })
     }
-    let [one, other] = [found, expected].map(|folder| {
-        folder
-            .fitted_on
-            .iter()
-            .copied()
-            .collect::<BTreeSet<usize>>()
-    });
-    let sample = one
-        .symmetric_difference(&other)
-        .next()
-        .map(|&person| expected.tokens.samples[person].as_str())
-        .unwrap_or_default();
-    Err(format!(
-        "fitted on {}, the other blocks on {}; sample `{sample}` was one of them here or there \
-         only",
-        counted(one.len(), "person", "people"),
-        other.len()
-    ))
+
+    /// Adds the loci of another block; the error is the reason that the blocks do not fit.
+    fn append(&mut self, next: Self) -> Result<(), String> {
+        self.require_same_options(&next)?;
+        require_same_order(&next.folder.tokens.samples, &self.folder.tokens.samples)?;
+        self.require_same_training(&next)?;
+        self.folder.genome.join(next.folder.genome)?;
+        self.folder.grid.loci.extend(next.folder.grid.loci);
+        self.shapes.extend(next.shapes);
+        self.summary.add(&next.summary);
+        Ok(())
+    }
+
+    fn require_same_options(&self, next: &Self) -> Result<(), String> {
+        for ((what, expected), (_, found)) in self.options().into_iter().zip(next.options()) {
+            if found != expected {
+                return Err(format!(
+                    "made with {what} {found}, the other blocks with {expected}; make all blocks \
+                     with one --tokenizer-file"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Names and values of the options that all blocks must share.
+    fn options(&self) -> [(&'static str, String); 5] {
+        let grid = &self.folder.grid;
+        let digest = output::sha256(self.folder.tokenizer.json().as_bytes());
+        [
+            ("anchor", grid.anchor.to_string()),
+            ("segment_length", grid.segment_length.to_string()),
+            ("slots", grid.slots.to_string()),
+            ("min_token_count", self.summary.min_token_count.to_string()),
+            ("a tokenizer.json of SHA-256", digest),
+        ]
+    }
+
+    fn require_same_training(&self, next: &Self) -> Result<(), String> {
+        if next.folder.fitted_on == self.folder.fitted_on {
+            return Ok(());
+        }
+        let expected: BTreeSet<usize> = self.folder.fitted_on.iter().copied().collect();
+        let found: BTreeSet<usize> = next.folder.fitted_on.iter().copied().collect();
+        let sample = found
+            .symmetric_difference(&expected)
+            .next()
+            .map(|&sample| self.folder.tokens.samples[sample].as_str())
+            .unwrap_or_default();
+        Err(format!(
+            "fitted on {}, the other blocks on {}; sample `{sample}` is in one of the two sets \
+             only. Tokenize all blocks with the same training samples",
+            counted(found.len(), "sample", "samples"),
+            expected.len()
+        ))
+    }
 }

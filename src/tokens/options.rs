@@ -1,4 +1,4 @@
-//! How sequences become tokens, as a user says it; what does not go together is refused.
+//! Options of the tokenization. Options that contradict each other are refused.
 
 use std::path::PathBuf;
 
@@ -10,13 +10,13 @@ use super::{Anchor, Error};
 use gf_files::output;
 
 const DEFAULT_KMER_LENGTH: usize = 6;
-/// Of two people at least, so that nobody's own haplotype can be read from a model.
+/// At least two carriers, so that a model contains no segment of a single sample.
 const DEFAULT_MIN_TOKEN_COUNT: usize = 2;
 /// Entries of any vocabulary: the special tokens, and `A`, `C`, `G`, `N` and `T`, which every
 /// alphabet has.
 const LEAST_VOCABULARY: usize = SPECIAL_TOKENS.len() + 5;
 
-/// How sequences become tokens: the options of `tokenize` and the keys of `[tokens]`.
+/// Tokenization of the sequences: the options of `tokenize` and the keys of `[tokens]`.
 ///
 /// A key that is absent has its default. An option that the chosen tokenizer does not use is
 /// refused.
@@ -38,25 +38,25 @@ pub struct Options {
     /// k-mers: nucleotides in one k-mer [default: 6].
     #[arg(long, value_name = "K")]
     pub kmer_length: Option<usize>,
-    /// k-mers: start one at every base of a segment. Without it, k-mers follow one another.
+    /// k-mers: whether a k-mer starts at every base of a segment. Otherwise k-mers do not overlap.
     /// Hugging Face's library opens the tokenizer but cannot make overlapping k-mers.
     #[arg(long)]
     pub kmer_overlapping: bool,
-    /// Use this Hugging Face tokenizer.json and fit none. Sequences with letters that it lacks are
-    /// refused (GENA-LM's tokenizer has no N).
+    /// Hugging Face tokenizer.json to use instead of fitting a tokenizer. Sequences with letters
+    /// outside of its vocabulary are refused (GENA-LM's tokenizer has no N).
     #[arg(long, value_name = "JSON")]
     pub tokenizer_file: Option<PathBuf>,
     /// Nucleotides in a segment. No token crosses the end of a segment.
     #[arg(long, default_value_t = Options::default().segment_length, value_name = "NT")]
     pub segment_length: usize,
     /// Keep a segment in the vocabulary and on the grid only if at least N training samples carry
-    /// it, or the reference does. Rarer segments are read like those of a new sample. 1 keeps all
-    /// segments, and with them what only one sample carries.
+    /// it, or the reference does. Rarer segments are tokenized like segments that only new samples
+    /// have. With 1, all segments are kept, including segments of a single sample.
     #[arg(long, default_value_t = Options::default().min_token_count, value_name = "N")]
     pub min_token_count: usize,
     /// Where haplotypes are cut into segments: `reference` (at fixed reference coordinates, so that
-    /// a slot is the same place in every sample) or `haplotype` (by their own bases, so that an
-    /// indel shifts all later segments).
+    /// a slot means the same position in every sample) or `haplotype` (by their own bases, so that
+    /// an indel shifts all later segments).
     #[arg(
         long,
         value_parser = one_of::<Anchor>(),
@@ -70,7 +70,7 @@ pub struct Options {
     pub slots: Option<Slots>,
 }
 
-/// Which slots rows of tokens have.
+/// Slots in a row of tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Slots {
@@ -88,18 +88,6 @@ impl Slots {
     #[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
     pub(super) fn is_all(&self) -> bool {
         *self == Self::All
-    }
-}
-
-impl std::str::FromStr for Slots {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "varying" => Ok(Self::Varying),
-            "all" => Ok(Self::All),
-            other => Err(format!("`{other}` is neither `varying` nor `all`")),
-        }
     }
 }
 
@@ -129,7 +117,7 @@ impl Default for Options {
     }
 }
 
-/// What tokens are.
+/// Kind of token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TokenizerKind {
@@ -142,24 +130,11 @@ pub enum TokenizerKind {
     Nucleotide,
 }
 
-impl std::str::FromStr for TokenizerKind {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "bpe" => Ok(Self::Bpe),
-            "kmer" => Ok(Self::Kmer),
-            "nucleotide" => Ok(Self::Nucleotide),
-            other => Err(format!("`{other}` is none of `bpe`, `kmer`, `nucleotide`")),
-        }
-    }
-}
-
 impl Options {
-    /// With the defaults of its tokenizer written out, for a record of what was run.
+    /// The options with the defaults of their tokenizer, for the record of a run.
     ///
     /// # Errors
-    /// As [`Options::kind`].
+    /// The errors of [`Options::kind`].
     pub fn resolved(self) -> Result<Self, Error> {
         let resolved = Self {
             slots: Some(self.slots()),
@@ -179,7 +154,9 @@ impl Options {
         })
     }
 
-    /// Which slots rows of tokens have. Where an indel shifts all that follows, every slot varies.
+    /// Slots in a row of tokens.
+    ///
+    /// With [`Anchor::Haplotype`] all slots are kept, because an indel shifts all later segments.
     #[must_use]
     pub fn slots(&self) -> Slots {
         self.slots.unwrap_or(match self.anchor {
@@ -188,7 +165,7 @@ impl Options {
         })
     }
 
-    /// The tokenizer of [`Options::tokenizer_file`], if one is named.
+    /// The tokenizer of [`Options::tokenizer_file`], if there is one.
     ///
     /// # Errors
     /// A file that is missing or cannot be used.
@@ -205,14 +182,15 @@ impl Options {
         })?))
     }
 
-    /// The tokenizer is learnt from people's segments: none of a file, and none of single
-    /// nucleotides, which is the same whatever they are.
+    /// Whether the tokenizer is learnt from the segments of the samples.
+    ///
+    /// A tokenizer of a file or of single nucleotides does not depend on them.
     #[must_use]
     pub fn learns_tokenizer(&self) -> bool {
         self.tokenizer_file.is_none() && self.tokenizer != Some(TokenizerKind::Nucleotide)
     }
 
-    /// With a tokenizer that was fitted before in place of one to fit.
+    /// The options with the file of a fitted tokenizer instead of a tokenizer to fit.
     #[must_use]
     pub fn with_tokenizer(&self, file: PathBuf) -> Self {
         let Self {
@@ -235,66 +213,90 @@ impl Options {
     /// The tokenizer to fit; `None` where a file gives one.
     ///
     /// # Errors
-    /// Options out of range, or that do not go together.
+    /// Options out of range, or options that contradict each other.
     pub fn kind(&self) -> Result<Option<Kind>, Error> {
-        let refuse = |reason: String| Err(Error::Inputs(reason));
-        if self.segment_length == 0 || self.max_token_length == Some(0) || self.min_token_count == 0
-        {
+        self.check_segments()?;
+        if self.tokenizer_file.is_some() {
+            return self.check_no_fitting().map(|()| None);
+        }
+        let tokenizer = self.tokenizer.unwrap_or_default();
+        self.check_unused(tokenizer)?;
+        let kmer_length = self.kmer_length.unwrap_or(DEFAULT_KMER_LENGTH);
+        self.check_lengths(tokenizer, kmer_length)?;
+        Ok(Some(match tokenizer {
+            TokenizerKind::Bpe => Kind::Bpe {
+                vocab_size: self.vocab_size.unwrap_or_default(),
+                max_token_len_nt: self.max_token_length,
+            },
+            TokenizerKind::Kmer => Kind::Kmer {
+                length_nt: kmer_length,
+                overlapping: self.kmer_overlapping,
+            },
+            TokenizerKind::Nucleotide => Kind::Nucleotide,
+        }))
+    }
+
+    fn check_segments(&self) -> Result<(), Error> {
+        let lengths = [self.segment_length, self.min_token_count];
+        if lengths.contains(&0) || self.max_token_length == Some(0) {
             return refuse(
-                "segment_length, max_token_length and min_token_count must be at least 1".into(),
+                "segment_length, max_token_length and min_token_count must be at least 1",
             );
         }
         if self.anchor == Anchor::Haplotype && self.slots == Some(Slots::Varying) {
             return refuse(
-                "slots = varying needs segments anchored to the reference: leave out slots, or \
-                 set anchor to reference"
-                    .into(),
+                "slots = varying needs segments anchored to the reference; remove slots, or set \
+                 anchor to reference",
             );
         }
-        let for_bpe = [
-            ("vocab_size", self.vocab_size.is_some()),
-            ("max_token_length", self.max_token_length.is_some()),
-        ];
-        let for_kmer = [
-            ("kmer_length", self.kmer_length.is_some()),
-            ("kmer_overlapping", self.kmer_overlapping),
-        ];
-        let first_of = |options: &[(&'static str, bool)]| {
-            options
-                .iter()
-                .find(|(_, given)| *given)
-                .map(|(name, _)| *name)
-        };
-        if self.tokenizer_file.is_some() {
-            let given = [
-                &[("tokenizer", self.tokenizer.is_some())],
-                &for_bpe[..],
-                &for_kmer,
-            ]
-            .concat();
-            return match first_of(&given) {
-                Some(option) => refuse(format!(
-                    "{option} fits a tokenizer, and tokenizer_file gives one: leave one of them \
-                     out"
-                )),
-                None => Ok(None),
-            };
+        Ok(())
+    }
+
+    /// The first option given that only BPE uses.
+    fn given_for_bpe(&self) -> Option<&'static str> {
+        let vocab_size = self.vocab_size.as_ref().map(|_| "vocab_size");
+        vocab_size.or(self.max_token_length.map(|_| "max_token_length"))
+    }
+
+    /// The first option given that only k-mers use.
+    fn given_for_kmer(&self) -> Option<&'static str> {
+        let length = self.kmer_length.map(|_| "kmer_length");
+        length.or(self.kmer_overlapping.then_some("kmer_overlapping"))
+    }
+
+    /// With a tokenizer file, no option that fits a tokenizer may be given.
+    fn check_no_fitting(&self) -> Result<(), Error> {
+        let tokenizer = self.tokenizer.map(|_| "tokenizer");
+        let given = tokenizer.or(self.given_for_bpe()).or(self.given_for_kmer());
+        match given {
+            Some(option) => refuse(format!(
+                "{option} fits a tokenizer, but tokenizer_file gives one; leave one of them out"
+            )),
+            None => Ok(()),
         }
-        let tokenizer = self.tokenizer.unwrap_or_default();
-        let (useless, name) = match tokenizer {
-            TokenizerKind::Bpe => (first_of(&for_kmer), "bpe"),
-            TokenizerKind::Kmer => (first_of(&for_bpe), "kmer"),
-            TokenizerKind::Nucleotide => (first_of(&[for_bpe, for_kmer].concat()), "nucleotide"),
+    }
+
+    /// No option of another tokenizer may be given.
+    fn check_unused(&self, tokenizer: TokenizerKind) -> Result<(), Error> {
+        let (unused, name) = match tokenizer {
+            TokenizerKind::Bpe => (self.given_for_kmer(), "bpe"),
+            TokenizerKind::Kmer => (self.given_for_bpe(), "kmer"),
+            TokenizerKind::Nucleotide => {
+                (self.given_for_bpe().or(self.given_for_kmer()), "nucleotide")
+            }
         };
-        if let Some(option) = useless {
-            return refuse(format!(
-                "{option} does not go with the tokenizer `{name}`: leave one of them out"
-            ));
+        match unused {
+            Some(option) => refuse(format!(
+                "{option} does not apply to the tokenizer `{name}`; leave one of them out"
+            )),
+            None => Ok(()),
         }
-        let kmer_length = self.kmer_length.unwrap_or(DEFAULT_KMER_LENGTH);
+    }
+
+    fn check_lengths(&self, tokenizer: TokenizerKind, kmer_length: usize) -> Result<(), Error> {
         if tokenizer == TokenizerKind::Kmer && kmer_length > self.segment_length {
             return refuse(format!(
-                "kmer_length {kmer_length} is more than segment_length {}",
+                "kmer_length {kmer_length} is more than segment_length {}; lower kmer_length",
                 self.segment_length
             ));
         }
@@ -310,18 +312,12 @@ impl Options {
             }
             .into());
         }
-        Ok(Some(match tokenizer {
-            TokenizerKind::Bpe => Kind::Bpe {
-                vocab_size: self.vocab_size.unwrap_or_default(),
-                max_token_len_nt: self.max_token_length,
-            },
-            TokenizerKind::Kmer => Kind::Kmer {
-                length_nt: kmer_length,
-                overlapping: self.kmer_overlapping,
-            },
-            TokenizerKind::Nucleotide => Kind::Nucleotide,
-        }))
+        Ok(())
     }
+}
+
+fn refuse(reason: impl Into<String>) -> Result<(), Error> {
+    Err(Error::Inputs(reason.into()))
 }
 
 #[cfg(test)]
@@ -349,7 +345,7 @@ mod tests {
                 vocab_size: Some(VocabSize::AtMost(99)),
                 ..kmer.clone()
             })
-            .contains("vocab_size does not go with")
+            .contains("vocab_size does not apply to")
         );
         assert!(
             refused(Options {
@@ -384,7 +380,7 @@ mod tests {
                 kmer_overlapping: true,
                 ..Options::default()
             })
-            .contains("kmer_overlapping does not go with")
+            .contains("kmer_overlapping does not apply to")
         );
         let nucleotide = Options {
             tokenizer: Some(TokenizerKind::Nucleotide),

@@ -1,5 +1,8 @@
-//! Token sets on disk: one `tokens.safetensors` with `LOCUS/tokens` (haplotypes x slots) and
-//! `LOCUS/pairs` (people x 2), all u32.
+//! Token sets on disk: `tokens.safetensors`.
+//!
+//! Each locus has two u32 tensors, named by the locus's number in five digits: `00000/tokens`
+//! (haplotypes x slots) and `00000/pairs` (samples x 2). The header's metadata has the JSON of
+//! [`Index`] under the key `gf-genomics`.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -22,14 +25,15 @@ use gf_files::{
 use gf_haplotypes::ABSENT_HAPLOTYPE;
 
 const SCHEMA_VERSION: u32 = 2;
-/// Readers of the format refuse a longer header.
+/// Longest header that readers of the safetensors format accept.
 const MAX_HEADER_BYTES: usize = 100_000_000;
+/// Key of the [`Index`] in the metadata of the header.
 const INDEX: &str = "gf-genomics";
 
-/// Tokens of the distinct haplotypes and who has which.
+/// Tokens of the distinct haplotypes, and the haplotypes of every sample.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenSet {
-    /// People, in the order of every `pairs`.
+    /// Sample names, in the order of every `pairs`.
     pub samples: Vec<String>,
     /// One per locus.
     pub loci: Vec<LocusTokens>,
@@ -44,7 +48,7 @@ pub struct LocusTokens {
     pub n_slots: usize,
     /// Token ids, distinct haplotypes x slots, row-major.
     pub tokens: Vec<u32>,
-    /// Each person's two haplotypes (rows of `tokens`), or [`ABSENT_HAPLOTYPE`].
+    /// Each sample's two haplotypes: rows of `tokens`, or [`ABSENT_HAPLOTYPE`].
     pub pairs: Vec<[u32; 2]>,
 }
 
@@ -62,15 +66,16 @@ impl LocusTokens {
     }
 }
 
-/// What a token set was made with.
+/// The files and samples that a token set was made with.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Origin {
     /// SHA-256 of the other files of its folder, by name.
     pub belongs_to: BTreeMap<String, String>,
-    /// People (numbers into the samples) on whom tokenizer and slots were fitted.
+    /// Samples on which tokenizer and slots were fitted, as numbers into the samples.
     pub fitted_on: Vec<usize>,
 }
 
+/// Metadata of a token file.
 #[derive(Serialize, Deserialize)]
 struct Index {
     schema_version: u32,
@@ -86,82 +91,114 @@ impl TokenSet {
     /// # Errors
     /// A missing or malformed file, another schema version, numbers out of range.
     pub(super) fn load(path: &Path) -> Result<(Self, Origin), Error> {
-        let wrong = |reason: String| Error::Store {
-            path: path.into(),
-            reason,
-        };
         let bytes = stored_format::read(path)?;
-        let (_, header) =
-            SafeTensors::read_metadata(&bytes).map_err(|error| wrong(error.to_string()))?;
-        let index = header
-            .metadata()
-            .as_ref()
-            .and_then(|metadata| metadata.get(INDEX))
-            .ok_or_else(|| wrong("not a token set".into()))?;
-        let index: Index =
-            stored_format::from_json(index.as_bytes(), SCHEMA_VERSION, "gf-genomics tokenize")
-                .map_err(wrong)?;
-        let arrays = SafeTensors::deserialize(&bytes).map_err(|error| wrong(error.to_string()))?;
-        let array = |name: &str| -> Result<(Vec<usize>, Vec<u32>), Error> {
-            let view = arrays
-                .tensor(name)
-                .map_err(|error| wrong(error.to_string()))?;
-            if view.dtype() != Dtype::U32 || view.shape().len() != 2 {
-                return Err(wrong(format!("`{name}` is not a table of u32")));
-            }
-            let values = view
-                .data()
-                .chunks_exact(4)
-                .map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-                .collect();
-            Ok((view.shape().to_vec(), values))
-        };
+        let index = Index::read(&bytes).map_err(|reason| Error::store(path, &reason))?;
+        let tensors =
+            SafeTensors::deserialize(&bytes).map_err(|error| Error::store(path, &error))?;
         let mut loci = Vec::with_capacity(index.loci.len());
         for (number, name) in index.loci.into_iter().enumerate() {
-            let (shape, tokens) = array(&format!("{number:05}/tokens"))?;
-            let (pairs_shape, pairs) = array(&format!("{number:05}/pairs"))?;
-            let in_range =
-                |&haplotype: &u32| haplotype == ABSENT_HAPLOTYPE || (haplotype as usize) < shape[0];
-            if shape[1] < 2
-                || pairs_shape != [index.samples.len(), 2]
-                || !pairs.iter().all(in_range)
-            {
-                return Err(wrong(format!(
-                    "locus `{name}`: shapes do not fit: the file is damaged"
-                )));
-            }
-            let pairs = pairs
-                .chunks_exact(2)
-                .map(|pair| [pair[0], pair[1]])
-                .collect();
-            loci.push(LocusTokens {
-                name,
-                n_slots: shape[1],
-                tokens,
-                pairs,
-            });
+            let locus = LocusTokens::read(&tensors, number, name, index.samples.len())
+                .map_err(|reason| Error::store(path, &reason))?;
+            loci.push(locus);
         }
-        if !index
-            .origin
-            .fitted_on
-            .iter()
-            .all(|&person| person < index.samples.len())
-        {
-            return Err(wrong(
-                "it was fitted on people it does not have: the file is damaged".into(),
+        let n_samples = index.samples.len();
+        let fitted_on = &index.origin.fitted_on;
+        if !fitted_on.iter().all(|&sample| sample < n_samples) {
+            return Err(Error::store(
+                path,
+                "it lists training samples that it does not contain, so the file is damaged; run \
+                 tokenize again",
             ));
         }
-        Ok((
-            Self {
-                samples: index.samples,
-                loci,
-            },
-            index.origin,
-        ))
+        let token_set = Self {
+            samples: index.samples,
+            loci,
+        };
+        Ok((token_set, index.origin))
     }
 }
 
-/// How large the tables of a locus are.
+impl Index {
+    /// Reads the metadata from the bytes of a token file; the error is the reason of the refusal.
+    fn read(bytes: &[u8]) -> Result<Self, String> {
+        let header = SafeTensors::read_metadata(bytes)
+            .map_err(|error| error.to_string())?
+            .1;
+        let json = header
+            .metadata()
+            .as_ref()
+            .and_then(|metadata| metadata.get(INDEX))
+            .ok_or("this is not a token set; give a folder that tokenize wrote")?;
+        stored_format::from_json(json.as_bytes(), SCHEMA_VERSION, "gf-genomics tokenize")
+    }
+}
+
+impl LocusTokens {
+    /// Reads the two tensors of a locus; the error is the reason of the refusal.
+    fn read(
+        tensors: &SafeTensors<'_>,
+        number: usize,
+        name: String,
+        n_samples: usize,
+    ) -> Result<Self, String> {
+        let tokens = Table::read(tensors, &format!("{number:05}/tokens"))?;
+        let pairs = Table::read(tensors, &format!("{number:05}/pairs"))?;
+        let are_in_range = pairs.values.iter().all(|&haplotype| {
+            haplotype == ABSENT_HAPLOTYPE || (haplotype as usize) < tokens.n_rows
+        });
+        // A row has at least `[CLS]` and `[SEP]`.
+        if tokens.n_columns < 2
+            || pairs.n_rows != n_samples
+            || pairs.n_columns != 2
+            || !are_in_range
+        {
+            return Err(format!(
+                "the shapes of locus `{name}` do not fit each other, so the file is damaged; run \
+                 tokenize again"
+            ));
+        }
+        Ok(Self {
+            name,
+            n_slots: tokens.n_columns,
+            tokens: tokens.values,
+            pairs: pairs
+                .values
+                .chunks_exact(2)
+                .map(|pair| [pair[0], pair[1]])
+                .collect(),
+        })
+    }
+}
+
+/// A two-dimensional tensor of u32, row-major.
+struct Table {
+    n_rows: usize,
+    n_columns: usize,
+    values: Vec<u32>,
+}
+
+impl Table {
+    fn read(tensors: &SafeTensors<'_>, name: &str) -> Result<Self, String> {
+        let view = tensors.tensor(name).map_err(|error| error.to_string())?;
+        let (Dtype::U32, &[n_rows, n_columns]) = (view.dtype(), view.shape()) else {
+            return Err(format!(
+                "`{name}` is not a table of u32; run tokenize again"
+            ));
+        };
+        let values = view
+            .data()
+            .chunks_exact(4)
+            .map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+            .collect();
+        Ok(Self {
+            n_rows,
+            n_columns,
+            values,
+        })
+    }
+}
+
+/// Sizes of the two tables of a locus.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Shape {
     name: String,
@@ -179,71 +216,26 @@ impl Shape {
     }
 }
 
-/// `tokens.safetensors`, written locus by locus, so that not all of them need be in memory; dropped
-/// before it is saved, it leaves nothing.
+/// Writer of `tokens.safetensors` that takes one locus at a time.
+///
+/// Only one locus needs to be in memory. A writer that is dropped before it is saved leaves no
+/// file.
 pub(super) struct Writer {
     out: Pending,
-    /// Loci that are still to come.
-    rest: std::vec::IntoIter<Shape>,
+    /// Shapes of the loci that are not yet written.
+    remaining: std::vec::IntoIter<Shape>,
 }
 
 impl Writer {
-    /// Of these people and loci.
+    /// Starts the file with a header for these samples and loci.
     pub fn create(
         path: &Path,
         samples: &[String],
         loci: Vec<Shape>,
         origin: Origin,
     ) -> Result<Self, Error> {
-        let wrong = |reason: String| Error::Store {
-            path: path.into(),
-            reason,
-        };
-        let names = loci.iter().map(|locus| locus.name.clone()).collect();
-        let index = Index {
-            schema_version: SCHEMA_VERSION,
-            samples: samples.to_vec(),
-            loci: names,
-            origin,
-        };
-        let index = serde_json::to_string(&index).map_err(|error| wrong(error.to_string()))?;
-        let mut arrays = Vec::with_capacity(2 * loci.len());
-        let mut end = 0;
-        for (
-            number,
-            Shape {
-                n_haplotypes,
-                n_slots,
-                ..
-            },
-        ) in loci.iter().enumerate()
-        {
-            for (name, shape) in [
-                ("pairs", [samples.len(), 2]),
-                ("tokens", [*n_haplotypes, *n_slots]),
-            ] {
-                let start = end;
-                end += size_of::<u32>() * shape[0] * shape[1];
-                arrays.push((
-                    format!("{number:05}/{name}"),
-                    TensorInfo {
-                        dtype: Dtype::U32,
-                        shape: shape.into(),
-                        data_offsets: (start, end),
-                    },
-                ));
-            }
-        }
-        let header = Metadata::new(Some(HashMap::from([(INDEX.to_owned(), index)])), arrays)
-            .map_err(|error| wrong(error.to_string()))?;
-        let mut header = serde_json::to_vec(&header).map_err(|error| wrong(error.to_string()))?;
-        header.resize(header.len().next_multiple_of(8), b' ');
-        if header.len() > MAX_HEADER_BYTES {
-            return Err(wrong(format!(
-                "the names of {} are too long for the format",
-                counted(samples.len(), "person", "people")
-            )));
-        }
+        let header =
+            header(samples, &loci, origin).map_err(|reason| Error::store(path, &reason))?;
         let mut out = Pending::create(path)?;
         let written = out
             .write_all(&(header.len() as u64).to_le_bytes())
@@ -251,29 +243,27 @@ impl Writer {
         written.map_err(output::at(path))?;
         Ok(Self {
             out,
-            rest: loci.into_iter(),
+            remaining: loci.into_iter(),
         })
     }
 
-    /// The next locus.
+    /// Writes the next locus; its shape must be the one of the header.
     pub fn add(&mut self, locus: &LocusTokens) -> Result<(), Error> {
-        if self.rest.next() != Some(Shape::new(locus)) {
+        if self.remaining.next() != Some(Shape::new(locus)) {
             let reason = format!(
-                "locus `{}` is not as it was a moment ago: does another run write to these tokens?",
+                "locus `{}` changed while it was read; make sure that no other run writes to these \
+                 tokens, and run again",
                 locus.name
             );
-            return Err(Error::Store {
-                path: self.out.path().into(),
-                reason,
-            });
+            return Err(Error::store(self.out.path(), &reason));
         }
         let mut bytes = Vec::new();
-        let parts = [locus.pairs.as_flattened(), &locus.tokens]
+        let chunks = [locus.pairs.as_flattened(), &locus.tokens]
             .into_iter()
             .flat_map(|values| values.chunks(1 << 14));
-        for part in parts {
+        for chunk in chunks {
             bytes.clear();
-            bytes.extend(part.iter().flat_map(|value| value.to_le_bytes()));
+            bytes.extend(chunk.iter().flat_map(|value| value.to_le_bytes()));
             self.out
                 .write_all(&bytes)
                 .map_err(output::at(self.out.path()))?;
@@ -281,8 +271,54 @@ impl Writer {
         Ok(())
     }
 
-    /// Puts the file under its name.
+    /// Puts the complete file under its final name.
     pub fn save(self) -> Result<(), Error> {
         Ok(self.out.finish()?)
     }
+}
+
+/// The header of a token file; the error is the reason of the refusal.
+fn header(samples: &[String], loci: &[Shape], origin: Origin) -> Result<Vec<u8>, String> {
+    let index = Index {
+        schema_version: SCHEMA_VERSION,
+        samples: samples.to_vec(),
+        loci: loci.iter().map(|locus| locus.name.clone()).collect(),
+        origin,
+    };
+    let index_json = serde_json::to_string(&index).map_err(|error| error.to_string())?;
+    let metadata = HashMap::from([(INDEX.to_owned(), index_json)]);
+    let header = Metadata::new(Some(metadata), tensor_infos(samples.len(), loci))
+        .map_err(|error| error.to_string())?;
+    let mut bytes = serde_json::to_vec(&header).map_err(|error| error.to_string())?;
+    // Tensors begin at a multiple of 8 bytes; the format pads the header with spaces.
+    bytes.resize(bytes.len().next_multiple_of(8), b' ');
+    if bytes.len() > MAX_HEADER_BYTES {
+        return Err(format!(
+            "the names of {} are too long for a token file; shorten the sample ids",
+            counted(samples.len(), "sample", "samples")
+        ));
+    }
+    Ok(bytes)
+}
+
+/// Names, shapes and byte ranges of all tensors, in the order of [`Writer::add`].
+fn tensor_infos(n_samples: usize, loci: &[Shape]) -> Vec<(String, TensorInfo)> {
+    let mut tensors = Vec::with_capacity(2 * loci.len());
+    let mut end = 0;
+    for (number, locus) in loci.iter().enumerate() {
+        for (name, shape) in [
+            ("pairs", [n_samples, 2]),
+            ("tokens", [locus.n_haplotypes, locus.n_slots]),
+        ] {
+            let start = end;
+            end += size_of::<u32>() * shape[0] * shape[1];
+            let info = TensorInfo {
+                dtype: Dtype::U32,
+                shape: shape.into(),
+                data_offsets: (start, end),
+            };
+            tensors.push((format!("{number:05}/{name}"), info));
+        }
+    }
+    tensors
 }

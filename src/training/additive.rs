@@ -1,20 +1,22 @@
-//! Fits the additive term: a penalised logistic regression on the versions of every slot (or on
-//! their alleles) and the covariates.
+//! Fits the additive term: a penalised logistic regression on slot versions (or alleles) and
+//! covariates.
 //!
-//! Input -> output: samples with tokens, training and validation samples -> an [`Additive`], and
-//! each sample's additive logit as the deep terms may see it. A training sample's logit comes from
-//! a fit that has not seen it (cross-fitting): an in-sample fit leaves a residual without any
-//! signal.
+//! Input: a dataset with tokens, and the training and validation samples of a member. Output: an
+//! [`Additive`], and each sample's additive logit for the training of deep terms. The logit of a
+//! training sample comes from a fit that has not seen the sample (cross-fitting), because the
+//! residual of an in-sample fit has no signal left.
 //!
-//! The penalty is that of the elastic net (`regression::elastic_net`), on copies that are not
-//! standardised: standardised copies would give rare versions large weights. There is one fit per
-//! share of L1, with the strength of the penalty that has the least loss on the out-of-fold
-//! training samples and the validation samples together. The term is the mean of these fits,
-//! weighted by their likelihood on the same samples (pseudo-BMA: Yao et al. 2018, Bayesian Analysis
-//! 13:917, section 3.4). It is not known beforehand whether few versions act or many, and the share
-//! with the least loss is often no better than the next one.
+//! The penalty is the elastic net (`regression::elastic_net`). Copies are centred, but not
+//! standardised one by one: standardised copies would give rare versions large weights. For each
+//! share of L1 there is one fit, with the lambda of least loss. The loss is over the out-of-fold
+//! training samples and the validation samples together.
+//!
+//! The term is the mean of these fits, weighted by their likelihood on the same samples
+//! (pseudo-BMA: Yao et al. 2018, Bayesian Analysis 13:917, section 3.4):
+//! `weight_i ~ exp(-n * loss_i)`. It is unknown beforehand whether few or many versions are causal,
+//! and the share with the least loss is often no better than the next one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use gf_cohort_schema::text::note;
 use gf_cohort_schema::{Cohort, Phenotype, nine_significant_digits};
@@ -34,7 +36,7 @@ use crate::{
 use gf_haplotypes::ABSENT_HAPLOTYPE;
 use gf_stats::regression::elastic_net::{Penalty, Problem, Solution};
 
-/// What the additive term has weights for.
+/// Features of the additive term.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AdditiveKind {
@@ -45,21 +47,6 @@ pub enum AdditiveKind {
     Segments,
     /// No additive term: a pure sequence model.
     None,
-}
-
-impl std::str::FromStr for AdditiveKind {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "dosages" => Ok(Self::Dosages),
-            "segments" => Ok(Self::Segments),
-            "none" => Ok(Self::None),
-            other => Err(format!(
-                "`{other}` is none of `dosages`, `segments`, `none`"
-            )),
-        }
-    }
 }
 
 impl std::fmt::Display for AdditiveKind {
@@ -74,15 +61,15 @@ impl std::fmt::Display for AdditiveKind {
 
 /// Folds of the training samples for cross-fitting.
 const FOLDS: usize = 5;
-/// Copies of a version among the training samples that it needs to get a weight.
+/// Fewest copies in the training samples for a version to get a weight.
 const MIN_COPIES: usize = 5;
 /// Shares of L1 in the penalty: from many small weights (ridge) to few large ones (nearly lasso).
 const L1_RATIOS: [f64; 4] = [0.0, 0.1, 0.5, 0.9];
-/// Penalties of a path, evenly on the scale of logarithms.
+/// Number of penalties of a path, evenly spaced on the log scale.
 const PATH: usize = 40;
-/// The weakest penalty of a path, as a share of the weakest at which no version has a weight.
+/// Weakest penalty of a path, as a share of the largest lambda (the least one without weights).
 const WEAKEST: f64 = 0.005;
-/// A path ends after so many weaker penalties in a row that are not better.
+/// A path ends after this number of penalties in a row without a lower loss.
 const PATIENCE: usize = 8;
 
 /// A fitted additive term.
@@ -90,23 +77,25 @@ const PATIENCE: usize = 8;
 pub struct Fit {
     /// The term.
     pub additive: Additive,
-    /// Additive logit of each sample of the cohort: out of fold for training samples, of the term
-    /// for validation samples, 0 for others.
+    /// Additive logit of each sample of the cohort.
+    ///
+    /// Out of fold for training samples, by the full fit for validation samples, 0 for all others.
     pub logits: Vec<f32>,
-    /// The part of each locus in `logits`, relative to its mean over the training samples.
-    pub of_loci: Vec<Vec<f32>>,
+    /// Part of each locus in `logits`, relative to its mean over the training samples: loci x
+    /// samples of the cohort.
+    pub locus_logits: Vec<Vec<f32>>,
     /// Coefficient of each deep term.
-    pub of_deep_terms: Vec<f64>,
-    /// What was chosen.
+    pub deep_term_coefficients: Vec<f64>,
+    /// Chosen penalties and their losses.
     pub summary: Summary,
 }
 
-/// How the additive term came about.
+/// Summary of the fit of an additive term.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// Versions or alleles that could get a weight.
     pub n_candidates: usize,
-    /// Those with a weight.
+    /// Versions or alleles with a weight.
     pub n_weights: usize,
     /// The fits of which the term is the weighted mean.
     pub fits: Vec<PenaltySummary>,
@@ -128,7 +117,7 @@ pub struct PenaltySummary {
     pub weight: f64,
 }
 
-/// Something that haplotypes have copies of: some tokens of one slot.
+/// A feature of haplotypes: having one of some tokens at one slot.
 struct Column {
     locus: usize,
     slot: usize,
@@ -139,19 +128,24 @@ impl Fit {
     /// The additive logits without the part of some loci.
     #[must_use]
     pub fn without(&self, loci: &[usize]) -> Vec<f32> {
-        let rest = |(person, logit): (usize, &f32)| {
-            logit
-                - loci
+        self.logits
+            .iter()
+            .enumerate()
+            .map(|(sample, logit)| {
+                let part: f32 = loci
                     .iter()
-                    .map(|&locus| self.of_loci[locus][person])
-                    .sum::<f32>()
-        };
-        self.logits.iter().enumerate().map(rest).collect()
+                    .map(|&locus| self.locus_logits[locus][sample])
+                    .sum();
+                logit - part
+            })
+            .collect()
     }
 }
 
-/// Fits the additive term of a member, together with the coefficients of deep terms: `deep_terms`
-/// has the logits of each by sample of the cohort, those of training samples out of fold.
+/// Fits the additive term of a member, together with the coefficients of deep terms.
+///
+/// `deep_terms` has the logits of each term by sample of the cohort. The logits of training samples
+/// must be out of fold.
 ///
 /// # Errors
 /// Too few cases or controls for cross-fitting, a regression that does not converge.
@@ -172,7 +166,7 @@ pub fn fit(
     let fold_of: BTreeMap<usize, usize> = folds
         .iter()
         .enumerate()
-        .flat_map(|(fold, people)| people.iter().map(move |&person| (person, fold)))
+        .flat_map(|(fold, samples)| samples.iter().map(move |&sample| (sample, fold)))
         .collect();
     let chosen = design.fit_each_l1_ratio(&folds, &fold_of)?;
     Ok(design.finish(
@@ -184,7 +178,7 @@ pub fn fit(
     ))
 }
 
-/// The training samples in folds, families together.
+/// Deals the training samples into folds, whole families together.
 ///
 /// # Errors
 /// Too few cases or controls.
@@ -197,24 +191,30 @@ pub fn folds(cohort: &Cohort, member: &Member) -> Result<Vec<Vec<usize>>, Error>
     )
 }
 
-/// As many folds as wanted, or as there are samples of the rarer class.
+/// Number of folds: [`FOLDS`], or fewer so that every fold can have the rarer class.
 fn n_folds(cohort: &Cohort, member: &Member) -> Result<usize, Error> {
-    let is_case = |&&person: &&usize| {
-        cohort.people[person]
-            .phenotype
-            .is_some_and(Phenotype::is_case)
-    };
-    let n_cases = member.training.iter().filter(is_case).count();
+    let n_cases = member
+        .training
+        .iter()
+        .filter(|&&sample| is_case(cohort, sample))
+        .count();
     match n_cases.min(member.training.len() - n_cases) {
         n @ 0..2 => Err(Error::Options(format!(
-            "the additive term needs two cases and two controls to learn from, and one class has \
-             {n}: train without it (--additive none)"
+            "the additive term needs two training cases and two training controls, but one class \
+             has {n}; add samples, or train without the term (--additive none)"
         ))),
         n => Ok(n.min(FOLDS)),
     }
 }
 
-/// What may get a weight at a locus.
+fn is_case(cohort: &Cohort, sample: usize) -> bool {
+    cohort.people[sample]
+        .phenotype
+        .is_some_and(Phenotype::is_case)
+}
+
+/// The candidate features of a locus: versions or alleles with at least [`MIN_COPIES`] copies in
+/// training.
 fn columns_of(
     data: &Dataset<'_>,
     tokenizer: &Tokenizer,
@@ -224,9 +224,9 @@ fn columns_of(
 ) -> Vec<Column> {
     let tokens = data.tokens(locus);
     let mut copies: BTreeMap<(usize, u32), usize> = BTreeMap::new();
-    for &person in &member.training {
+    for &sample in &member.training {
         for haplotype in data
-            .pair(locus, person)
+            .pair(locus, sample)
             .into_iter()
             .filter(|&haplotype| haplotype != ABSENT_HAPLOTYPE)
         {
@@ -235,76 +235,112 @@ fn columns_of(
             }
         }
     }
-    let versions: Vec<(usize, u32, usize)> = copies
+    let versions: Vec<SlotVersion> = copies
         .into_iter()
-        .map(|((slot, token), n)| (slot, token, n))
-        .collect();
-    let mut columns = Vec::new();
-    for of_slot in versions.chunk_by(|one, next| one.0 == next.0) {
-        let Some(&(slot, commonest, _)) = of_slot
-            .iter()
-            .max_by_key(|(_, token, n)| (*n, std::cmp::Reverse(*token)))
-        else {
-            continue;
-        };
-        let mut parts: BTreeMap<Part, (Vec<u32>, usize)> = BTreeMap::new();
-        for &(_, token, n) in of_slot.iter().filter(|(_, token, _)| *token != commonest) {
-            for part in parts_of(tokenizer, kind, commonest, token) {
-                let (tokens, n_copies) = parts.entry(part).or_default();
-                tokens.push(token);
-                *n_copies += n;
-            }
-        }
-        let enough = parts
-            .into_values()
-            .filter(|(_, n_copies)| *n_copies >= MIN_COPIES);
-        columns.extend(enough.map(|(tokens, _)| Column {
-            locus,
+        .map(|((slot, token), n_copies)| SlotVersion {
             slot,
-            tokens,
-        }));
-    }
-    columns
+            token,
+            n_copies,
+        })
+        .collect();
+    versions
+        .chunk_by(|version, next| version.slot == next.slot)
+        .flat_map(|versions| columns_of_slot(tokenizer, kind, locus, versions))
+        .collect()
 }
 
-/// What a version has that the commonest one of its slot does not.
+/// A token at a slot, with its copies in the training samples.
+struct SlotVersion {
+    slot: usize,
+    token: u32,
+    n_copies: usize,
+}
+
+/// The candidate features of one slot: differences from the commonest version.
+fn columns_of_slot(
+    tokenizer: &Tokenizer,
+    kind: AdditiveKind,
+    locus: usize,
+    versions: &[SlotVersion],
+) -> Vec<Column> {
+    // Among equally common versions the smallest token is the reference level.
+    let Some(commonest) = versions
+        .iter()
+        .max_by_key(|version| (version.n_copies, std::cmp::Reverse(version.token)))
+    else {
+        return Vec::new();
+    };
+    // Tokens with each difference, and their copies.
+    let mut carriers: BTreeMap<Difference, (Vec<u32>, usize)> = BTreeMap::new();
+    for version in versions {
+        if version.token == commonest.token {
+            continue;
+        }
+        for difference in differences(tokenizer, kind, commonest.token, version.token) {
+            let (tokens, n_copies) = carriers.entry(difference).or_default();
+            tokens.push(version.token);
+            *n_copies += version.n_copies;
+        }
+    }
+    carriers
+        .into_values()
+        .filter(|(_, n_copies)| *n_copies >= MIN_COPIES)
+        .map(|(tokens, _)| Column {
+            locus,
+            slot: commonest.slot,
+            tokens,
+        })
+        .collect()
+}
+
+/// A difference of a version from the commonest one of its slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Part {
+enum Difference {
     /// The base at an offset.
     Substitution(usize, u8),
     /// The version as a whole.
     Version(u32),
 }
 
-fn parts_of(tokenizer: &Tokenizer, kind: AdditiveKind, commonest: u32, token: u32) -> Vec<Part> {
-    let of_bases = |token: u32| {
-        tokenizer
-            .token(token)
-            .filter(|_| token > gf_tokenizer::MASK)
-    };
-    match (of_bases(commonest), of_bases(token)) {
-        (Some(before), Some(after))
-            if kind == AdditiveKind::Dosages && before.len() == after.len() =>
+fn differences(
+    tokenizer: &Tokenizer,
+    kind: AdditiveKind,
+    commonest: u32,
+    token: u32,
+) -> Vec<Difference> {
+    match (bases(tokenizer, commonest), bases(tokenizer, token)) {
+        (Some(common_bases), Some(version_bases))
+            if kind == AdditiveKind::Dosages && common_bases.len() == version_bases.len() =>
         {
-            let bases = before.bytes().zip(after.bytes()).enumerate();
-            bases
-                .filter(|(_, (before, after))| before != after)
-                .map(|(offset, (_, after))| Part::Substitution(offset, after))
+            common_bases
+                .bytes()
+                .zip(version_bases.bytes())
+                .enumerate()
+                .filter(|(_, (common, base))| common != base)
+                .map(|(offset, (_, base))| Difference::Substitution(offset, base))
                 .collect()
         }
-        _ => vec![Part::Version(token)],
+        _ => vec![Difference::Version(token)],
     }
 }
 
-/// Training and validation samples with their features.
+/// Bases of a token; `None` for a special token.
+fn bases(tokenizer: &Tokenizer, token: u32) -> Option<&str> {
+    tokenizer
+        .token(token)
+        .filter(|_| token > gf_tokenizer::MASK)
+}
+
+/// Design matrix: training and validation samples with their features.
 struct Design {
+    /// Candidates with a variance in training.
     columns: Vec<Column>,
     /// Mean of each column over the training samples.
     means: Vec<f64>,
-    /// By what all columns are divided: the root of the mean of their variances.
+    /// Divisor of all columns: the root of the mean of their variances.
     scale: f64,
-    /// Samples: training, then validation.
-    people: Vec<usize>,
+    /// Samples as numbers in the cohort: training, then validation.
+    samples: Vec<usize>,
     n_training: usize,
     is_case: Array1<bool>,
     /// Samples x (columns, then covariates, then deep terms).
@@ -314,49 +350,54 @@ struct Design {
 /// The fits of one penalty.
 #[derive(Clone)]
 struct Fits {
-    /// On all training samples.
+    /// Fit on all training samples.
     full: Solution,
-    /// Each without a fold of the training samples.
-    of_folds: Vec<Solution>,
+    /// Fits without one fold of the training samples, by fold.
+    without_fold: Vec<Solution>,
 }
 
 impl Fits {
     /// The mean of several fits. The sum of the weights is 1.
-    fn mean(of: &[&Self], weights: &[f64]) -> Self {
-        let full: Vec<&Solution> = of.iter().map(|fits| &fits.full).collect();
-        let n_folds = of.first().map_or(0, |fits| fits.of_folds.len());
-        let without_fold = |fold: usize| {
-            let solutions: Vec<&Solution> = of.iter().map(|fits| &fits.of_folds[fold]).collect();
-            mean_solution(&solutions, weights)
-        };
+    fn mean(fits: &[&Self], weights: &[f64]) -> Self {
+        let full: Vec<&Solution> = fits.iter().map(|fits| &fits.full).collect();
+        let n_folds = fits.first().map_or(0, |fits| fits.without_fold.len());
         Self {
             full: mean_solution(&full, weights),
-            of_folds: (0..n_folds).map(without_fold).collect(),
+            without_fold: (0..n_folds)
+                .map(|fold| {
+                    let solutions: Vec<&Solution> =
+                        fits.iter().map(|fits| &fits.without_fold[fold]).collect();
+                    mean_solution(&solutions, weights)
+                })
+                .collect(),
         }
     }
 }
 
-fn mean_solution(of: &[&Solution], weights: &[f64]) -> Solution {
-    let (n_features, n_samples) = of.first().map_or((0, 0), |first| {
-        (first.coefficients.len(), first.logits.len())
-    });
+fn mean_solution(solutions: &[&Solution], weights: &[f64]) -> Solution {
+    let n_features = solutions
+        .first()
+        .map_or(0, |first| first.coefficients.len());
+    let n_samples = solutions.first().map_or(0, |first| first.logits.len());
     let mut mean = Solution {
         intercept: 0.0,
         coefficients: vec![0.0; n_features],
         logits: Array1::zeros(n_samples),
     };
-    for (solution, &weight) in of.iter().zip(weights) {
+    for (solution, &weight) in solutions.iter().zip(weights) {
         mean.intercept += weight * solution.intercept;
-        mean.coefficients
-            .iter_mut()
-            .zip(&solution.coefficients)
-            .for_each(|(sum, coefficient)| *sum += weight * coefficient);
+        for (sum, coefficient) in mean.coefficients.iter_mut().zip(&solution.coefficients) {
+            *sum += weight * coefficient;
+        }
         mean.logits.scaled_add(weight, &solution.logits);
     }
     mean
 }
 
-/// Weight of each fit: its likelihood on `n` samples that it has not seen, relative to the others.
+/// Weight of each fit: its likelihood on `n` unseen samples, divided by the sum over all fits.
+///
+/// `losses` are means per sample. The least loss is subtracted first so that `exp` cannot
+/// underflow for all fits.
 fn likelihood_weights(losses: &[f64], n: usize) -> Vec<f64> {
     let least = losses.iter().copied().fold(f64::INFINITY, f64::min);
     let likelihoods: Vec<f64> = losses
@@ -370,16 +411,17 @@ fn likelihood_weights(losses: &[f64], n: usize) -> Vec<f64> {
         .collect()
 }
 
-/// The fits of the best penalty of a path.
-struct Chosen {
+/// A penalty of a path, with its fits and their loss on unseen samples.
+struct Candidate {
     l1_ratio: f64,
     lambda: f64,
     loss: f64,
     fits: Fits,
 }
 
-impl Chosen {
+impl Candidate {
     fn summary(&self, weight: f64) -> PenaltySummary {
+        // The first point of a path has an infinite penalty: no column has a weight.
         let lambda = Some(rounded(self.lambda)).filter(|lambda| lambda.is_finite());
         PenaltySummary {
             l1_ratio: self.l1_ratio,
@@ -398,97 +440,60 @@ impl Design {
         columns: Vec<Column>,
         deep_terms: &[Vec<f64>],
     ) -> Self {
-        let people = [member.training.as_slice(), &member.validation].concat();
+        let samples = [member.training.as_slice(), &member.validation].concat();
         let n_training = member.training.len();
-        let values: Vec<Vec<f64>> = columns
-            .par_iter()
-            .map(|column| copies_of(data, column, &people))
+        let varying: Vec<ColumnValues> = columns
+            .into_par_iter()
+            .map(|column| ColumnValues::new(data, column, &samples, n_training))
+            .filter(|values| values.variance > 0.0)
             .collect();
-        let moments: Vec<(f64, f64)> = values
+        let mean_variance =
+            varying.iter().map(|values| values.variance).sum::<f64>() / varying.len().max(1) as f64;
+        let scale = mean_variance.sqrt();
+        let unpenalised: Vec<Vec<f64>> = samples
             .iter()
-            .map(|values| moments(&values[..n_training]))
-            .collect();
-        let varies: Vec<bool> = moments
-            .iter()
-            .map(|(_, variance)| *variance > 0.0)
-            .collect();
-        let kept = |place: &usize| varies[*place];
-        let of_deep_terms = |person: usize| deep_terms.iter().map(move |logits| logits[person]);
-        let covariates: Vec<Vec<f64>> = people
-            .iter()
-            .map(|&person| {
-                data.standardised(person)
-                    .chain(of_deep_terms(person))
+            .map(|&sample| {
+                data.standardised(sample)
+                    .chain(deep_terms.iter().map(|logits| logits[sample]))
                     .collect()
             })
             .collect();
-        let n_covariates = covariates.first().map_or(0, Vec::len);
-        let places: Vec<usize> = (0..columns.len()).filter(kept).collect();
-        let means: Vec<f64> = places.iter().map(|&place| moments[place].0).collect();
-        let mean_variance =
-            places.iter().map(|&place| moments[place].1).sum::<f64>() / places.len().max(1) as f64;
-        let scale = mean_variance.sqrt();
-        let mut features = Array2::zeros((people.len(), places.len() + n_covariates).f());
-        for ((mut cells, &place), mean) in
-            features.columns_mut().into_iter().zip(&places).zip(&means)
-        {
-            cells
-                .iter_mut()
-                .zip(&values[place])
-                .for_each(|(cell, value)| *cell = (value - mean) / scale);
-        }
-        for (number, mut cells) in features
-            .columns_mut()
-            .into_iter()
-            .skip(places.len())
-            .enumerate()
-        {
-            cells
-                .iter_mut()
-                .zip(&covariates)
-                .for_each(|(cell, of_person)| *cell = of_person[number]);
-        }
-        let is_case = people
+        let is_case = samples
             .iter()
-            .map(|&person| {
-                cohort.people[person]
-                    .phenotype
-                    .is_some_and(Phenotype::is_case)
-            })
-            .collect();
-        let columns = columns
-            .into_iter()
-            .zip(varies)
-            .filter_map(|(column, varies)| varies.then_some(column))
+            .map(|&sample| is_case(cohort, sample))
             .collect();
         Self {
-            columns,
-            means,
+            features: feature_matrix(&varying, scale, &unpenalised),
+            means: varying.iter().map(|values| values.mean).collect(),
+            columns: varying.into_iter().map(|values| values.column).collect(),
             scale,
-            people,
+            samples,
             n_training,
             is_case,
-            features,
         }
     }
 
-    /// Weight 1 for the training samples without those of a fold, 0 for all others.
-    fn weights(&self, without: &[usize]) -> Array1<f64> {
-        let left_out: std::collections::BTreeSet<usize> = without.iter().copied().collect();
-        let of_place = |(place, person): (usize, &usize)| {
-            let is_in = place < self.n_training && !left_out.contains(person);
-            f64::from(u8::from(is_in))
-        };
-        self.people.iter().enumerate().map(of_place).collect()
+    /// Sample weights of a fit: 1 for the training samples outside of `held_out`, 0 for all others.
+    fn weights(&self, held_out: &[usize]) -> Array1<f64> {
+        let held_out: BTreeSet<usize> = held_out.iter().copied().collect();
+        self.samples
+            .iter()
+            .enumerate()
+            .map(|(row, sample)| {
+                let is_fitted_on = row < self.n_training && !held_out.contains(sample);
+                f64::from(u8::from(is_fitted_on))
+            })
+            .collect()
     }
 
-    /// For each share of L1 the fits with the least loss; a share without any fit is left out with
-    /// a note.
+    /// For each share of L1, the fits with the least loss.
+    ///
+    /// A share without any fit is left out with a note.
     fn fit_each_l1_ratio(
         &self,
         folds: &[Vec<usize>],
         fold_of: &BTreeMap<usize, usize>,
-    ) -> Result<Vec<Chosen>, Error> {
+    ) -> Result<Vec<Candidate>, Error> {
         let no_fold = Vec::new();
         let weights: Vec<Array1<f64>> = std::iter::once(&no_fold)
             .chain(folds)
@@ -501,8 +506,8 @@ impl Design {
                 Ok(best) => chosen.push(best),
                 Err(reason) => {
                     note(format!(
-                        "additive term: no fit with an L1 share of {l1_ratio} ({reason}); the mean \
-                         is over the other shares"
+                        "additive term: no fit with an L1 share of {l1_ratio} ({reason}). The mean \
+                         is over the remaining shares"
                     ));
                     last_reason = reason;
                 }
@@ -510,57 +515,64 @@ impl Design {
         }
         if chosen.is_empty() {
             return Err(Error::Options(format!(
-                "the additive term cannot be fitted ({last_reason}): train without it (--additive \
-                 none)"
+                "the additive term cannot be fitted ({last_reason}); train without it \
+                 (--additive none)"
             )));
         }
         Ok(chosen)
     }
 
-    /// From the strongest penalty to weaker ones; the fit on all training samples and those without
-    /// a fold go side by side.
+    fn problem<'d>(&'d self, weights: &'d Array1<f64>) -> Problem<'d> {
+        Problem {
+            features: &self.features,
+            is_case: &self.is_case,
+            n_penalised: self.columns.len(),
+            sample_weights: Some(weights),
+        }
+    }
+
+    /// Follows a path from the strongest penalty to weaker ones; returns the one of least loss.
+    ///
+    /// `weights` has the sample weights of the full fit, then of the fit without each fold. All of
+    /// them are fitted in parallel, each from its solution at the penalty before.
     fn along_path(
         &self,
         l1_ratio: f64,
         weights: &[Array1<f64>],
         fold_of: &BTreeMap<usize, usize>,
-    ) -> Result<Chosen, String> {
-        let problem = |weights| Problem {
-            features: &self.features,
-            is_case: &self.is_case,
-            n_penalised: self.columns.len(),
-            sample_weights: Some(weights),
-        };
+    ) -> Result<Candidate, String> {
         let mut fits = weights
             .par_iter()
-            .map(|weights| problem(weights).start())
+            .map(|weights| self.problem(weights).start())
             .collect::<Result<Vec<Solution>, String>>()?;
-        let first = problem(&weights[0]).largest_lambda(&fits[0], l1_ratio);
-        let mut best = self.judged(l1_ratio, f64::INFINITY, &fits, fold_of);
-        // Without covariates, a term without any weight would predict the same for everyone.
+        let largest_lambda = self.problem(&weights[0]).largest_lambda(&fits[0], l1_ratio);
+        let mut best = self.evaluated(l1_ratio, f64::INFINITY, &fits, fold_of);
+        // Without covariates, a term without any weight would predict the same for all samples.
         let needs_weight = self.columns.len() == self.features.ncols();
         let mut has_weight = false;
-        let mut not_better = 0;
+        let mut n_not_better = 0;
         for step in 1..=PATH {
-            if first == 0.0 || not_better == PATIENCE {
+            if largest_lambda == 0.0 || n_not_better == PATIENCE {
                 break;
             }
-            let lambda = first * WEAKEST.powf(step as f64 / PATH as f64);
+            let lambda = largest_lambda * WEAKEST.powf(step as f64 / PATH as f64);
             let penalty = Penalty::new(lambda, l1_ratio);
-            let weaker = weights
+            let weaker_fits = weights
                 .par_iter()
                 .zip(&fits)
-                .map(|(weights, last)| problem(weights).fit(penalty, last.clone()));
-            match weaker.collect::<Result<Vec<Solution>, String>>() {
-                Ok(weaker) => fits = weaker,
-                // Weaker penalties would not converge either; what came before stands.
+                .map(|(weights, start)| self.problem(weights).fit(penalty, start.clone()))
+                .collect::<Result<Vec<Solution>, String>>();
+            match weaker_fits {
+                Ok(weaker_fits) => fits = weaker_fits,
+                // Weaker penalties would not converge either: the best one so far is used.
                 Err(_) if has_weight || !needs_weight => break,
                 Err(reason) => return Err(reason),
             }
-            let here = self.judged(l1_ratio, lambda, &fits, fold_of);
-            not_better += 1;
-            if here.loss < best.loss || (needs_weight && !has_weight) {
-                (best, not_better) = (here, 0);
+            let candidate = self.evaluated(l1_ratio, lambda, &fits, fold_of);
+            n_not_better += 1;
+            if candidate.loss < best.loss || (needs_weight && !has_weight) {
+                best = candidate;
+                n_not_better = 0;
             }
             has_weight |= fits[0].coefficients[..self.columns.len()]
                 .iter()
@@ -569,106 +581,153 @@ impl Design {
         Ok(best)
     }
 
-    fn judged(
+    /// The fits of a penalty with their loss on unseen samples.
+    fn evaluated(
         &self,
         l1_ratio: f64,
         lambda: f64,
-        fits: &[Solution],
+        solutions: &[Solution],
         fold_of: &BTreeMap<usize, usize>,
-    ) -> Chosen {
+    ) -> Candidate {
         let fits = Fits {
-            full: fits[0].clone(),
-            of_folds: fits[1..].to_vec(),
+            full: solutions[0].clone(),
+            without_fold: solutions[1..].to_vec(),
         };
-        let loss = self.loss_of_unseen(&fits, fold_of);
-        Chosen {
+        Candidate {
             l1_ratio,
             lambda,
-            loss,
+            loss: self.loss_of_unseen(&fits, fold_of),
             fits,
         }
     }
 
     /// Mean loss over the out-of-fold training samples and the validation samples.
     fn loss_of_unseen(&self, fits: &Fits, fold_of: &BTreeMap<usize, usize>) -> f64 {
-        let logits = self.by_unseen_fits(fits, fold_of, |solution, place| solution.logits[place]);
+        let logits = self.by_unseen_fits(fits, fold_of, |solution, row| solution.logits[row]);
         logits
             .iter()
             .zip(&self.is_case)
             .map(|(&logit, &is_case)| loss(logit, is_case))
             .sum::<f64>()
-            / self.people.len() as f64
+            / self.samples.len() as f64
     }
 
-    /// A value of each sample by a fit that has not seen it: of training samples the one without
-    /// their fold, of validation samples the full one.
+    /// A value of each sample by a fit that has not seen it.
+    ///
+    /// A training sample has the fit without its fold, a validation sample the full fit. `value`
+    /// takes the fit and the row of the sample.
     fn by_unseen_fits(
         &self,
         fits: &Fits,
         fold_of: &BTreeMap<usize, usize>,
         value: impl Fn(&Solution, usize) -> f64,
     ) -> Vec<f64> {
-        let unseen = |(place, person): (usize, &usize)| {
-            let solution = if place < self.n_training {
-                &fits.of_folds[fold_of[person]]
-            } else {
-                &fits.full
-            };
-            value(solution, place)
-        };
-        self.people.iter().enumerate().map(unseen).collect()
+        self.samples
+            .iter()
+            .enumerate()
+            .map(|(row, sample)| {
+                let solution = if row < self.n_training {
+                    &fits.without_fold[fold_of[sample]]
+                } else {
+                    &fits.full
+                };
+                value(solution, row)
+            })
+            .collect()
     }
 
-    /// Puts values of the samples at their places in the cohort; 0 for others.
-    fn by_sample(&self, values: &[f64], n_people: usize) -> Vec<f32> {
-        let mut by_sample = vec![0.0; n_people];
-        self.people
-            .iter()
-            .zip(values)
-            .for_each(|(&person, &value)| by_sample[person] = value as f32);
+    /// Values by sample of the cohort, from values by row; 0 for samples without a row.
+    fn by_sample(&self, values: &[f64], n_samples: usize) -> Vec<f32> {
+        let mut by_sample = vec![0.0; n_samples];
+        for (&sample, &value) in self.samples.iter().zip(values) {
+            by_sample[sample] = value as f32;
+        }
         by_sample
+    }
+
+    /// Part of a locus in the logit of each sample of the cohort.
+    fn locus_logits(
+        &self,
+        locus: usize,
+        fits: &Fits,
+        fold_of: &BTreeMap<usize, usize>,
+        n_samples: usize,
+    ) -> Vec<f32> {
+        let columns: Vec<usize> = (0..self.columns.len())
+            .filter(|&column| self.columns[column].locus == locus)
+            .collect();
+        let parts = self.by_unseen_fits(fits, fold_of, |solution, row| {
+            columns
+                .iter()
+                .map(|&column| solution.coefficients[column] * self.features[(row, column)])
+                .sum()
+        });
+        self.by_sample(&parts, n_samples)
     }
 
     fn finish(
         self,
-        chosen: &[Chosen],
+        chosen: &[Candidate],
         fold_of: &BTreeMap<usize, usize>,
         n_loci: usize,
         n_deep_terms: usize,
-        n_people: usize,
+        n_samples: usize,
     ) -> Fit {
-        let losses: Vec<f64> = chosen.iter().map(|chosen| chosen.loss).collect();
-        let weights_of_fits = likelihood_weights(&losses, self.people.len());
-        let fits = Fits::mean(
-            &chosen.iter().map(|chosen| &chosen.fits).collect::<Vec<_>>(),
-            &weights_of_fits,
-        );
-        let loss = self.loss_of_unseen(&fits, fold_of);
-        let full = &fits.full;
-        let logits = self.by_unseen_fits(&fits, fold_of, |solution, place| solution.logits[place]);
-        let of_locus = |locus: usize| {
-            let columns: Vec<usize> = (0..self.columns.len())
-                .filter(|&column| self.columns[column].locus == locus)
-                .collect();
-            let part = |solution: &Solution, place: usize| -> f64 {
-                columns
-                    .iter()
-                    .map(|&column| solution.coefficients[column] * self.features[(place, column)])
-                    .sum()
-            };
-            self.by_sample(&self.by_unseen_fits(&fits, fold_of, part), n_people)
+        let losses: Vec<f64> = chosen.iter().map(|candidate| candidate.loss).collect();
+        let fit_weights = likelihood_weights(&losses, self.samples.len());
+        let all_fits: Vec<&Fits> = chosen.iter().map(|candidate| &candidate.fits).collect();
+        let fits = Fits::mean(&all_fits, &fit_weights);
+        let logits = self.by_unseen_fits(&fits, fold_of, |solution, row| solution.logits[row]);
+        let n_columns = self.columns.len();
+        let (column_coefficients, unpenalised) = fits.full.coefficients.split_at(n_columns);
+        let (covariate_coefficients, deep_term_coefficients) =
+            unpenalised.split_at(unpenalised.len() - n_deep_terms);
+        let summary = Summary {
+            n_candidates: n_columns,
+            n_weights: column_coefficients
+                .iter()
+                .filter(|coefficient| **coefficient != 0.0)
+                .count(),
+            fits: chosen
+                .iter()
+                .zip(&fit_weights)
+                .map(|(candidate, &weight)| candidate.summary(weight))
+                .collect(),
+            loss: rounded(self.loss_of_unseen(&fits, fold_of)),
         };
-        let of_loci = (0..n_loci).into_par_iter().map(of_locus).collect();
-        let (of_columns, others) = full.coefficients.split_at(self.columns.len());
-        let (of_covariates, of_deep_terms) = others.split_at(others.len() - n_deep_terms);
-        let mut intercept = full.intercept;
+        Fit {
+            additive: self.unscaled(
+                fits.full.intercept,
+                column_coefficients,
+                covariate_coefficients,
+            ),
+            logits: self.by_sample(&logits, n_samples),
+            locus_logits: (0..n_loci)
+                .into_par_iter()
+                .map(|locus| self.locus_logits(locus, &fits, fold_of, n_samples))
+                .collect(),
+            deep_term_coefficients: deep_term_coefficients.to_vec(),
+            summary,
+        }
+    }
+
+    /// The term on copies, from coefficients on centred and scaled copies.
+    ///
+    /// A column is `(copies - mean) / scale`: a coefficient `c` is the weight `c / scale` of a copy
+    /// and `-c * mean / scale` in the intercept. A token has the sum over its columns.
+    fn unscaled(
+        &self,
+        mut intercept: f64,
+        column_coefficients: &[f64],
+        covariate_coefficients: &[f64],
+    ) -> Additive {
         let mut weights: BTreeMap<(usize, usize, u32), f64> = BTreeMap::new();
         for ((column, mean), coefficient) in self
             .columns
             .iter()
             .zip(&self.means)
-            .zip(of_columns)
-            .filter(|(_, c)| **c != 0.0)
+            .zip(column_coefficients)
+            .filter(|(_, coefficient)| **coefficient != 0.0)
         {
             intercept -= coefficient * mean / self.scale;
             for &token in &column.tokens {
@@ -677,84 +736,99 @@ impl Design {
                     .or_default() += coefficient / self.scale;
             }
         }
-        let logits = self.by_sample(&logits, n_people);
-        let n_weights = of_columns
-            .iter()
-            .filter(|coefficient| **coefficient != 0.0)
-            .count();
-        let summary = Summary {
-            n_candidates: self.columns.len(),
-            n_weights,
-            fits: chosen
-                .iter()
-                .zip(&weights_of_fits)
-                .map(|(chosen, &weight)| chosen.summary(weight))
-                .collect(),
-            loss: rounded(loss),
-        };
-        let entry = |((locus, slot, token), weight): ((usize, usize, u32), f64)| VersionWeight {
-            locus,
-            slot,
-            token,
-            weight: weight as f32,
-        };
-        let weights = weights.into_iter().map(entry).collect();
-        let covariates: Vec<f32> = of_covariates
-            .iter()
-            .map(|coefficient| *coefficient as f32)
-            .collect();
-        let additive = Additive {
+        Additive {
             intercept: intercept as f32,
-            covariates,
-            weights,
-        };
-        Fit {
-            additive,
-            logits,
-            of_loci,
-            of_deep_terms: of_deep_terms.to_vec(),
-            summary,
+            covariates: covariate_coefficients
+                .iter()
+                .map(|coefficient| *coefficient as f32)
+                .collect(),
+            weights: weights
+                .into_iter()
+                .map(|((locus, slot, token), weight)| VersionWeight {
+                    locus,
+                    slot,
+                    token,
+                    weight: weight as f32,
+                })
+                .collect(),
         }
     }
 }
 
-/// Copies of a column that each person has.
-fn copies_of(data: &Dataset<'_>, column: &Column, people: &[usize]) -> Vec<f64> {
+/// A column with the copies of each sample, and their moments over the training samples.
+struct ColumnValues {
+    column: Column,
+    copies: Vec<f64>,
+    mean: f64,
+    variance: f64,
+}
+
+impl ColumnValues {
+    fn new(data: &Dataset<'_>, column: Column, samples: &[usize], n_training: usize) -> Self {
+        let copies = copies_of(data, &column, samples);
+        let training = &copies[..n_training];
+        let n = training.len().max(1) as f64;
+        let mean = training.iter().sum::<f64>() / n;
+        let sum_of_squares: f64 = training.iter().map(|value| (value - mean).powi(2)).sum();
+        Self {
+            column,
+            mean,
+            variance: sum_of_squares / n,
+            copies,
+        }
+    }
+}
+
+/// Features in column-major order: scaled columns, then the unpenalised ones (samples x features).
+fn feature_matrix(varying: &[ColumnValues], scale: f64, unpenalised: &[Vec<f64>]) -> Array2<f64> {
+    let n_unpenalised = unpenalised.first().map_or(0, Vec::len);
+    let n_features = varying.len() + n_unpenalised;
+    let mut features = Array2::zeros((unpenalised.len(), n_features).f());
+    for (mut cells, values) in features.columns_mut().into_iter().zip(varying) {
+        for (cell, copies) in cells.iter_mut().zip(&values.copies) {
+            *cell = (copies - values.mean) / scale;
+        }
+    }
+    for (feature, mut cells) in features
+        .columns_mut()
+        .into_iter()
+        .skip(varying.len())
+        .enumerate()
+    {
+        for (cell, sample_values) in cells.iter_mut().zip(unpenalised) {
+            *cell = sample_values[feature];
+        }
+    }
+    features
+}
+
+/// Copies of a column in each sample.
+fn copies_of(data: &Dataset<'_>, column: &Column, samples: &[usize]) -> Vec<f64> {
     let tokens = data.tokens(column.locus);
-    let has: Vec<bool> = (0..tokens.n_haplotypes() as u32)
+    let is_carrier: Vec<bool> = (0..tokens.n_haplotypes() as u32)
         .map(|haplotype| column.tokens.contains(&tokens.row(haplotype)[column.slot]))
         .collect();
-    let copies = |&person: &usize| {
-        let pair = data
-            .pair(column.locus, person)
-            .into_iter()
-            .filter(|&haplotype| haplotype != ABSENT_HAPLOTYPE);
-        pair.filter(|&haplotype| has[haplotype as usize]).count() as f64
-    };
-    people.iter().map(copies).collect()
+    samples
+        .iter()
+        .map(|&sample| {
+            data.pair(column.locus, sample)
+                .into_iter()
+                .filter(|&haplotype| haplotype != ABSENT_HAPLOTYPE)
+                .filter(|&haplotype| is_carrier[haplotype as usize])
+                .count() as f64
+        })
+        .collect()
 }
 
-/// Mean and variance.
-fn moments(values: &[f64]) -> (f64, f64) {
-    let n = values.len().max(1) as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    (
-        mean,
-        values
-            .iter()
-            .map(|value| (value - mean).powi(2))
-            .sum::<f64>()
-            / n,
-    )
-}
-
-/// To nine significant digits: so many are read back from JSON as they were written.
+/// Rounds to nine significant digits, which JSON reads back as they were written.
 #[must_use]
 pub fn rounded(number: f64) -> f64 {
     nine_significant_digits(number).parse().unwrap_or(number)
 }
 
-/// `log(1 + e^x)` of minus the logit of a case, or of the logit of a control, without overflow.
+/// Negative log-likelihood of a logit: `log(1 + exp(x))`, without overflow.
+///
+/// `x` is minus the logit for a case and the logit for a control.
 pub fn loss(logit: f64, is_case: bool) -> f64 {
     let away = if is_case { -logit } else { logit };
     away.max(0.0) + (-away.abs()).exp().ln_1p()
@@ -778,27 +852,34 @@ mod tests {
 
     #[test]
     fn a_mean_of_fits_is_linear_in_them() {
-        let solution = |value: f64| Solution {
+        let mean = Fits::mean(&[&fits(1.0), &fits(5.0)], &[0.75, 0.25]);
+        assert_eq!(
+            [numbers(&mean.full), numbers(&mean.without_fold[0])],
+            [[2.0, 2.0, 0.0, 4.0], [-2.0, -2.0, 0.0, -4.0]]
+        );
+    }
+
+    fn fits(value: f64) -> Fits {
+        Fits {
+            full: solution(value),
+            without_fold: vec![solution(-value)],
+        }
+    }
+
+    fn solution(value: f64) -> Solution {
+        Solution {
             intercept: value,
             coefficients: vec![value, 0.0],
             logits: Array1::from(vec![2.0 * value]),
-        };
-        let fits = |value: f64| Fits {
-            full: solution(value),
-            of_folds: vec![solution(-value)],
-        };
-        let Fits { full, of_folds } = Fits::mean(&[&fits(1.0), &fits(5.0)], &[0.75, 0.25]);
-        let numbers = |solution: &Solution| {
-            [
-                &[solution.intercept],
-                &solution.coefficients[..],
-                &solution.logits.to_vec(),
-            ]
-            .concat()
-        };
-        assert_eq!(
-            [numbers(&full), numbers(&of_folds[0])],
-            [[2.0, 2.0, 0.0, 4.0], [-2.0, -2.0, 0.0, -4.0]]
-        );
+        }
+    }
+
+    fn numbers(solution: &Solution) -> Vec<f64> {
+        [
+            &[solution.intercept],
+            &solution.coefficients[..],
+            &solution.logits.to_vec(),
+        ]
+        .concat()
     }
 }

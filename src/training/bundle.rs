@@ -1,5 +1,6 @@
-//! A model bundle: everything `score` needs and, of the people it was trained on, their distinct
-//! segments (`grid.json`).
+//! A model bundle: all files that `score` needs.
+//!
+//! The only data of the training samples are their distinct segments, in `grid.json`.
 
 use std::path::{Path, PathBuf};
 
@@ -38,10 +39,10 @@ pub struct BundleConfig {
     pub members: Vec<MemberRecord>,
 }
 
-/// Where a member of a bundle comes from.
+/// Training record of a member.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MemberRecord {
-    /// 1-based fold that it has not seen; absent without folds.
+    /// 1-based fold that it holds out; absent without folds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fold: Option<u32>,
     /// Seed of the training.
@@ -72,27 +73,47 @@ impl BundleConfig {
             members,
         }
     }
+
+    /// Whether model, genome and grid have the same loci with the same slots and lengths.
+    fn has_loci_of(&self, grid: &Grid) -> bool {
+        let model_loci = &self.model.loci;
+        let genome_loci = &self.genome.loci;
+        grid.loci.len() == model_loci.len()
+            && grid
+                .loci
+                .iter()
+                .zip(model_loci)
+                .all(|(grid, model)| grid.name == model.name && grid.n_slots() == model.n_slots)
+            && genome_loci.len() == grid.loci.len()
+            && grid
+                .loci
+                .iter()
+                .zip(genome_loci)
+                .all(|(grid, genome)| grid.len_nt == genome.locus.len_nt())
+    }
 }
 
-/// A trained model with all it needs.
+/// A trained model with its tokenizer and slot grid.
 #[derive(Debug)]
 pub struct Bundle {
-    /// What it is.
+    /// Contents of `config.json`.
     pub config: BundleConfig,
-    /// Bases to tokens.
+    /// Tokenizer, from bases to tokens.
     pub tokenizer: Tokenizer,
-    /// Tokens to slots.
+    /// Slot grid, from tokens to slots.
     pub grid: Grid,
-    /// Weights by name, of each member; one without folds and ensemble.
+    /// Weights of each member, by name; one member without folds and ensemble.
     pub members: Vec<Weights>,
 }
 
 impl Bundle {
-    /// Writes the files of the bundle; an older `config.json` goes first and the new one comes
-    /// last, so that a folder with it is whole.
+    /// Writes the files of the bundle.
+    ///
+    /// An older `config.json` is removed first and the new one is written last, so that a folder
+    /// with `config.json` is complete.
     ///
     /// # Errors
-    /// When a file cannot be written.
+    /// A file that cannot be written.
     pub fn save(&self, folder: &Path) -> Result<(), Error> {
         let config = folder.join(layout::CONFIG);
         output::remove_if_there(&config)?;
@@ -114,42 +135,36 @@ impl Bundle {
     /// Reads a bundle.
     ///
     /// # Errors
-    /// Missing, damaged or mismatched files (weights that are not those of the configuration among
-    /// them), or another schema version.
+    /// Missing, damaged or mismatched files, weights that do not fit the configuration, or another
+    /// schema version.
     pub fn load(folder: &Path) -> Result<Self, Error> {
-        let path_of_config = folder.join(layout::CONFIG);
+        let config_path = folder.join(layout::CONFIG);
         let config: BundleConfig = stored_format::from_json(
-            &stored_format::read(&path_of_config)?,
+            &stored_format::read(&config_path)?,
             SCHEMA_VERSION,
             "gf-genomics train",
         )
-        .map_err(|reason| wrong(&path_of_config, reason))?;
-        let path = folder.join("tokenizer.json");
-        let json = String::from_utf8(stored_format::read(&path)?)
-            .map_err(|error| wrong(&path, error.to_string()))?;
-        let tokenizer =
-            Tokenizer::from_json(&json).map_err(|error| wrong(&path, error.to_string()))?;
+        .map_err(|reason| wrong(&config_path, reason))?;
+        let tokenizer_path = folder.join("tokenizer.json");
+        let json = String::from_utf8(stored_format::read(&tokenizer_path)?)
+            .map_err(|error| wrong(&tokenizer_path, error.to_string()))?;
+        let tokenizer = Tokenizer::from_json(&json)
+            .map_err(|error| wrong(&tokenizer_path, error.to_string()))?;
         let grid = Grid::load(&folder.join(layout::GRID))?;
         if config.members.is_empty() {
-            return Err(wrong(&path_of_config, "it names no members".into()));
+            return Err(wrong(
+                &config_path,
+                "it lists no members; train or download the model again".into(),
+            ));
         }
-        let slots_fit = grid.loci.len() == config.model.loci.len()
-            && grid
-                .loci
-                .iter()
-                .zip(&config.model.loci)
-                .all(|(grid, model)| grid.name == model.name && grid.n_slots() == model.n_slots)
-            && config.genome.loci.len() == grid.loci.len()
-            && grid
-                .loci
-                .iter()
-                .zip(&config.genome.loci)
-                .all(|(grid, genome)| grid.len_nt == genome.locus.len_nt());
         if tokenizer.vocab_len() != config.model.vocab_size
-            || !slots_fit
+            || !config.has_loci_of(&grid)
             || config.covariates.len() != config.model.n_covariates
         {
-            return Err(wrong(folder, "its files do not belong together".into()));
+            return Err(wrong(
+                folder,
+                "its files are from different models; train or download the model again".into(),
+            ));
         }
         let mut members = Vec::new();
         for number in 0..config.members.len() {
@@ -161,7 +176,12 @@ impl Bundle {
                 &parameters,
                 &Device::Cpu,
             ) {
-                return Err(wrong(&path, format!("does not fit config.json: {error}")));
+                return Err(wrong(
+                    &path,
+                    format!(
+                        "does not fit config.json ({error}); train or download the model again"
+                    ),
+                ));
             }
             members.push(parameters);
         }
@@ -176,7 +196,7 @@ impl Bundle {
     /// The model of each member.
     ///
     /// # Errors
-    /// When the device refuses.
+    /// A device without enough memory for the model.
     pub fn models<'b>(
         &'b self,
         device: &'b Device,
@@ -192,17 +212,19 @@ impl Bundle {
         })
     }
 
-    /// Mean logit of all members for each of `people` (numbers into the cohort), in their order; on
-    /// the device of the data.
+    /// Mean logit of all members for each of `people` (numbers in the cohort), in their order.
+    ///
+    /// The models run on the device of the data.
     ///
     /// # Errors
-    /// When the model does not fit the data.
+    /// A model that does not fit the data.
     pub fn logits(&self, data: &Dataset<'_>, people: &[usize]) -> Result<Vec<f64>, Error> {
         let mut sums = vec![0.0; people.len()];
         for model in self.models(data.device()) {
-            sums.iter_mut()
-                .zip(logits(&model?, data, people)?)
-                .for_each(|(sum, logit)| *sum += f64::from(logit));
+            let member_logits = logits(&model?, data, people)?;
+            for (sum, logit) in sums.iter_mut().zip(member_logits) {
+                *sum += f64::from(logit);
+            }
         }
         Ok(sums
             .into_iter()
@@ -210,29 +232,29 @@ impl Bundle {
             .collect())
     }
 
-    /// As [`Bundle::logits`] for everyone, but of people in a fold by the members that have not
-    /// seen them.
+    /// [`Bundle::logits`] of all samples, but a sample in a fold is predicted only by the members
+    /// that hold out the fold.
     ///
     /// # Errors
-    /// When the model does not fit the data.
+    /// A model that does not fit the data.
     pub fn held_out_logits(
         &self,
         data: &Dataset<'_>,
         fold_of: &[Option<u32>],
     ) -> Result<Vec<f64>, Error> {
-        let everyone: Vec<usize> = (0..fold_of.len()).collect();
+        let all_samples: Vec<usize> = (0..fold_of.len()).collect();
         mean_logits(
             self.config.members.iter().map(|member| member.fold),
             fold_of,
-            &everyone,
-            |place, people| {
+            &all_samples,
+            |member, samples| {
                 let model = build(
                     &self.config.model,
-                    self.config.members[place].terms.as_deref(),
-                    &self.members[place],
+                    self.config.members[member].terms.as_deref(),
+                    &self.members[member],
                     data.device(),
                 )?;
-                Ok(logits(&model, data, people)?)
+                Ok(logits(&model, data, samples)?)
             },
         )
     }
@@ -264,7 +286,7 @@ fn file_name(number: usize) -> String {
     }
 }
 
-/// Removes the further members of an older bundle.
+/// Removes the second and later members of an older bundle.
 fn remove_members(folder: &Path) -> Result<(), Error> {
     let Ok(entries) = std::fs::read_dir(folder) else {
         return Ok(());
@@ -294,16 +316,21 @@ fn weights(path: &Path) -> Result<Weights, Error> {
         if tensor.dtype() != DType::F32 {
             return Err(wrong(
                 path,
-                format!("tensor `{name}` is of type {:?}, not F32", tensor.dtype()),
+                format!(
+                    "tensor `{name}` is of type {:?} instead of F32; train or download the model \
+                     again",
+                    tensor.dtype()
+                ),
             ));
         }
         let values = tensor.flatten_all()?.to_vec1::<f32>()?;
-        if let Some(place) = values.iter().position(|value| !value.is_finite()) {
+        if let Some(index) = values.iter().position(|value| !value.is_finite()) {
             return Err(wrong(
                 path,
                 format!(
-                    "tensor `{name}` has {} at {place}: train or download the model again",
-                    values[place]
+                    "tensor `{name}` has the value {} at index {index}; train or download the \
+                     model again",
+                    values[index]
                 ),
             ));
         }

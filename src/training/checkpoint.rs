@@ -1,5 +1,8 @@
-//! The state of the loop between two steps: weights, the best weights so far, moments and log, in
-//! one file that is replaced atomically.
+//! Training checkpoint: weights, best weights, optimizer moments and log in one file.
+//!
+//! The file is replaced atomically. Its tensors are `weights/NAME`, `best/NAME`, `first/NAME` and
+//! `second/NAME` (moments), `log/epochs` (epochs x numbers, f64) and `log/partial` (3, f64). The
+//! metadata has the JSON of [`State`] under the key `gf-genomics`.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -14,54 +17,57 @@ use super::{EpochLog, Error, Schedule, Weights, optimizer::Moments};
 use gf_files::{output, stored_format};
 use gf_nn::Parameters;
 
+/// Key of [`State`] in the metadata.
 const STATE: &str = "gf-genomics";
-/// Version of the checkpoint; 1 had none.
+/// Version of the checkpoint format; version 1 was written without a number.
 const SCHEMA_VERSION: u32 = 2;
 
-/// Everything that is not a tensor.
+/// State of the loop without its tensors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct State {
-    /// [`SCHEMA_VERSION`] when written; none before there was one.
+    /// [`SCHEMA_VERSION`]; absent in version 1.
     schema_version: Option<u32>,
-    /// Of inputs and options; a checkpoint of others is refused.
+    /// SHA-256 of inputs and options; a checkpoint with another digest is refused.
     digest: String,
     n_steps: u64,
     /// 1-based; 0 before the first epoch.
     pub best_epoch: usize,
-    /// Its validation AUC.
+    /// Validation AUC of the best epoch.
     #[serde(skip)]
     pub best_validation_auroc: f64,
-    /// Of every epoch so far. Kept as a tensor: numbers read back from JSON may differ in the last
-    /// bit, and a tie of two epochs with them.
+    /// Log of every epoch so far.
+    ///
+    /// It is saved as a tensor: numbers read back from JSON may differ in the last bit, which could
+    /// decide between two epochs of the same AUC.
     #[serde(skip)]
     pub log: Vec<EpochLog>,
 }
 
-/// What is done of an epoch; nothing between two.
+/// The finished part of an epoch; zeros between two epochs.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Partial {
     pub n_steps: usize,
-    /// Over the people of these steps.
+    /// Sum over the samples of these steps.
     pub loss_sum: f64,
     /// Wall-clock time of these steps.
     pub seconds: f64,
 }
 
-/// The loop between two steps, all but the weights as they are.
+/// State of the loop between two steps, without the current weights.
 #[derive(Debug)]
 pub struct Checkpoint {
-    /// Everything that is not a tensor.
+    /// State without tensors.
     pub state: State,
-    /// Of the epoch after those in the log.
+    /// The finished part of the next epoch.
     pub partial: Partial,
     /// Weights of the best epoch, on the CPU.
     pub best: Weights,
-    /// Of the optimizer.
+    /// Moments of the optimizer.
     pub moments: Moments,
 }
 
 impl Checkpoint {
-    /// Before the first epoch.
+    /// The state before the first epoch.
     pub fn start(digest: &str) -> Self {
         let state = State {
             schema_version: Some(SCHEMA_VERSION),
@@ -84,7 +90,7 @@ impl Checkpoint {
         self.state.log.get(self.state.best_epoch.checked_sub(1)?)
     }
 
-    /// Takes over an epoch's result; keeps its weights when they are the best so far.
+    /// Adds the log of an epoch; copies its weights when they are the best so far.
     pub fn end_epoch(
         &mut self,
         log: EpochLog,
@@ -103,19 +109,26 @@ impl Checkpoint {
         Ok(())
     }
 
-    /// All epochs are run, or patience is at its end.
+    /// Whether all epochs are run, or the last `patience` epochs were not better.
     pub fn is_finished(&self, schedule: &Schedule) -> bool {
-        let done = self.state.log.len();
-        done >= schedule.epochs || done > 0 && done - self.state.best_epoch >= schedule.patience
+        let n_epochs = self.state.log.len();
+        n_epochs >= schedule.epochs
+            || n_epochs > 0 && n_epochs - self.state.best_epoch >= schedule.patience
     }
 
-    /// Writes the checkpoint, with the weights as they are.
+    /// Writes the checkpoint with the current weights.
     pub fn save(&mut self, path: &Path, parameters: &Parameters) -> Result<(), Error> {
         self.state.n_steps = self.moments.n_steps;
-        let wrong = |reason: String| Error::File {
-            path: path.into(),
-            reason,
-        };
+        let state = serde_json::to_string(&self.state)
+            .map_err(|error| Error::file(path, error.to_string()))?;
+        let metadata = HashMap::from([(STATE.to_string(), state)]);
+        let bytes = safetensors::serialize(self.tensors(parameters)?, Some(metadata))
+            .map_err(|error| Error::file(path, error.to_string()))?;
+        Ok(output::write(path, |out| out.write_all(&bytes))?)
+    }
+
+    /// All tensors of the file, by name.
+    fn tensors(&self, parameters: &Parameters) -> Result<Weights, Error> {
         let mut tensors = Weights::new();
         for (name, var) in everything(parameters) {
             tensors.insert(format!("weights/{name}"), on_cpu(var)?);
@@ -147,84 +160,38 @@ impl Checkpoint {
             "log/partial".into(),
             Tensor::from_vec(vec![n_steps as f64, loss_sum, seconds], 3, &Device::Cpu)?,
         );
-        let state = serde_json::to_string(&self.state).map_err(|error| wrong(error.to_string()))?;
-        let bytes =
-            safetensors::serialize(tensors, Some(HashMap::from([(STATE.to_string(), state)])))
-                .map_err(|error| wrong(error.to_string()))?;
-        Ok(output::write(path, |out| out.write_all(&bytes))?)
+        Ok(tensors)
     }
 
-    /// Reads a checkpoint and the weights to go on with; `None` when there is none.
+    /// Reads a checkpoint and its current weights; `None` when there is none.
     ///
     /// # Errors
-    /// A damaged one, or one of other inputs or options.
+    /// A damaged checkpoint, or one of different inputs or options.
     pub fn load_if_there(
         path: &Path,
         digest: &str,
         device: &Device,
     ) -> Result<Option<(Self, Weights)>, Error> {
-        let wrong = |reason: String| Error::File {
-            path: path.into(),
-            reason,
-        };
         let bytes = match std::fs::read(path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(output::at(path)(error).into()),
         };
-        let damaged = |error: &dyn std::fmt::Display| {
-            wrong(format!(
-                "damaged checkpoint ({error}); delete it to start again"
-            ))
-        };
-        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| damaged(&error))?;
-        let state = header
-            .metadata()
-            .as_ref()
-            .and_then(|metadata| metadata.get(STATE))
-            .ok_or_else(|| damaged(&"no state"))?;
-        let mut state: State = serde_json::from_str(state).map_err(|error| damaged(&error))?;
-        stored_format::check(state.schema_version, SCHEMA_VERSION, "gf-genomics train")
-            .map_err(wrong)?;
+        let mut state = State::read(path, &bytes)?;
         if state.digest != digest {
             return Err(Error::OtherCheckpoint { path: path.into() });
         }
         if state.n_steps > u64::from(u32::MAX) {
-            return Err(damaged(&format!("{} steps", state.n_steps)));
+            return Err(damaged(path, format!("{} steps", state.n_steps)));
         }
-        let mut groups: BTreeMap<String, Weights> = BTreeMap::new();
-        for (name, view) in SafeTensors::deserialize(&bytes)
-            .map_err(|error| damaged(&error))?
-            .tensors()
-        {
-            let (group, name) = name.split_once('/').ok_or_else(|| damaged(&name))?;
-            groups
-                .entry(group.to_string())
-                .or_default()
-                .insert(name.to_string(), view.load(&Device::Cpu)?);
+        let mut groups = tensor_groups(path, &bytes)?;
+        let weights = groups.remove("weights").unwrap_or_default();
+        let mut log = groups.remove("log").unwrap_or_default();
+        let partial = match log.remove("partial") {
+            Some(numbers) => Partial::from_numbers(&numbers.to_vec1()?),
+            None => None,
         }
-        let mut group = |name: &str| groups.remove(name).unwrap_or_default();
-        let weights = group("weights");
-        let best = group("best");
-        let vars = |tensors: Weights| -> Result<BTreeMap<String, Var>, Error> {
-            tensors
-                .into_iter()
-                .map(|(name, tensor)| Ok((name, Var::from_tensor(&tensor.to_device(device)?)?)))
-                .collect()
-        };
-        let mut log = group("log");
-        let partial = log
-            .remove("partial")
-            .map(|numbers| numbers.to_vec1::<f64>())
-            .transpose()?;
-        let partial = match partial.as_deref() {
-            Some(&[n_steps, loss_sum, seconds]) => Partial {
-                n_steps: n_steps as usize,
-                loss_sum,
-                seconds,
-            },
-            _ => return Err(damaged(&"no log")),
-        };
+        .ok_or_else(|| damaged(path, "no log"))?;
         if let Some(epochs) = log.remove("epochs") {
             state.log = epochs
                 .to_vec2::<f64>()?
@@ -232,40 +199,99 @@ impl Checkpoint {
                 .filter_map(|row| EpochLog::from_numbers(row))
                 .collect();
         }
-        state.best_validation_auroc = match state.best_epoch.checked_sub(1) {
-            Some(index) => {
-                state
-                    .log
-                    .get(index)
-                    .ok_or_else(|| damaged(&"no best epoch"))?
-                    .validation_auroc
-            }
-            None if state.log.is_empty() => f64::NEG_INFINITY,
-            None => return Err(damaged(&"no best epoch")),
-        };
+        state.best_validation_auroc = state
+            .best_auroc_in_log()
+            .ok_or_else(|| damaged(path, "no best epoch"))?;
         let moments = Moments {
             n_steps: state.n_steps,
-            first: vars(group("first"))?,
-            second: vars(group("second"))?,
+            first: vars(groups.remove("first").unwrap_or_default(), device)?,
+            second: vars(groups.remove("second").unwrap_or_default(), device)?,
         };
-        Ok(Some((
-            Self {
-                state,
-                partial,
-                best,
-                moments,
-            },
-            weights,
-        )))
+        let checkpoint = Self {
+            state,
+            partial,
+            best: groups.remove("best").unwrap_or_default(),
+            moments,
+        };
+        Ok(Some((checkpoint, weights)))
     }
 }
 
-/// All that a saved model has, by name.
+impl State {
+    fn read(path: &Path, bytes: &[u8]) -> Result<Self, Error> {
+        let header = SafeTensors::read_metadata(bytes)
+            .map_err(|error| damaged(path, error))?
+            .1;
+        let json = header
+            .metadata()
+            .as_ref()
+            .and_then(|metadata| metadata.get(STATE))
+            .ok_or_else(|| damaged(path, "no state"))?;
+        let state: Self = serde_json::from_str(json).map_err(|error| damaged(path, error))?;
+        stored_format::check(state.schema_version, SCHEMA_VERSION, "gf-genomics train")
+            .map_err(|reason| Error::file(path, reason))?;
+        Ok(state)
+    }
+
+    /// Validation AUC of the best epoch; minus infinity before the first epoch.
+    ///
+    /// `None` when the log does not have the best epoch.
+    fn best_auroc_in_log(&self) -> Option<f64> {
+        match self.best_epoch.checked_sub(1) {
+            Some(index) => self.log.get(index).map(|epoch| epoch.validation_auroc),
+            None if self.log.is_empty() => Some(f64::NEG_INFINITY),
+            None => None,
+        }
+    }
+}
+
+impl Partial {
+    fn from_numbers(numbers: &[f64]) -> Option<Self> {
+        let &[n_steps, loss_sum, seconds] = numbers else {
+            return None;
+        };
+        Some(Self {
+            n_steps: n_steps as usize,
+            loss_sum,
+            seconds,
+        })
+    }
+}
+
+/// The tensors of a file on the CPU, grouped by the part of their name before `/`.
+fn tensor_groups(path: &Path, bytes: &[u8]) -> Result<BTreeMap<String, Weights>, Error> {
+    let tensors = SafeTensors::deserialize(bytes).map_err(|error| damaged(path, error))?;
+    let mut groups: BTreeMap<String, Weights> = BTreeMap::new();
+    for (name, view) in tensors.tensors() {
+        let (group, rest) = name.split_once('/').ok_or_else(|| damaged(path, &name))?;
+        groups
+            .entry(group.to_string())
+            .or_default()
+            .insert(rest.to_string(), view.load(&Device::Cpu)?);
+    }
+    Ok(groups)
+}
+
+fn vars(tensors: Weights, device: &Device) -> Result<BTreeMap<String, Var>, Error> {
+    tensors
+        .into_iter()
+        .map(|(name, tensor)| Ok((name, Var::from_tensor(&tensor.to_device(device)?)?)))
+        .collect()
+}
+
+fn damaged(path: &Path, error: impl std::fmt::Display) -> Error {
+    Error::file(
+        path,
+        format!("damaged checkpoint ({error}); delete it to start from scratch"),
+    )
+}
+
+/// All variables of a saved model, by name: parameters and buffers.
 fn everything(parameters: &Parameters) -> impl Iterator<Item = (&str, &Var)> {
     parameters.iter().chain(parameters.buffers())
 }
 
-/// The values of a variable, without the variable; not a copy where they are on the CPU.
+/// The values of a variable on the CPU; not a copy when they are already there.
 fn on_cpu(var: &Var) -> Result<Tensor, Error> {
     Ok(var.as_detached_tensor().to_device(&Device::Cpu)?)
 }

@@ -1,5 +1,4 @@
-//! Where tensors live: `cpu`, or `cuda:N` in a build with the feature `cuda`; and who has the
-//! cores.
+//! Device of the tensors (`cpu`, or `cuda:N` with the feature `cuda`), and threads of the process.
 
 use std::{env, fmt, process::Command, str::FromStr};
 
@@ -8,11 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use super::Error;
 
-/// What the user chooses.
+/// Device that the user chooses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum DeviceChoice {
-    /// The processor.
+    /// The CPU.
     #[default]
     Cpu,
     /// An NVIDIA GPU, by number.
@@ -20,41 +19,45 @@ pub enum DeviceChoice {
 }
 
 impl DeviceChoice {
-    /// Opens the device. Another is never taken instead.
+    /// Opens the device; there is no fallback to another device.
     ///
     /// # Errors
-    /// A build without CUDA, or a GPU that is not there.
+    /// A build without CUDA, or a missing GPU.
     pub fn open(self) -> Result<Device, Error> {
         match self {
             Self::Cpu => Ok(Device::Cpu),
             Self::Cuda(_) if !cfg!(feature = "cuda") => Err(Error::Options(format!(
-                "device {self}: this build has no CUDA: build with --features cuda, or use \
-                 --device cpu"
+                "device {self} is not available, because this build has no CUDA; build with \
+                 --features cuda, or use --device cpu"
             ))),
             Self::Cuda(number) => Device::new_cuda(number).map_err(|error| {
                 Error::Options(format!(
-                    "device {self} cannot be used: {error}; `nvidia-smi` lists those there are"
+                    "device {self} cannot be used ({error}); run `nvidia-smi` to list the GPUs"
                 ))
             }),
         }
     }
 }
 
-/// How candle is told how many threads it has, when it first computes something large.
+/// Number of candle's own threads; candle reads it at its first large operation.
 const CANDLE_NUM_THREADS: &str = "CANDLE_NUM_THREADS";
-/// How candle and rayon are told how many threads there are.
+/// Number of threads of rayon and of candle's matrix products.
 const RAYON_NUM_THREADS: &str = "RAYON_NUM_THREADS";
-/// How the allocator is told when to give memory back that is not used.
+/// Delay after which the allocator returns unused memory to the system.
 const MIMALLOC_PURGE_DELAY: &str = "MIMALLOC_PURGE_DELAY";
 
-/// Leaves all cores to the threads that our operations are dealt to, to be called before any tensor
-/// is computed. candle has threads of its own for what is between them, which go on spinning and
-/// take a core from ours: a step of training takes a fifth longer. Only the environment
-/// tells candle, and safe code cannot change its own: the program starts anew in this process,
-/// unless the environment says a number already. By the way candle is told the number of threads
-/// for its matrix products, for which it reads `/proc/cpuinfo` each time, and the allocator to keep
-/// what one step leaves for the next one, instead of asking the system for it again (a fifteenth of
-/// a step).
+/// Sets the thread and allocator variables of the process, by running the program again.
+///
+/// It must be called before the first tensor operation. It sets variables that are not set yet:
+/// - candle gets one thread of its own. More threads would keep spinning between operations and
+///   take cores from rayon: a training step takes a fifth longer.
+/// - candle's matrix products get the number of threads, which candle otherwise reads from
+///   `/proc/cpuinfo` each time.
+/// - The allocator keeps freed memory for the next step, which saves a fifteenth of a step.
+///
+/// Only the environment configures candle, and safe code cannot change the environment of the
+/// running process. The program therefore replaces itself (`exec`), unless the number of candle's
+/// threads is set already.
 pub fn leave_cores_to_ours() {
     #[cfg(unix)]
     if env::var_os(CANDLE_NUM_THREADS).is_none()
@@ -62,9 +65,9 @@ pub fn leave_cores_to_ours() {
     {
         use std::os::unix::process::CommandExt;
         let mut arguments = env::args_os();
-        let mut anew = Command::new(program);
+        let mut command = Command::new(program);
         if let Some(name) = arguments.next() {
-            anew.arg0(name);
+            command.arg0(name);
         }
         let n_threads = std::thread::available_parallelism()
             .map_or(1, std::num::NonZero::get)
@@ -75,11 +78,11 @@ pub fn leave_cores_to_ours() {
             (MIMALLOC_PURGE_DELAY, "-1"),
         ] {
             if env::var_os(name).is_none() {
-                anew.env(name, value);
+                command.env(name, value);
             }
         }
-        // It comes back only where that is not possible; then candle has its threads.
-        let _ = anew.args(arguments).exec();
+        // `exec` returns only when it fails. The program then runs with candle's own threads.
+        let _ = command.args(arguments).exec();
     }
 }
 
@@ -87,13 +90,13 @@ impl FromStr for DeviceChoice {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let number = || text.strip_prefix("cuda:")?.parse().ok();
-        match text {
-            "cpu" => Ok(Self::Cpu),
-            _ => number().map(Self::Cuda).ok_or_else(|| {
-                format!("`{text}` is no device; write cpu, or cuda:0 for the first GPU")
-            }),
+        if text == "cpu" {
+            return Ok(Self::Cpu);
         }
+        text.strip_prefix("cuda:")
+            .and_then(|number| number.parse().ok())
+            .map(Self::Cuda)
+            .ok_or_else(|| format!("`{text}` is not a device; write cpu, or cuda:0 for a GPU"))
     }
 }
 

@@ -1,4 +1,4 @@
-//! What stops training or makes a model bundle unusable.
+//! Errors of training and of model bundles.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use crate::{dataset, tokens};
 use gf_cohort_schema::counted;
 use gf_files::output;
 
-/// Why no model was trained.
+/// An error of training.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The cohort table is wrong.
@@ -17,17 +17,21 @@ pub enum Error {
     /// The token folder is wrong.
     #[error(transparent)]
     Tokens(#[from] tokens::Error),
-    /// Tokens and cohort do not fit.
+    /// Tokens and cohort do not fit each other.
     #[error(transparent)]
     Dataset(#[from] dataset::Error),
-    /// Nothing may be fitted on the people it is judged by.
-    #[error("{}: the tokenizer was fitted on `{sample}`, who is in {split} here: tokenize again with this cohort", path.display())]
+    /// The tokenizer was fitted on a sample that is held out now.
+    #[error(
+        "{}: the tokenizer was fitted on `{sample}`, which is in split {split} of this cohort; run \
+         tokenize again with this cohort",
+        path.display()
+    )]
     FittedOnHeldOut {
         /// Token folder.
         path: PathBuf,
-        /// One of them.
+        /// The first such sample.
         sample: String,
-        /// Where the cohort has that person.
+        /// Split of the sample in the cohort.
         split: Split,
     },
     /// A tensor operation failed.
@@ -41,68 +45,73 @@ pub enum Error {
     File {
         /// The file.
         path: PathBuf,
-        /// What is wrong and what to do.
+        /// The finding and the next action.
         reason: String,
     },
     /// A checkpoint of another training.
-    #[error("{}: this checkpoint belongs to other inputs or options; delete it, or choose another folder", path.display())]
+    #[error(
+        "{}: this checkpoint belongs to different inputs or options; delete it, or choose another \
+         folder",
+        path.display()
+    )]
     OtherCheckpoint {
         /// The file.
         path: PathBuf,
     },
-    /// An option makes no sense.
+    /// An option is out of range or contradicts another option.
     #[error("{0}")]
     Options(String),
-    /// A fold without a class can neither be learnt from nor judged.
+    /// A fold without cases or without controls.
     #[error(
-        "fold {fold} of {n_folds} has {} and {}; each needs both: use fewer --folds",
+        "fold {fold} of {n_folds} has {} and {}. Each fold needs both; use fewer --folds",
         counted(*n_cases, "case", "cases"), counted(*n_controls, "control", "controls")
     )]
     Fold {
         /// 1-based.
         fold: usize,
-        /// How many there are.
+        /// Number of folds.
         n_folds: usize,
-        /// Cases in it.
+        /// Cases in the fold.
         n_cases: usize,
-        /// Controls in it.
+        /// Controls in the fold.
         n_controls: usize,
     },
-    /// The machine is too small.
+    /// The machine has too little memory.
     #[error(
-        "training needs about {needed:.1} GB, {free:.1} GB are free ({parameters:.1} GB of it for \
-         {n_parameters} parameters and their moments, the rest for batches): lower {lower}"
+        "training needs about {needed:.1} GB, but {free:.1} GB are free. Of the memory needed, \
+         {parameters:.1} GB are for {n_parameters} parameters and their moments, and the rest is \
+         for batches; lower {lower}"
     )]
     Memory {
-        /// All, in GB.
+        /// Memory of training, in GB.
         needed: f64,
-        /// What the machine has, in GB.
+        /// Free memory of the machine, in GB.
         free: f64,
-        /// What does not depend on batches, in GB.
+        /// Memory that does not depend on batches, in GB.
         parameters: f64,
-        /// How many a model has.
+        /// Parameters of a model.
         n_parameters: usize,
         /// Options to lower.
         lower: String,
     },
-    /// Somebody wants it to end.
+    /// Training stopped on request.
     #[error(
-        "stopped after step {} of {} in epoch {} of {}{}; the state is in {}",
+        "stopped after step {} of {} in epoch {} of {}{}; the state is saved in {}",
         step.0, step.1, epoch.0, epoch.1, of_members(*member), path.display()
     )]
     Stopped {
-        /// 1-based member of the bundle, of how many.
+        /// 1-based member of the bundle, and the number of members.
         member: (usize, usize),
-        /// 1-based epoch, of how many.
+        /// 1-based epoch, and the number of epochs.
         epoch: (usize, usize),
-        /// Steps of it that are done, of how many.
+        /// Steps of the epoch that are done, and the number of its steps.
         step: (usize, usize),
         /// The checkpoint.
         path: PathBuf,
     },
-    /// Training ran away.
+    /// The loss diverged.
     #[error(
-        "the loss is not finite in epoch {epoch} (step {step}); lower the learning rate \
+        "the loss is not finite in epoch {epoch} (step {step}). Lower the learning rate \
          ({learning_rate}); {kept}"
     )]
     Diverged {
@@ -112,9 +121,18 @@ pub enum Error {
         step: usize,
         /// The highest learning rate.
         learning_rate: f64,
-        /// What is left of the epochs before.
+        /// Description of the state that was saved before.
         kept: String,
     },
+}
+
+impl Error {
+    pub(super) fn file(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {
+        Self::File {
+            path: path.into(),
+            reason: reason.into(),
+        }
+    }
 }
 
 fn of_members((number, n_members): (usize, usize)) -> String {

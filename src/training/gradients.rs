@@ -1,10 +1,13 @@
-//! Gradients of a step within a bounded memory.
+//! Gradients of a step within bounded memory.
 //!
-//! Where the distinct haplotypes of a batch do not fit, they are encoded in parts (`GradCache`: Gao
-//! et al. 2021, arXiv 2101.06983, section 3.2): first without keeping the way to them; the loss of
-//! all people gives the gradient u of the encoded rows; then each part f is encoded again and
-//! the gradient of sum(f u), which is u df/dw, is added up. The result is that of the whole batch,
-//! for one more pass forward.
+//! Haplotypes of a batch that do not fit into memory are encoded in parts (`GradCache`: Gao et al.
+//! 2021, arXiv 2101.06983, section 3.2):
+//! 1. All parts are encoded without a computation graph.
+//! 2. The loss of all samples gives the gradient `u` of the encoded rows.
+//! 3. Each part `f` is encoded again with a graph. The gradient of `sum(f u)`, which is `u df/dw`,
+//!    is added up.
+//!
+//! The result is the gradient of the whole batch, for one more forward pass.
 
 use std::ops::Range;
 
@@ -13,28 +16,39 @@ use candle_core::{Tensor, Var, backprop::GradStore};
 use super::{Error, Ranks};
 use crate::{
     dataset::{
-        Dataset, bytes_per_haplotype, encode_in_chunks, encode_in_groups, haplotypes_at_a_time,
+        self, Dataset, bytes_per_haplotype, encode_in_chunks, encode_in_groups,
+        haplotypes_at_a_time,
     },
     models::{Config, Groups, Model},
 };
 use gf_nn::{Parameters, weighted_binary_cross_entropy};
 
-/// How the people of a step are worked on.
+/// Division of the samples of a step into batches, and their weights.
 #[derive(Clone, Copy, Debug)]
 pub struct Batching {
-    /// People whose haplotypes are encoded together.
+    /// Samples whose haplotypes are encoded together.
     pub batch_size: usize,
     /// Bytes that the encoding of their haplotypes may take.
     pub bytes: usize,
-    /// Weight of a case and of a control.
+    /// Weights of a case and of a control.
     pub class_weights: [f64; 2],
 }
 
-/// Mean weighted loss of the people of a step, and its gradients: added up over batches and over
-/// ranks, equal to those of one batch of all.
+/// A loss and its gradients.
+pub struct LossGradients {
+    /// Weighted loss.
+    pub loss: f64,
+    /// Gradients of the parameters.
+    pub gradients: GradStore,
+}
+
+/// Mean weighted loss of the samples of a step, and its gradients.
+///
+/// Both are summed over batches and ranks. They equal the loss and the gradients of one batch with
+/// all samples.
 ///
 /// # Errors
-/// When the model does not fit the data.
+/// A model that does not fit the data.
 pub fn of_step(
     model: &Model,
     parameters: &Parameters,
@@ -42,37 +56,38 @@ pub fn of_step(
     people: &[usize],
     batching: Batching,
     ranks: &Ranks,
-) -> Result<(f64, GradStore), Error> {
+) -> Result<LossGradients, Error> {
     let mut loss = 0.0;
     let mut gradients = GradStore::default();
-    for batch in ranks.part(people).chunks(batching.batch_size) {
-        let weights = data.class_weights(
-            batch,
-            batching
-                .class_weights
-                .map(|weight| weight / people.len() as f64),
-        )?;
-        let (of_batch, batch_gradients) =
-            of_batch(model, parameters, data, batch, &weights, batching.bytes)?;
-        loss += of_batch;
-        parameters.add_gradients(&mut gradients, &batch_gradients)?;
+    // The sum of these weighted losses is the mean over the step.
+    let class_weights = batching
+        .class_weights
+        .map(|weight| weight / people.len() as f64);
+    for samples in ranks.part(people).chunks(batching.batch_size) {
+        let weights = data.class_weights(samples, class_weights)?;
+        let batch = Batch::new(model, data, samples, weights)?;
+        let of_batch = batch.gradients(parameters, batching.bytes)?;
+        loss += of_batch.loss;
+        parameters.add_gradients(&mut gradients, &of_batch.gradients)?;
     }
     if ranks.n() == 1 {
-        Ok((loss, gradients))
+        Ok(LossGradients { loss, gradients })
     } else {
         over_ranks(parameters, loss, &gradients, ranks)
     }
 }
 
-/// Summed over all ranks, of which each has some people. A parameter without a gradient anywhere is
-/// left without.
+/// Sums loss and gradients over all ranks.
+///
+/// Each parameter is sent as a flag (1 with a gradient) and its values. A parameter without a
+/// gradient on any rank stays without one.
 fn over_ranks(
     parameters: &Parameters,
     loss: f64,
     gradients: &GradStore,
     ranks: &Ranks,
-) -> Result<(f64, GradStore), Error> {
-    let loss = ranks.sum(vec![loss])[0];
+) -> Result<LossGradients, Error> {
+    let summed_loss = ranks.sum(vec![loss])[0];
     let mut values = Vec::with_capacity(parameters.n_values());
     for (_, var) in parameters.iter() {
         match gradients.get(var) {
@@ -85,104 +100,141 @@ fn over_ranks(
     }
     let sums = ranks.sum_f32(values);
     let mut summed = GradStore::default();
-    let mut rest = sums.as_slice();
+    let mut remaining = sums.as_slice();
     for (_, var) in parameters.iter() {
-        let (of_var, others) = rest.split_at(1 + var.elem_count());
-        rest = others;
-        if of_var[0] > 0.0 {
-            summed.insert(
-                var,
-                Tensor::from_slice(&of_var[1..], var.shape(), var.device())?,
-            );
+        let (var_sums, rest) = remaining.split_at(1 + var.elem_count());
+        remaining = rest;
+        if var_sums[0] > 0.0 {
+            let gradient = Tensor::from_slice(&var_sums[1..], var.shape(), var.device())?;
+            summed.insert(var, gradient);
         }
     }
-    Ok((loss, summed))
+    Ok(LossGradients {
+        loss: summed_loss,
+        gradients: summed,
+    })
 }
 
-fn of_batch(
-    model: &Model,
-    parameters: &Parameters,
-    data: &Dataset<'_>,
-    people: &[usize],
-    weights: &Tensor,
-    bytes: usize,
-) -> Result<(f64, GradStore), Error> {
-    let haplotypes: Vec<Vec<u32>> = (0..data.n_loci())
-        .map(|locus| data.haplotypes_of(locus, people))
-        .collect();
-    let pairs = (0..haplotypes.len())
-        .map(|locus| data.pairs(locus, people, &haplotypes[locus]))
-        .collect::<Result<Vec<_>, _>>()?;
-    let pairs: Vec<&[Tensor; 2]> = pairs.iter().collect();
-    let covariates = data.covariates(people)?;
-    let targets = data.targets(people)?;
-    let offsets = data.offsets(people)?;
-    let loss_of = |encoded: &[Tensor]| -> Result<Tensor, Error> {
-        let logits = model.classify(encoded, &pairs, covariates.as_ref())?;
-        let logits = match &offsets {
+/// The samples of a batch with their distinct haplotypes.
+struct Batch<'b> {
+    model: &'b Model,
+    data: &'b Dataset<'b>,
+    /// Distinct haplotypes of each locus.
+    haplotypes: Vec<Vec<u32>>,
+    /// For each locus, the rows of each sample's two haplotypes.
+    pairs: Vec<[Tensor; 2]>,
+    covariates: Option<Tensor>,
+    targets: Tensor,
+    offsets: Option<Tensor>,
+    /// Weight of each sample.
+    weights: Tensor,
+}
+
+impl<'b> Batch<'b> {
+    fn new(
+        model: &'b Model,
+        data: &'b Dataset<'b>,
+        samples: &[usize],
+        weights: Tensor,
+    ) -> Result<Self, Error> {
+        let haplotypes: Vec<Vec<u32>> = (0..data.n_loci())
+            .map(|locus| data.haplotypes_of(locus, samples))
+            .collect();
+        let pairs = (0..haplotypes.len())
+            .map(|locus| data.pairs(locus, samples, &haplotypes[locus]))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(Self {
+            model,
+            data,
+            haplotypes,
+            pairs,
+            covariates: data.covariates(samples)?,
+            targets: data.targets(samples)?,
+            offsets: data.offsets(samples)?,
+            weights,
+        })
+    }
+
+    /// Loss and gradients, with at most about `bytes` for the encoding of haplotypes.
+    fn gradients(&self, parameters: &Parameters, bytes: usize) -> Result<LossGradients, Error> {
+        let parts = parts(self.model.config(), &self.haplotypes, bytes);
+        // Encodings with a computation graph; none when they are made part by part.
+        let groups: Vec<Groups> = match &parts {
+            Some(_) => Vec::new(),
+            None => (0..self.haplotypes.len())
+                .map(|locus| self.encode(locus, &self.haplotypes[locus]))
+                .collect::<Result<_, _>>()?,
+        };
+        let rows: Vec<Var> = match &parts {
+            Some(_) => (0..self.haplotypes.len())
+                .map(|locus| self.encode_without_graph(locus, bytes))
+                .collect::<Result<_, _>>()?,
+            None => groups.iter().map(Groups::rows).collect::<Result<_, _>>()?,
+        };
+        let loss = self.loss(&rows)?;
+        let loss_gradients = loss.backward()?;
+        let row_gradients: Vec<Option<Tensor>> = rows
+            .iter()
+            .map(|rows| loss_gradients.get(rows).map(Tensor::detach))
+            .collect();
+        let mut gradients = GradStore::default();
+        parameters.add_gradients(&mut gradients, &loss_gradients)?;
+        // Frees memory before the encoder's gradients are made.
+        drop(loss_gradients);
+        for (groups, row_gradient) in groups.into_iter().zip(&row_gradients) {
+            if let Some(row_gradient) = row_gradient {
+                groups.add_gradients(row_gradient, parameters, &mut gradients)?;
+            }
+        }
+        for (locus, range) in parts.unwrap_or_default() {
+            if let Some(row_gradient) = &row_gradients[locus] {
+                let part_gradient = row_gradient.narrow(0, range.start, range.len())?;
+                self.encode(locus, &self.haplotypes[locus][range])?
+                    .add_gradients(&part_gradient, parameters, &mut gradients)?;
+            }
+        }
+        Ok(LossGradients {
+            loss: f64::from(loss.to_scalar::<f32>()?),
+            gradients,
+        })
+    }
+
+    fn encode(&self, locus: usize, haplotypes: &[u32]) -> Result<Groups, dataset::Error> {
+        encode_in_groups(self.model, self.data, locus, haplotypes)
+    }
+
+    fn encode_without_graph(&self, locus: usize, bytes: usize) -> Result<Var, dataset::Error> {
+        encode_in_chunks(
+            self.model,
+            self.data,
+            locus,
+            &self.haplotypes[locus],
+            haplotypes_at_a_time(self.model.config(), locus, bytes),
+        )
+    }
+
+    /// Weighted cross-entropy of the batch, from the encoded rows of each locus.
+    fn loss(&self, rows: &[Var]) -> Result<Tensor, Error> {
+        let encoded: Vec<Tensor> = rows.iter().map(|rows| rows.as_tensor().clone()).collect();
+        let pairs: Vec<&[Tensor; 2]> = self.pairs.iter().collect();
+        let logits = self
+            .model
+            .classify(&encoded, &pairs, self.covariates.as_ref())?;
+        let total_logits = match &self.offsets {
             Some(offsets) => (logits + offsets)?,
             None => logits,
         };
-        Ok(weighted_binary_cross_entropy(&logits, &targets, weights)?)
-    };
-
-    let in_groups =
-        |locus: usize, haplotypes: &[u32]| encode_in_groups(model, data, locus, haplotypes);
-    let parts = parts(model.config(), &haplotypes, bytes);
-    let in_parts = |locus: usize, haplotypes: &[u32]| {
-        encode_in_chunks(
-            model,
-            data,
-            locus,
-            haplotypes,
-            haplotypes_at_a_time(model.config(), locus, bytes),
-        )
-    };
-    let loci = || haplotypes.iter().enumerate();
-    let mut whole: Vec<Groups> = Vec::new();
-    let rows: Vec<Var> = if parts.is_some() {
-        loci()
-            .map(|(locus, haplotypes)| in_parts(locus, haplotypes))
-            .collect::<Result<_, _>>()?
-    } else {
-        whole = loci()
-            .map(|(locus, haplotypes)| in_groups(locus, haplotypes))
-            .collect::<Result<_, _>>()?;
-        whole.iter().map(Groups::rows).collect::<Result<_, _>>()?
-    };
-    let loss = loss_of(
-        &rows
-            .iter()
-            .map(|rows| rows.as_tensor().clone())
-            .collect::<Vec<_>>(),
-    )?;
-    let of_all = loss.backward()?;
-    let of_rows: Vec<Option<Tensor>> = rows
-        .iter()
-        .map(|rows| of_all.get(rows).map(Tensor::detach))
-        .collect();
-    let mut gradients = GradStore::default();
-    parameters.add_gradients(&mut gradients, &of_all)?;
-    drop(of_all);
-    for (groups, of_rows) in whole.into_iter().zip(&of_rows) {
-        let Some(of_rows) = of_rows else { continue };
-        groups.add_gradients(of_rows, parameters, &mut gradients)?;
+        Ok(weighted_binary_cross_entropy(
+            &total_logits,
+            &self.targets,
+            &self.weights,
+        )?)
     }
-    for (locus, range) in parts.unwrap_or_default() {
-        let Some(of_rows) = &of_rows[locus] else {
-            continue;
-        };
-        let of_part = of_rows.narrow(0, range.start, range.len())?;
-        in_groups(locus, &haplotypes[locus][range])?.add_gradients(
-            &of_part,
-            parameters,
-            &mut gradients,
-        )?;
-    }
-    Ok((f64::from(loss.to_scalar::<f32>()?), gradients))
 }
 
-/// Haplotypes of each locus that are encoded together; `None` where all of all loci fit at once.
+/// Ranges of haplotypes that are encoded together, as (locus, range).
+///
+/// `None` when all haplotypes of all loci fit at once.
 fn parts(
     config: &Config,
     haplotypes: &[Vec<u32>],
@@ -196,15 +248,15 @@ fn parts(
     if all <= bytes {
         return None;
     }
-    let of_locus = |(locus, haplotypes): (usize, &Vec<u32>)| {
+    let mut parts = Vec::new();
+    for (locus, haplotypes) in haplotypes.iter().enumerate() {
         let n = haplotypes.len();
         let at_a_time = haplotypes_at_a_time(config, locus, bytes);
-        (0..n)
-            .step_by(at_a_time)
-            .map(move |start| (locus, start..n.min(start + at_a_time)))
-            .collect::<Vec<_>>()
-    };
-    Some(haplotypes.iter().enumerate().flat_map(of_locus).collect())
+        for start in (0..n).step_by(at_a_time) {
+            parts.push((locus, start..n.min(start + at_a_time)));
+        }
+    }
+    Some(parts)
 }
 
 #[cfg(test)]
@@ -221,9 +273,8 @@ mod tests {
 
     const N_PEOPLE: usize = 10;
 
-    /// Two loci of 9 and 5 slots with 7 and 4 haplotypes, one absent.
-    fn tokens() -> TokenSet {
-        let locus = |name: &str, n_slots: usize, n: usize| LocusTokens {
+    fn locus(name: &str, n_slots: usize, n: usize) -> LocusTokens {
+        LocusTokens {
             name: name.into(),
             n_slots,
             tokens: (0..n * n_slots)
@@ -238,7 +289,11 @@ mod tests {
             pairs: (0..N_PEOPLE)
                 .map(|person| [(person % n) as u32, ((person * 3 + 1) % n) as u32])
                 .collect(),
-        };
+        }
+    }
+
+    /// Two loci of 9 and 5 slots with 7 and 4 haplotypes, one absent.
+    fn tokens() -> TokenSet {
         let mut loci = vec![locus("a", 9, 7), locus("b", 5, 4)];
         loci[1].pairs[3][1] = ABSENT_HAPLOTYPE;
         TokenSet {
@@ -248,7 +303,15 @@ mod tests {
     }
 
     fn cohort() -> Cohort {
-        let person = |index: usize| Person {
+        Cohort {
+            people: (0..N_PEOPLE).map(person).collect(),
+            covariate_names: vec!["age".into()],
+            ..Cohort::default()
+        }
+    }
+
+    fn person(index: usize) -> Person {
+        Person {
             sample_id: format!("S{index}"),
             phenotype: Some(if index.is_multiple_of(3) {
                 Phenotype::Case
@@ -258,11 +321,13 @@ mod tests {
             split: Split::Train,
             family_id: None,
             covariates: vec![index as f64],
-        };
-        Cohort {
-            people: (0..N_PEOPLE).map(person).collect(),
-            covariate_names: vec!["age".into()],
-            ..Cohort::default()
+        }
+    }
+
+    fn shape(name: &str, n_slots: usize) -> LocusShape {
+        LocusShape {
+            name: name.into(),
+            n_slots,
         }
     }
 
@@ -274,10 +339,6 @@ mod tests {
             feed_forward: 16,
             projected_length: 4,
             ..preset.architecture()
-        };
-        let shape = |name: &str, n_slots| LocusShape {
-            name: name.into(),
-            n_slots,
         };
         Config {
             architecture,
@@ -300,7 +361,7 @@ mod tests {
             Dataset::new(&tokens, &cohort, Standardisation::fit(&cohort, &everyone)).unwrap();
         let mut parameters = Parameters::seeded(3);
         let model = Model::new(&config(preset), &mut parameters).unwrap();
-        let (loss, store) = of_step(
+        let step = of_step(
             &model,
             &parameters,
             &data,
@@ -313,19 +374,14 @@ mod tests {
             &Ranks::alone(),
         )
         .unwrap();
-        let of = |(name, var): (&str, &candle_core::Var)| {
-            (
-                name.to_owned(),
-                store
-                    .get(var)
-                    .unwrap()
-                    .flatten_all()
-                    .unwrap()
-                    .to_vec1::<f32>()
-                    .unwrap(),
-            )
-        };
-        (loss, parameters.iter().map(of).collect())
+        let by_name = parameters
+            .iter()
+            .map(|(name, var)| {
+                let gradient = step.gradients.get(var).unwrap().flatten_all().unwrap();
+                (name.to_owned(), gradient.to_vec1::<f32>().unwrap())
+            })
+            .collect();
+        (step.loss, by_name)
     }
 
     #[test]
@@ -336,7 +392,7 @@ mod tests {
                 whole
                     .values()
                     .all(|values| values.iter().any(|value| value.abs() > 1e-6)),
-                "{preset}: a gradient of nothing"
+                "{preset}: a parameter without a gradient"
             );
             let three = 3 * bytes_per_haplotype(&config(preset), 0);
             for (batch_size, bytes) in [

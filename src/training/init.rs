@@ -1,7 +1,7 @@
-//! Weights to start from: those of another bundle (`--init`) with the same tokens and covariates.
+//! Initial weights from another bundle (`--init`) with the same tokens and covariates.
 //!
-//! Input -> output: a bundle -> weights. Of its covariates only the names count: the scales are
-//! those of the new training split.
+//! Input: a bundle. Output: weights. Covariates must have the same names. Their scales come from
+//! the new training split.
 
 use std::{collections::HashMap, path::Path};
 
@@ -10,7 +10,7 @@ use gf_tokenizer::Tokenizer;
 
 use super::{Bundle, Error, MemberPlan, MemberRecord, Weights};
 use crate::{
-    models::{AttentionKind, Config, Model, TermShape, converted, term_tensors},
+    models::{AttentionKind, Config, Model, converted, term_tensors},
     tokens::Grid,
 };
 use gf_nn::Parameters;
@@ -23,7 +23,7 @@ pub struct Initial {
     members: Vec<Vec<InitialTerm>>,
 }
 
-/// A deep term to start from; that of a pure sequence model is over all loci.
+/// A deep term to start from. A pure sequence model is one term over all loci.
 #[derive(Debug)]
 struct InitialTerm {
     loci: Vec<usize>,
@@ -31,50 +31,76 @@ struct InitialTerm {
     weights: Weights,
 }
 
-/// Refuses a bundle that cannot be read, or one of other covariates.
+/// Refuses a bundle that cannot be read or has other covariates.
 ///
 /// # Errors
-/// As [`Initial::load`].
+/// The errors of [`Initial::load`].
 pub fn check(folder: &Path, cohort: &Cohort) -> Result<(), Error> {
     require_same_covariates(&Bundle::load(folder)?, folder, cohort)
 }
 
 fn require_same_covariates(bundle: &Bundle, folder: &Path, cohort: &Cohort) -> Result<(), Error> {
-    let its: Vec<String> = bundle
+    let bundle_names: Vec<String> = bundle
         .config
         .covariates
         .iter()
         .map(|column| column.name.clone())
         .collect();
-    if its == cohort.covariate_names {
+    if bundle_names == cohort.covariate_names {
         return Ok(());
     }
-    let list = |names: &[String]| {
-        if names.is_empty() {
-            "none".to_owned()
-        } else {
-            names.join(",")
-        }
-    };
-    let its = list(&its);
-    let here = list(&cohort.covariate_names);
+    let its = listed(&bundle_names);
+    let here = listed(&cohort.covariate_names);
     let reason = format!(
-        "its covariates are {its}, those of this run {here}: name the same in that order \
-         (--covariates {its})"
+        "its covariates are {its}, but this run has {here}; give the same covariates in the same \
+         order (--covariates {its})"
     );
-    Err(Error::File {
-        path: folder.into(),
-        reason,
-    })
+    Err(Error::file(folder, reason))
+}
+
+fn listed(names: &[String]) -> String {
+    if names.is_empty() {
+        "none".to_owned()
+    } else {
+        names.join(",")
+    }
+}
+
+/// Requires the tokenizer, loci and slot grid of the bundle.
+fn require_same_tokens(
+    bundle: &Bundle,
+    folder: &Path,
+    tokenizer: &Tokenizer,
+    grid: &Grid,
+) -> Result<(), Error> {
+    let bundle_loci = bundle.grid.loci.iter().map(|locus| &locus.name);
+    let differs = if bundle.tokenizer.json() != tokenizer.json() {
+        "vocabulary"
+    } else if bundle_loci.ne(grid.loci.iter().map(|locus| &locus.name)) {
+        "list of loci"
+    } else if bundle.grid != *grid {
+        "slot grid"
+    } else {
+        return Ok(());
+    };
+    Err(Error::file(
+        folder,
+        format!(
+            "its {differs} differs from that of these tokens, so its weights belong to different \
+             slots; use the tokens that it was trained on"
+        ),
+    ))
 }
 
 impl Initial {
-    /// Reads the bundle. Members start from those of the bundle, each from its own, where there are
-    /// as many; otherwise all from the first.
+    /// Reads the bundle.
+    ///
+    /// If the bundle has as many members as this run, each member starts from its own. Otherwise
+    /// all members start from the first one of the bundle.
     ///
     /// # Errors
-    /// A bundle that cannot be read, one of other tokens or covariates, or one that has learnt from
-    /// people whom this run holds out.
+    /// A bundle that cannot be read, has other tokens or covariates, or was trained on samples that
+    /// this run holds out.
     pub fn load(
         folder: &Path,
         tokenizer: &Tokenizer,
@@ -83,53 +109,31 @@ impl Initial {
         plan: &MemberPlan,
     ) -> Result<Self, Error> {
         let bundle = Bundle::load(folder)?;
-        let wrong = |reason: String| {
-            Err(Error::File {
-                path: folder.into(),
-                reason,
-            })
-        };
-        let differs = if bundle.tokenizer.json() != tokenizer.json() {
-            "vocabulary"
-        } else if bundle
-            .grid
-            .loci
-            .iter()
-            .map(|locus| &locus.name)
-            .ne(grid.loci.iter().map(|locus| &locus.name))
-        {
-            "list of loci"
-        } else if bundle.grid != *grid {
-            "slot grid"
+        require_same_tokens(&bundle, folder, tokenizer, grid)?;
+        require_same_covariates(&bundle, folder, cohort)?;
+        require_same_folds(&bundle, folder, cohort, plan)?;
+        let n_members = if bundle.members.len() == plan.members.len() {
+            plan.members.len()
         } else {
-            require_same_covariates(&bundle, folder, cohort)?;
-            require_same_folds(&bundle, folder, cohort, plan)?;
-            let n = if bundle.members.len() == plan.members.len() {
-                plan.members.len()
-            } else {
-                1
-            };
-            let attention = bundle.config.model.architecture.attention;
-            return Ok(Self {
-                attention,
-                members: terms_of(bundle).into_iter().take(n).collect(),
-            });
+            1
         };
-        wrong(format!(
-            "its {differs} is not that of these tokens, so its weights mean other places: use the \
-             tokens it was trained on"
-        ))
+        Ok(Self {
+            attention: bundle.config.model.architecture.attention,
+            members: terms_of(bundle).into_iter().take(n_members).collect(),
+        })
     }
 
-    /// Whether the hash functions of `ecoformer` come with the weights; a conversion from another
-    /// attention makes new ones, still to be fitted.
+    /// Whether the hash functions of `ecoformer` come with the weights.
+    ///
+    /// A conversion from another attention makes new hash functions, which must be fitted.
     pub fn has_hashes(&self) -> bool {
         self.attention == AttentionKind::Ecoformer
     }
 
-    /// The weights of a model of configuration `to` over `loci` that member `number` (1-based), of
-    /// seed `seed`, starts from: those of the bundle's deep term over the same loci and slots,
-    /// or new ones where it has none.
+    /// Initial weights of member `number` (1-based) for a model `to` over `loci`.
+    ///
+    /// They come from the bundle's deep term over the same loci and slots. Without such a term they
+    /// are random, from `seed`.
     ///
     /// # Errors
     /// Architectures that cannot be converted into each other.
@@ -140,51 +144,52 @@ impl Initial {
         to: &Config,
         seed: u64,
     ) -> Result<Weights, Error> {
-        let member = self.members.get(number - 1).or(self.members.first());
-        let Some((from, weights)) = member
-            .and_then(|terms| {
-                terms
-                    .iter()
-                    .find(|term| term.loci == loci && term.config.loci == to.loci)
-            })
-            .map(|term| (&term.config, &term.weights))
-        else {
-            return Ok(seeded(to, seed)?);
-        };
-        converted(from, weights.clone(), to, seed)
-            .map_err(|error| Error::Options(format!("--init: {error}")))
+        let member_terms = self.members.get(number - 1).or(self.members.first());
+        let same_term = member_terms
+            .into_iter()
+            .flatten()
+            .find(|term| term.loci == loci && term.config.loci == to.loci);
+        match same_term {
+            None => Ok(seeded(to, seed)?),
+            Some(term) => converted(&term.config, term.weights.clone(), to, seed)
+                .map_err(|error| Error::Options(format!("--init: {error}"))),
+        }
     }
 }
 
 /// The deep terms of each member of a bundle.
 fn terms_of(bundle: Bundle) -> Vec<Vec<InitialTerm>> {
     let config = bundle.config.model;
-    let all: Vec<usize> = (0..config.loci.len()).collect();
-    let of_member = |(record, mut weights): (&MemberRecord, Weights)| match &record.terms {
-        None => vec![InitialTerm {
-            loci: all.clone(),
-            config: config.clone(),
-            weights,
-        }],
-        Some(shapes) => {
-            let term = |(number, shape): (usize, &TermShape)| InitialTerm {
-                loci: shape.loci.clone(),
-                config: shape.config(&config),
-                weights: term_tensors(&mut weights, number, shape.networks).swap_remove(0),
-            };
-            shapes.iter().enumerate().map(term).collect()
-        }
-    };
     bundle
         .config
         .members
         .iter()
         .zip(bundle.members)
-        .map(of_member)
+        .map(|(record, weights)| member_terms(&config, record, weights))
         .collect()
 }
 
-/// New weights.
+fn member_terms(config: &Config, record: &MemberRecord, mut weights: Weights) -> Vec<InitialTerm> {
+    let Some(shapes) = &record.terms else {
+        return vec![InitialTerm {
+            loci: (0..config.loci.len()).collect(),
+            config: config.clone(),
+            weights,
+        }];
+    };
+    shapes
+        .iter()
+        .enumerate()
+        .map(|(number, shape)| InitialTerm {
+            loci: shape.loci.clone(),
+            config: shape.config(config),
+            // The first network is the one on all training samples.
+            weights: term_tensors(&mut weights, number, shape.networks).swap_remove(0),
+        })
+        .collect()
+}
+
+/// Random weights from a seed.
 fn seeded(config: &Config, seed: u64) -> candle_core::Result<Weights> {
     let mut parameters = Parameters::seeded(seed);
     Model::new(config, &mut parameters)?;
@@ -195,8 +200,10 @@ fn seeded(config: &Config, seed: u64) -> candle_core::Result<Weights> {
         .collect()
 }
 
-/// A member of a fold must not start from weights that have learnt from the people it holds out:
-/// with folds, here or there, both must be the same.
+/// Requires the folds of the bundle, so that no member starts from weights that were trained on the
+/// samples it holds out.
+///
+/// There is nothing to check when neither the bundle nor this run has folds.
 fn require_same_folds(
     bundle: &Bundle,
     folder: &Path,
@@ -209,36 +216,30 @@ fn require_same_folds(
     {
         return Ok(());
     }
-    let wrong = |path: &Path, reason: String| {
-        Err(Error::File {
-            path: path.into(),
-            reason,
-        })
-    };
-    let there = records.iter().map(|record| (record.fold, record.seed));
-    if there.ne(plan.members.iter().map(|member| (member.fold, member.seed))) {
-        let reason = "it may have learnt from people whom this run holds out: start from a bundle \
-                      of the same --folds, --ensemble and --seed";
-        return wrong(folder, reason.into());
+    let bundle_members = records.iter().map(|record| (record.fold, record.seed));
+    if bundle_members.ne(plan.members.iter().map(|member| (member.fold, member.seed))) {
+        let reason = "it may have been trained on samples that this run holds out; start from a \
+                      bundle with the same --folds, --ensemble and --seed";
+        return Err(Error::file(folder, reason));
     }
     let path = folder.join("predictions.csv");
     let fold_of = folds_of(&path)?;
     for (person, &fold) in cohort.people.iter().zip(&plan.fold_of) {
         if fold_of.get(&person.sample_id) != Some(&fold) {
-            return wrong(
-                &path,
+            return Err(Error::file(
+                path,
                 format!(
-                    "sample `{}` is not in the fold it has here: start from a bundle of the same \
-                     cohort",
+                    "sample `{}` is in a different fold in this run; start from a bundle of the \
+                     same cohort",
                     person.sample_id
                 ),
-            );
+            ));
         }
     }
     Ok(())
 }
 
-/// The fold of each person, by sample id, as the `predictions.csv` of a bundle has them.
+/// Reads the fold of each sample from the `predictions.csv` of a bundle, by sample id.
 ///
 /// # Errors
 /// A table that cannot be read.

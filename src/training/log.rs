@@ -1,5 +1,4 @@
-//! What is told of a training run while it goes on: the log of every epoch, and events for a
-//! progress bar.
+//! Log of every epoch, and progress events for a progress bar.
 
 use std::cell::Cell;
 
@@ -10,22 +9,22 @@ use serde::{Deserialize, Serialize};
 pub struct EpochLog {
     /// 1-based.
     pub epoch: usize,
-    /// Mean (weighted) loss over the people of the epoch, each while it was learnt.
+    /// Mean (weighted) training loss of the epoch, each sample with the weights of its step.
     pub train_loss: f64,
-    /// AUC on the people who choose the epoch.
+    /// AUC on the validation samples.
     pub validation_auroc: f64,
-    /// Their mean loss, each person weighing the same.
+    /// Mean unweighted loss on the validation samples.
     pub validation_loss: f64,
-    /// At the end of the epoch.
+    /// Learning rate at the end of the epoch.
     pub learning_rate: f64,
     /// Wall-clock time of the epoch.
     pub seconds: f64,
-    /// People trained on in a second, without validation.
+    /// Training samples per second, without validation.
     pub people_per_second: f64,
 }
 
 /// Columns of `training_log.csv`: the member of the bundle, its deep term (1-based; 1 for a pure
-/// sequence model), then those of [`EpochLog`].
+/// sequence model), then the fields of [`EpochLog`].
 pub(super) const LOG_COLUMNS: [&str; 9] = [
     "member",
     "term",
@@ -63,7 +62,7 @@ impl EpochLog {
         ]
     }
 
-    /// As a line of the table.
+    /// A line of the table.
     pub(super) fn row(&self, member: usize, term: usize) -> impl Serialize + use<> {
         let [_, rest @ ..] = self.numbers();
         (member, term, self.epoch, rest)
@@ -94,22 +93,23 @@ impl EpochLog {
     }
 }
 
-/// Heard while the loop runs, for a progress bar.
+/// A progress event of the training loop.
 #[derive(Clone, Debug)]
 pub enum Progress<'p> {
     /// A step of an epoch is done.
     Step {
-        /// 1-based member of the bundle, of how many.
+        /// 1-based member of the bundle, and the number of members.
         member: (usize, usize),
-        /// 1-based deep term of the member, of how many; `None` for a pure sequence model.
+        /// 1-based deep term of the member, and the number of terms; `None` for a pure sequence
+        /// model.
         term: Option<(usize, usize)>,
-        /// 1-based epoch, of how many.
+        /// 1-based epoch, and the number of epochs.
         epoch: (usize, usize),
-        /// Steps done, of how many.
+        /// Steps done, and the number of steps of an epoch.
         step: (usize, usize),
-        /// Loss of the step's people.
+        /// Mean loss of the samples of the step.
         loss: f64,
-        /// To be set to true to stop here: the state is written, and the run ends with
+        /// Set it to true to stop here. The state is written, and the run ends with
         /// [`Error::Stopped`](super::Error::Stopped).
         stop: &'p Cell<bool>,
     },

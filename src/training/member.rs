@@ -1,4 +1,4 @@
-//! The loop: trains one member of a bundle, epoch by epoch, from a checkpoint to the next.
+//! The training loop of one network: epochs, steps, checkpoints, early stopping.
 
 use std::{
     cell::Cell,
@@ -14,7 +14,7 @@ use rand_chacha::ChaCha8Rng;
 use super::{
     AdamW, EpochLog, Error, Progress, Ranks, Resume, Schedule, Weights, additive,
     checkpoint::Checkpoint,
-    gradients::{self, Batching},
+    gradients::{self, Batching, LossGradients},
     init::Initial,
     members::Member,
     tensorboard::EventFile,
@@ -27,7 +27,7 @@ use crate::{
 use gf_files::output;
 use gf_nn::Parameters;
 
-/// What all members have in common.
+/// Inputs and options that all members share.
 #[derive(Clone, Copy, Debug)]
 pub struct SharedByMembers<'s> {
     pub config: &'s Config,
@@ -36,27 +36,27 @@ pub struct SharedByMembers<'s> {
     pub loci: &'s [usize],
     pub cohort: &'s Cohort,
     pub schedule: &'s Schedule,
-    /// Of everything the weights depend on.
+    /// SHA-256 of all inputs and options that the weights depend on.
     pub digest: &'s str,
-    /// What the members start from, if not from their seeds alone.
+    /// Weights to start from; without them the seeds give the weights.
     pub initial: Option<&'s Initial>,
     pub resume: Resume,
     pub device: &'s Device,
     pub ranks: &'s Ranks,
 }
 
-/// A member's own files and place.
+/// The files of a member, and its number in the bundle.
 #[derive(Clone, Debug)]
 pub struct MemberFiles {
-    /// 1-based, of how many.
+    /// 1-based member of the bundle, and the number of members.
     pub number: (usize, usize),
-    /// 1-based deep term of the member, of how many; `None` for a pure sequence model.
+    /// 1-based deep term of the member, and the number of terms; `None` for a pure sequence model.
     pub term: Option<(usize, usize)>,
     pub checkpoint: PathBuf,
-    /// The member as it was trained by itself: a checkpoint under a name of its own, which no run
-    /// that is still at work writes to.
+    /// Checkpoint of a member that is trained by itself. Its separate name keeps unfinished runs
+    /// from writing to it.
     pub trained: PathBuf,
-    /// Leave it there.
+    /// Whether to write `trained` at the end.
     pub keep: bool,
     /// Folder of its TensorBoard events.
     pub events: Option<PathBuf>,
@@ -65,46 +65,36 @@ pub struct MemberFiles {
 impl MemberFiles {
     /// Files of a deep term (1-based) of the member.
     pub fn of_term(&self, number: usize, n_terms: usize) -> Self {
-        let with_term = |path: &Path| {
-            let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-            path.with_file_name(format!("{stem}-term-{number}.safetensors"))
-        };
         Self {
-            number: self.number,
             term: Some((number, n_terms)),
-            checkpoint: with_term(&self.checkpoint),
-            trained: with_term(&self.trained),
             keep: false,
-            events: self
-                .events
-                .as_ref()
-                .map(|folder| folder.join(format!("term-{number}"))),
+            ..self.with_suffix(&format!("term-{number}"))
         }
     }
-}
 
-impl MemberFiles {
     /// Files of the network of a deep term that does not see a fold (1-based) of the training
     /// samples.
     pub fn of_fold(&self, fold: u64) -> Self {
-        let with_fold = |path: &Path| {
-            let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-            path.with_file_name(format!("{stem}-fold-{fold}.safetensors"))
-        };
-        let events = self
-            .events
-            .as_ref()
-            .map(|folder| folder.join(format!("fold-{fold}")));
+        self.with_suffix(&format!("fold-{fold}"))
+    }
+
+    fn with_suffix(&self, suffix: &str) -> Self {
         Self {
-            checkpoint: with_fold(&self.checkpoint),
-            trained: with_fold(&self.trained),
-            events,
+            checkpoint: with_suffix(&self.checkpoint, suffix),
+            trained: with_suffix(&self.trained, suffix),
+            events: self.events.as_ref().map(|folder| folder.join(suffix)),
             ..self.clone()
         }
     }
 }
 
-/// A trained member.
+/// `a.safetensors` -> `a-SUFFIX.safetensors`.
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!("{stem}-{suffix}.safetensors"))
+}
+
+/// A trained network.
 #[derive(Debug)]
 pub struct Trained {
     /// Weights of the best epoch.
@@ -113,225 +103,363 @@ pub struct Trained {
     pub best_epoch: usize,
     pub best_validation_auroc: f64,
     pub log: Vec<EpochLog>,
-    /// Epochs taken over from a checkpoint.
+    /// Epochs resumed from a checkpoint.
     pub epochs_resumed: usize,
 }
 
 impl Trained {
     fn new(checkpoint: Checkpoint, n_parameters: usize, epochs_resumed: usize) -> Self {
-        let Checkpoint { state, best, .. } = checkpoint;
         Self {
-            weights: best,
+            weights: checkpoint.best,
             n_parameters,
-            best_epoch: state.best_epoch,
-            best_validation_auroc: state.best_validation_auroc,
-            log: state.log,
+            best_epoch: checkpoint.state.best_epoch,
+            best_validation_auroc: checkpoint.state.best_validation_auroc,
+            log: checkpoint.state.log,
             epochs_resumed,
         }
     }
 }
 
-/// Longest time of which a killed run loses the steps.
+/// Longest time between two checkpoints: a killed run loses at most the steps of this time.
 const BETWEEN_CHECKPOINTS: Duration = Duration::from_secs(300);
 
-/// Slots of the haplotypes that hash functions are fitted on, about. Not `--memory`: the fit is the
-/// same whatever the machine.
+/// Approximate number of slots that hash functions are fitted on.
+///
+/// It does not depend on `--memory`, so that the fit is the same on every machine.
 const SLOTS_OF_A_FIT: usize = 1 << 17;
 
-/// The first of `people`, as many as a fit of hash functions needs tokens of: fewer where sequences
-/// are long.
-fn some_people<'p>(config: &Config, people: &'p [usize]) -> &'p [usize] {
+/// The first samples, as many as a fit of hash functions needs: fewer for long sequences.
+fn samples_of_a_fit<'p>(config: &Config, samples: &'p [usize]) -> &'p [usize] {
     let n = (SLOTS_OF_A_FIT / (2 * config.total_slots()).max(1)).clamp(1, 16);
-    &people[..n.min(people.len())]
+    &samples[..n.min(samples.len())]
 }
 
-/// State and weights to begin with, and whether hashes are fitted: those of a checkpoint, else the
-/// initial weights, else those of the seed.
-fn start(
-    setting: &SharedByMembers<'_>,
-    member: &Member,
-    place: &MemberFiles,
-) -> Result<(Checkpoint, Parameters, bool), Error> {
-    if let Some((checkpoint, weights)) = resumed(setting, place)? {
-        return Ok((checkpoint, Parameters::saved(weights), true));
+/// State and weights at the start of a run.
+struct Start {
+    checkpoint: Checkpoint,
+    parameters: Parameters,
+    /// Whether the weights come with fitted hash functions.
+    has_hashes: bool,
+}
+
+impl Start {
+    /// From a checkpoint, else from the initial weights, else from the seed.
+    fn new(
+        setting: &SharedByMembers<'_>,
+        member: &Member,
+        files: &MemberFiles,
+    ) -> Result<Self, Error> {
+        if let Some((checkpoint, weights)) = resumed(setting, files)? {
+            return Ok(Self {
+                checkpoint,
+                parameters: Parameters::saved(weights),
+                has_hashes: true,
+            });
+        }
+        let checkpoint = Checkpoint::start(setting.digest);
+        let Some(initial) = setting.initial else {
+            return Ok(Self {
+                checkpoint,
+                parameters: Parameters::seeded(member.seed),
+                has_hashes: false,
+            });
+        };
+        let member_number = files.number.0;
+        let weights = initial.weights(member_number, setting.loci, setting.config, member.seed)?;
+        Ok(Self {
+            checkpoint,
+            parameters: Parameters::saved(weights),
+            has_hashes: initial.has_hashes(),
+        })
     }
-    let checkpoint = Checkpoint::start(setting.digest);
-    let Some(initial) = setting.initial else {
-        return Ok((checkpoint, Parameters::seeded(member.seed), false));
-    };
-    let member_number = place.number.0;
-    let weights = initial.weights(member_number, setting.loci, setting.config, member.seed)?;
-    Ok((checkpoint, Parameters::saved(weights), initial.has_hashes()))
 }
 
-/// Whether an epoch is better than the best one so far. Next to an additive term the loss decides:
-/// the AUC of the sum hardly moves while a weak term is learnt.
-fn is_better(log: &EpochLog, best: Option<&EpochLog>, place: &MemberFiles) -> bool {
+/// Whether an epoch is better than the best one so far.
+///
+/// A deep term is judged by the loss: the AUC of its sum with the additive term hardly moves while
+/// a weak term is learnt.
+fn is_better(log: &EpochLog, best: Option<&EpochLog>, files: &MemberFiles) -> bool {
     match best {
         None => true,
-        Some(best) if place.term.is_some() => log.validation_loss < best.validation_loss,
+        Some(best) if files.term.is_some() => log.validation_loss < best.validation_loss,
         Some(best) => log.validation_auroc > best.validation_auroc,
     }
 }
 
-/// Reports a step; whether the answer is to stop.
-fn shows_step(
-    on_progress: &mut dyn FnMut(Progress<'_>),
-    place: &MemberFiles,
-    epoch: (usize, usize),
-    step: (usize, usize),
-    loss: f64,
-) -> bool {
-    let stop = Cell::new(false);
-    on_progress(Progress::Step {
-        member: place.number,
-        term: place.term,
-        epoch,
-        step,
-        loss,
-        stop: &stop,
-    });
-    stop.get()
-}
-
-/// Trains a member from the initial weights, or from those its seed gives.
+/// Trains a network from a checkpoint, from the initial weights or from its seed.
 ///
 /// # Errors
-/// A checkpoint that cannot be used, a loss that is not finite, a file that cannot be written;
-/// [`Error::Stopped`] when told to stop, after the state is written.
+/// - a checkpoint that cannot be used;
+/// - a loss that is not finite;
+/// - a file that cannot be written;
+/// - [`Error::Stopped`] on a request to stop, after the state is written.
 pub fn train(
     setting: &SharedByMembers<'_>,
     member: &Member,
-    place: &MemberFiles,
+    files: &MemberFiles,
     on_progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Trained, Error> {
-    let SharedByMembers {
-        config,
-        data,
-        cohort,
-        schedule,
-        device,
-        ranks,
+    let mut training = Training::new(setting, member, files)?;
+    let epochs_resumed = training.checkpoint.state.log.len();
+    while !training.checkpoint.is_finished(setting.schedule) {
+        training.run_epoch(on_progress)?;
+    }
+    let Training {
+        mut checkpoint,
+        parameters,
         ..
-    } = *setting;
-    let (mut checkpoint, parameters, has_hashes) = start(setting, member, place)?;
-    let mut parameters = parameters.on(device);
-    let model = Model::new(config, &mut parameters)?;
-    let epochs_resumed = checkpoint.state.log.len();
-    let mut events = event_file(setting, place, &checkpoint)?;
+    } = training;
+    let has_new_epochs = epochs_resumed < checkpoint.state.log.len();
+    if files.keep && (has_new_epochs || !files.trained.exists()) {
+        checkpoint.save(&files.trained, &parameters)?;
+        output::remove_if_there(&files.checkpoint)?;
+    }
+    Ok(Trained::new(
+        checkpoint,
+        parameters.n_values(),
+        epochs_resumed,
+    ))
+}
 
-    let people_per_step = schedule.people_per_step().saturating_mul(ranks.n());
-    let n_steps = member.training.len().div_ceil(people_per_step);
-    let optimizer = AdamW::new(schedule.weight_decay, schedule.clip_norm);
-    let batching = Batching {
-        batch_size: schedule.batch_size,
-        bytes: schedule.bytes(),
-        class_weights: schedule.class_weights.over(cohort, &member.training),
-    };
-    let mut saved = Instant::now();
-    while !checkpoint.is_finished(schedule) {
-        let epoch = checkpoint.state.log.len() + 1;
-        let diverged = |step| diverged(epoch, step, schedule, &place.checkpoint);
-        let learning_rate =
-            |step| schedule.rate_at((epoch - 1) * n_steps + step, schedule.epochs * n_steps);
-        // Of an epoch that was stopped within, the steps that are done.
-        let before = checkpoint.partial;
-        let started = Instant::now();
-        if epoch == 1 && !has_hashes {
-            model.fit_hashes(
-                &data.input(some_people(config, &order(member, epoch)))?,
-                member.seed,
-            )?;
+/// The training of one network, between two steps.
+struct Training<'t> {
+    setting: &'t SharedByMembers<'t>,
+    member: &'t Member,
+    files: &'t MemberFiles,
+    model: Model,
+    parameters: Parameters,
+    has_hashes: bool,
+    optimizer: AdamW,
+    batching: Batching,
+    /// Samples of a step, over all ranks.
+    samples_per_step: usize,
+    /// Steps of an epoch.
+    n_steps: usize,
+    checkpoint: Checkpoint,
+    last_save: Instant,
+    events: Option<EventFile>,
+}
+
+impl<'t> Training<'t> {
+    fn new(
+        setting: &'t SharedByMembers<'t>,
+        member: &'t Member,
+        files: &'t MemberFiles,
+    ) -> Result<Self, Error> {
+        let schedule = setting.schedule;
+        let Start {
+            checkpoint,
+            parameters,
+            has_hashes,
+        } = Start::new(setting, member, files)?;
+        let mut parameters = parameters.on(setting.device);
+        let model = Model::new(setting.config, &mut parameters)?;
+        let events = event_file(setting, files, &checkpoint)?;
+        let samples_per_step = schedule.people_per_step().saturating_mul(setting.ranks.n());
+        let class_weights = schedule
+            .class_weights
+            .over(setting.cohort, &member.training);
+        Ok(Self {
+            setting,
+            member,
+            files,
+            model,
+            parameters,
+            has_hashes,
+            optimizer: AdamW::new(schedule.weight_decay, schedule.clip_norm),
+            batching: Batching {
+                batch_size: schedule.batch_size,
+                bytes: schedule.bytes(),
+                class_weights,
+            },
+            samples_per_step,
+            n_steps: member.training.len().div_ceil(samples_per_step),
+            checkpoint,
+            last_save: Instant::now(),
+            events,
+        })
+    }
+
+    /// Runs the next epoch, or the rest of an interrupted one.
+    fn run_epoch(&mut self, on_progress: &mut dyn FnMut(Progress<'_>)) -> Result<(), Error> {
+        let epoch = self.checkpoint.state.log.len() + 1;
+        let timer = EpochTimer {
+            earlier_seconds: self.checkpoint.partial.seconds,
+            started: Instant::now(),
+        };
+        let order = order(self.member, epoch);
+        if epoch == 1 && !self.has_hashes {
+            let samples = samples_of_a_fit(self.setting.config, &order);
+            let input = self.setting.data.input(samples)?;
+            self.model.fit_hashes(&input, self.member.seed)?;
         }
-        let order = order(member, epoch);
-        for (step, people) in order
-            .chunks(people_per_step)
+        let n_steps_done = self.checkpoint.partial.n_steps;
+        for (step, samples) in order
+            .chunks(self.samples_per_step)
             .enumerate()
-            .skip(before.n_steps)
+            .skip(n_steps_done)
         {
-            let (loss, gradients) =
-                gradients::of_step(&model, &parameters, data, people, batching, ranks)?;
-            let norm = optimizer.step(
-                &parameters,
-                &gradients,
-                &mut checkpoint.moments,
-                learning_rate(step),
-            )?;
-            if !loss.is_finite() || !norm.is_finite() {
-                return Err(diverged(step + 1));
-            }
-            checkpoint.partial.n_steps = step + 1;
-            checkpoint.partial.loss_sum += loss * people.len() as f64;
-            let epoch = (epoch, schedule.epochs);
-            let step = (step + 1, n_steps);
-            let is_told_to_stop = shows_step(on_progress, place, epoch, step, loss);
-            // All or none: who goes on alone would wait for the others for ever.
-            let stops = ranks.any(is_told_to_stop);
-            if ranks.is_first() && (stops || saved.elapsed() >= BETWEEN_CHECKPOINTS) {
-                checkpoint.partial.seconds = before.seconds + started.elapsed().as_secs_f64();
-                checkpoint.save(&place.checkpoint, &parameters)?;
-                saved = Instant::now();
-            }
-            if stops {
-                return Err(Error::Stopped {
-                    member: place.number,
-                    epoch,
-                    step,
-                    path: place.checkpoint.clone(),
-                });
-            }
+            let loss = self.run_step(epoch, step, samples)?;
+            self.report_step(epoch, step, loss, &timer, on_progress)?;
         }
-        let n_training = member.training.len() as f64;
-        let training_seconds = before.seconds + started.elapsed().as_secs_f64();
-        let (validation_auroc, validation_loss) =
-            judge(&model, setting, &member.validation)?.ok_or_else(|| diverged(n_steps))?;
+        let training_seconds = timer.seconds();
+        let validation = validate(&self.model, self.setting, &self.member.validation)?
+            .ok_or_else(|| self.diverged(epoch, self.n_steps))?;
+        let n_training = self.member.training.len() as f64;
         let log = EpochLog {
             epoch,
-            train_loss: checkpoint.partial.loss_sum / n_training,
-            validation_auroc,
-            validation_loss,
-            learning_rate: learning_rate(n_steps - 1),
-            seconds: before.seconds + started.elapsed().as_secs_f64(),
+            train_loss: self.checkpoint.partial.loss_sum / n_training,
+            validation_auroc: validation.auroc,
+            validation_loss: validation.loss,
+            learning_rate: self.learning_rate(epoch, self.n_steps - 1),
+            seconds: timer.seconds(),
             people_per_second: n_training / training_seconds,
         };
         on_progress(Progress::Epoch(&log));
-        let is_better = is_better(&log, checkpoint.best_log(), place);
-        checkpoint.end_epoch(log.clone(), is_better, &parameters)?;
-        if ranks.is_first() {
-            checkpoint.save(&place.checkpoint, &parameters)?;
+        self.end_epoch(&log)
+    }
+
+    /// Takes one optimizer step (0-based); returns the mean loss of its samples.
+    fn run_step(&mut self, epoch: usize, step: usize, samples: &[usize]) -> Result<f64, Error> {
+        let LossGradients { loss, gradients } = gradients::of_step(
+            &self.model,
+            &self.parameters,
+            self.setting.data,
+            samples,
+            self.batching,
+            self.setting.ranks,
+        )?;
+        let learning_rate = self.learning_rate(epoch, step);
+        let norm = self.optimizer.step(
+            &self.parameters,
+            &gradients,
+            &mut self.checkpoint.moments,
+            learning_rate,
+        )?;
+        if !loss.is_finite() || !norm.is_finite() {
+            return Err(self.diverged(epoch, step + 1));
         }
-        saved = Instant::now();
-        events.iter_mut().try_for_each(|events| events.add(&log))?;
+        self.checkpoint.partial.n_steps = step + 1;
+        self.checkpoint.partial.loss_sum += loss * samples.len() as f64;
+        Ok(loss)
     }
-    if place.keep && (epochs_resumed < checkpoint.state.log.len() || !place.trained.exists()) {
-        checkpoint.save(&place.trained, &parameters)?;
-        output::remove_if_there(&place.checkpoint)?;
+
+    /// Reports a step (0-based), saves a checkpoint when it is due, and stops on request.
+    fn report_step(
+        &mut self,
+        epoch: usize,
+        step: usize,
+        loss: f64,
+        timer: &EpochTimer,
+        on_progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<(), Error> {
+        let epoch = (epoch, self.setting.schedule.epochs);
+        let step = (step + 1, self.n_steps);
+        let stop = Cell::new(false);
+        on_progress(Progress::Step {
+            member: self.files.number,
+            term: self.files.term,
+            epoch,
+            step,
+            loss,
+            stop: &stop,
+        });
+        // All ranks stop or none: a rank that continued alone would wait for the others forever.
+        let stops = self.setting.ranks.any(stop.get());
+        let is_save_due = stops || self.last_save.elapsed() >= BETWEEN_CHECKPOINTS;
+        if self.setting.ranks.is_first() && is_save_due {
+            self.checkpoint.partial.seconds = timer.seconds();
+            self.checkpoint
+                .save(&self.files.checkpoint, &self.parameters)?;
+            self.last_save = Instant::now();
+        }
+        if stops {
+            return Err(Error::Stopped {
+                member: self.files.number,
+                epoch,
+                step,
+                path: self.files.checkpoint.clone(),
+            });
+        }
+        Ok(())
     }
-    let n_parameters = parameters.n_values();
-    Ok(Trained::new(checkpoint, n_parameters, epochs_resumed))
+
+    fn end_epoch(&mut self, log: &EpochLog) -> Result<(), Error> {
+        let is_better = is_better(log, self.checkpoint.best_log(), self.files);
+        self.checkpoint
+            .end_epoch(log.clone(), is_better, &self.parameters)?;
+        if self.setting.ranks.is_first() {
+            self.checkpoint
+                .save(&self.files.checkpoint, &self.parameters)?;
+        }
+        self.last_save = Instant::now();
+        if let Some(events) = &mut self.events {
+            events.add(log)?;
+        }
+        Ok(())
+    }
+
+    /// Learning rate of a step (0-based) of an epoch (1-based).
+    fn learning_rate(&self, epoch: usize, step: usize) -> f64 {
+        let schedule = self.setting.schedule;
+        schedule.rate_at(
+            (epoch - 1) * self.n_steps + step,
+            schedule.epochs * self.n_steps,
+        )
+    }
+
+    fn diverged(&self, epoch: usize, step: usize) -> Error {
+        let kept = match epoch {
+            1 => "no epoch was finished, so nothing is kept".to_string(),
+            _ => format!(
+                "the state after epoch {} is kept in {}",
+                epoch - 1,
+                self.files.checkpoint.display()
+            ),
+        };
+        Error::Diverged {
+            epoch,
+            step,
+            learning_rate: self.setting.schedule.learning_rate,
+            kept,
+        }
+    }
+}
+
+/// Wall-clock time of an epoch, over all runs that worked on it.
+struct EpochTimer {
+    /// Time before the checkpoint from which this run resumed.
+    earlier_seconds: f64,
+    started: Instant,
+}
+
+impl EpochTimer {
+    fn seconds(&self) -> f64 {
+        self.earlier_seconds + self.started.elapsed().as_secs_f64()
+    }
 }
 
 /// The file for TensorBoard, which the first of several processes writes.
 fn event_file(
     setting: &SharedByMembers<'_>,
-    place: &MemberFiles,
+    files: &MemberFiles,
     checkpoint: &Checkpoint,
 ) -> Result<Option<EventFile>, Error> {
-    let folder = place.events.as_ref().filter(|_| setting.ranks.is_first());
+    let folder = files.events.as_ref().filter(|_| setting.ranks.is_first());
     Ok(folder
         .map(|folder| EventFile::create(folder, &checkpoint.state.log))
         .transpose()?)
 }
 
-/// A member that was trained by itself.
+/// Loads a network that was trained by itself.
 ///
 /// # Errors
-/// It is not there, or it belongs to other inputs or options.
-pub fn trained(setting: &SharedByMembers<'_>, place: &MemberFiles) -> Result<Trained, Error> {
+/// A network that is not trained yet, or one of different inputs or options.
+pub fn trained(setting: &SharedByMembers<'_>, files: &MemberFiles) -> Result<Trained, Error> {
     let Some((checkpoint, weights)) =
-        Checkpoint::load_if_there(&place.trained, setting.digest, setting.device)?
+        Checkpoint::load_if_there(&files.trained, setting.digest, setting.device)?
     else {
-        return Err(not_trained(place));
+        return Err(not_trained(files));
     };
     let mut parameters = Parameters::saved(weights).on(setting.device);
     Model::new(setting.config, &mut parameters)?;
@@ -339,38 +467,37 @@ pub fn trained(setting: &SharedByMembers<'_>, place: &MemberFiles) -> Result<Tra
     Ok(Trained::new(checkpoint, parameters.n_values(), n_epochs))
 }
 
-/// A member that is asked for before it is there.
-pub fn not_trained(place: &MemberFiles) -> Error {
-    let (number, n_members) = place.number;
-    let reason = format!("member {number} of {n_members} is not trained yet: train it first");
-    Error::File {
-        path: place.trained.clone(),
-        reason,
-    }
+/// The error for a member that is not trained yet.
+pub fn not_trained(files: &MemberFiles) -> Error {
+    let (number, n_members) = files.number;
+    Error::file(
+        &files.trained,
+        format!("member {number} of {n_members} is not trained yet; train it first"),
+    )
 }
 
-/// The member as it was trained by itself, or the state it was stopped in.
+/// The finished network of an earlier run, or the state in which an earlier run stopped.
 fn resumed(
     setting: &SharedByMembers<'_>,
-    place: &MemberFiles,
+    files: &MemberFiles,
 ) -> Result<Option<(Checkpoint, Weights)>, Error> {
     if setting.resume == Resume::No {
         return Ok(None);
     }
-    for path in [&place.trained, &place.checkpoint] {
+    for path in [&files.trained, &files.checkpoint] {
         match Checkpoint::load_if_there(path, setting.digest, setting.device) {
-            // Were it left, nothing would take its place.
+            // A finished network is not written again, so a file of different inputs would stay.
             Err(Error::OtherCheckpoint { .. }) if setting.resume == Resume::IfSame => {
                 output::remove_if_there(path)?;
             }
             Ok(None) => {}
-            found => return found,
+            loaded => return loaded,
         }
     }
     Ok(None)
 }
 
-/// The people of an epoch in the order they are learnt from.
+/// The training samples in the order of an epoch, shuffled by the seed and the epoch.
 fn order(member: &Member, epoch: usize) -> Vec<usize> {
     let mut order = member.training.clone();
     let mut rng = ChaCha8Rng::seed_from_u64(member.seed);
@@ -379,12 +506,18 @@ fn order(member: &Member, epoch: usize) -> Vec<usize> {
     order
 }
 
-/// AUC and mean loss on some people; `None` where a logit is not finite.
-fn judge(
+/// AUC and mean loss on the validation samples.
+struct Validation {
+    auroc: f64,
+    loss: f64,
+}
+
+/// Validates a model; `None` when a logit is not finite.
+fn validate(
     model: &Model,
     setting: &SharedByMembers<'_>,
-    people: &[usize],
-) -> Result<Option<(f64, f64)>, Error> {
+    samples: &[usize],
+) -> Result<Option<Validation>, Error> {
     let SharedByMembers {
         data,
         cohort,
@@ -392,54 +525,46 @@ fn judge(
         ranks,
         ..
     } = *setting;
+    let logits = ranks.of_all(samples, |samples| {
+        logits_within(schedule.bytes(), model, data, samples)
+    })?;
     let mut cases = Vec::new();
     let mut controls = Vec::new();
     let mut loss = 0.0;
-    for (&person, logit) in people.iter().zip(ranks.of_all(people, |part| {
-        logits_within(schedule.bytes(), model, data, part)
-    })?) {
-        let logit = f64::from(logit) + f64::from(data.offset(person));
-        if !logit.is_finite() {
+    for (&sample, logit) in samples.iter().zip(logits) {
+        let total_logit = f64::from(logit) + f64::from(data.offset(sample));
+        if !total_logit.is_finite() {
             return Ok(None);
         }
-        let is_case = cohort.people[person]
+        let is_case = cohort.people[sample]
             .phenotype
             .is_some_and(Phenotype::is_case);
-        loss += additive::loss(logit, is_case);
-        if is_case { &mut cases } else { &mut controls }.push(logit);
+        loss += additive::loss(total_logit, is_case);
+        if is_case {
+            cases.push(total_logit);
+        } else {
+            controls.push(total_logit);
+        }
     }
     let auroc = roc::auroc(&cases, &controls).map_err(|error| Error::Options(error.to_string()))?;
-    Ok(Some((auroc, loss / people.len() as f64)))
+    Ok(Some(Validation {
+        auroc,
+        loss: loss / samples.len() as f64,
+    }))
 }
 
 /// AUC of logits.
 pub fn auroc(logits: &[f64], is_case: &[bool]) -> Result<f64, Error> {
-    let of_class = |class: bool| -> Vec<f64> {
-        logits
-            .iter()
-            .zip(is_case)
-            .filter(|(_, is)| **is == class)
-            .map(|(logit, _)| *logit)
-            .collect()
-    };
-    roc::auroc(&of_class(true), &of_class(false)).map_err(|error| Error::Options(error.to_string()))
-}
-
-fn diverged(epoch: usize, step: usize, schedule: &Schedule, checkpoint: &Path) -> Error {
-    let kept = match epoch {
-        1 => "no epoch was finished, so nothing is kept".to_string(),
-        _ => format!(
-            "the state after epoch {} is kept in {}",
-            epoch - 1,
-            checkpoint.display()
-        ),
-    };
-    Error::Diverged {
-        epoch,
-        step,
-        learning_rate: schedule.learning_rate,
-        kept,
+    let mut cases = Vec::new();
+    let mut controls = Vec::new();
+    for (&logit, &is_case) in logits.iter().zip(is_case) {
+        if is_case {
+            cases.push(logit);
+        } else {
+            controls.push(logit);
+        }
     }
+    roc::auroc(&cases, &controls).map_err(|error| Error::Options(error.to_string()))
 }
 
 #[cfg(test)]
@@ -449,26 +574,25 @@ mod tests {
 
     #[test]
     fn hashes_are_fitted_on_fewer_people_where_sequences_are_long() {
-        let people: Vec<usize> = (0..40).collect();
-        let n = |n_slots| {
-            let loci = vec![LocusShape {
+        for (n_slots, n_of_40, n_of_3) in
+            [(100, 16, 3), (4_096, 16, 3), (8_192, 8, 3), (1 << 20, 1, 1)]
+        {
+            assert_eq!(n_samples_of_a_fit(n_slots, 40), n_of_40);
+            assert_eq!(n_samples_of_a_fit(n_slots, 3), n_of_3);
+        }
+    }
+
+    fn n_samples_of_a_fit(n_slots: usize, n_samples: usize) -> usize {
+        let config = Config {
+            architecture: Preset::Ecoformer.architecture(),
+            vocab_size: 9,
+            loci: vec![LocusShape {
                 name: "L".into(),
                 n_slots,
-            }];
-            let config = Config {
-                architecture: Preset::Ecoformer.architecture(),
-                vocab_size: 9,
-                loci,
-                n_covariates: 0,
-            };
-            (
-                some_people(&config, &people).len(),
-                some_people(&config, &people[..3]).len(),
-            )
+            }],
+            n_covariates: 0,
         };
-        assert_eq!(
-            [100, 4_096, 8_192, 1 << 20].map(n),
-            [(16, 3), (16, 3), (8, 3), (1, 1)]
-        );
+        let samples: Vec<usize> = (0..n_samples).collect();
+        samples_of_a_fit(&config, &samples).len()
     }
 }

@@ -1,9 +1,8 @@
-//! Members of a bundle: models that differ in the people they learn from (folds) or in their seed
-//! (an ensemble).
+//! Members of a bundle: models with different training samples (folds) or seeds (an ensemble).
 //!
-//! Input -> output: a cohort -> who learns, who chooses the epoch and who is predicted, for each
-//! member. A person in a fold is predicted by the members of that fold only, which have not seen
-//! them; everyone else by the mean logit of all members.
+//! Input: a cohort. Output: the training, validation and predicted samples of each member. A sample
+//! in a fold is predicted only by the members that hold out that fold. All other samples are
+//! predicted by the mean logit of all members.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -17,30 +16,32 @@ use gf_cohort_schema::counted;
 /// One model to train.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
-    /// 1-based fold whose people it predicts; `None` without folds.
+    /// 1-based fold that it holds out and predicts; `None` without folds.
     pub fold: Option<u32>,
-    /// Starts the parameters and shuffles the people.
+    /// Seed of the initial weights and of the order of samples.
     pub seed: u64,
-    /// People it learns from.
+    /// Samples whose loss is minimised.
     pub training: Vec<usize>,
-    /// People who choose the epoch; never those it predicts as held out.
+    /// Samples that choose the epoch; never in the held-out fold.
     pub validation: Vec<usize>,
 }
 
-/// Who does what.
+/// The members and the fold of each sample.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MemberPlan {
     /// Models to train, in order.
     pub members: Vec<Member>,
-    /// Fold of each person of the cohort.
+    /// Fold (1-based) of each sample of the cohort; `None` for a sample in no fold.
     pub fold_of: Vec<Option<u32>>,
 }
 
-/// Refuses a cohort that lacks a class where one is needed: in both splits or, with folds, once a
-/// fold in the two together. `path` is only named in the error.
+/// Requires cases and controls in the splits train and validation.
+///
+/// With folds, the two splits together need one case and one control for each fold. `path` is only
+/// named in the error.
 ///
 /// # Errors
-/// What there is, and what is needed.
+/// A class with too few samples.
 pub fn require_both_classes(
     cohort: &Cohort,
     path: &Path,
@@ -52,67 +53,77 @@ pub fn require_both_classes(
         }
         return Ok(());
     };
-    let wrong = |reason: String| {
-        Err(Error::File {
-            path: path.into(),
-            reason,
-        })
-    };
-    let pool = || {
-        [Split::Train, Split::Validation]
-            .into_iter()
-            .flat_map(|split| cohort.in_split(split))
-    };
-    let count = |phenotype| {
-        pool()
-            .filter(|(_, person)| person.phenotype == Some(phenotype))
-            .count()
-    };
-    let n_cases = count(Phenotype::Case);
-    let n_controls = count(Phenotype::Control);
-    let [cases, controls] = [
-        counted(n_cases, "case", "cases"),
-        counted(n_controls, "control", "controls"),
-    ];
-    let found = format!("the splits train and validation together have {cases} and {controls}");
+    let n_cases = n_in_folds(cohort, Phenotype::Case);
+    let n_controls = n_in_folds(cohort, Phenotype::Control);
+    let cases = counted(n_cases, "case", "cases");
+    let controls = counted(n_controls, "control", "controls");
+    let finding = format!("the splits train and validation together have {cases} and {controls}");
     if cohort
         .in_split(Split::Train)
         .all(|(_, person)| person.phenotype.is_none())
     {
-        return wrong(
-            "split train has nobody of known phenotype; the scales of covariates are measured \
-             there"
-                .into(),
-        );
+        return Err(Error::file(
+            path,
+            "split train has no sample of known phenotype; it needs some, because covariates \
+             are scaled by them",
+        ));
     }
     match n_cases.min(n_controls) {
-        0 => wrong(format!("{found}; every fold needs both")),
-        n if n < n_folds => wrong(format!(
-            "{found}, too few for one of each in every fold of {n_folds}: use fewer --folds"
+        0 => Err(Error::file(
+            path,
+            format!("{finding}; every fold needs both, so add samples of the missing class"),
+        )),
+        n if n < n_folds => Err(Error::file(
+            path,
+            format!(
+                "{finding}, too few for one of each in every fold of {n_folds}; use fewer --folds"
+            ),
         )),
         _ => Ok(()),
     }
 }
 
+/// Samples of a class in the splits that folds are made of.
+fn n_in_folds(cohort: &Cohort, phenotype: Phenotype) -> usize {
+    [Split::Train, Split::Validation]
+        .into_iter()
+        .flat_map(|split| cohort.in_split(split))
+        .filter(|(_, person)| person.phenotype == Some(phenotype))
+        .count()
+}
+
+/// The samples of a split with a known phenotype.
+fn phenotyped(cohort: &Cohort, split: Split) -> Vec<usize> {
+    cohort
+        .in_split(split)
+        .filter(|(_, person)| person.phenotype.is_some())
+        .map(|(sample, _)| sample)
+        .collect()
+}
+
 impl MemberPlan {
-    /// Without folds as the split column says; with K folds over the people of training and
-    /// validation.
+    /// The fold that each member holds out.
+    pub fn held_out_folds(&self) -> impl Iterator<Item = Option<u32>> {
+        self.members.iter().map(|member| member.fold)
+    }
+
+    /// Plans the members.
+    ///
+    /// Without folds the split column decides. With K folds the samples of training and validation
+    /// are dealt into folds.
     ///
     /// # Errors
     /// A fold without cases or without controls.
     pub fn new(cohort: &Cohort, schedule: &Schedule) -> Result<Self, Error> {
-        let known = |split| -> Vec<usize> {
-            cohort
-                .in_split(split)
-                .filter(|(_, person)| person.phenotype.is_some())
-                .map(|(person, _)| person)
-                .collect()
-        };
-        let training = known(Split::Train);
-        let validation = known(Split::Validation);
+        let training = phenotyped(cohort, Split::Train);
+        let validation = phenotyped(cohort, Split::Validation);
         let mut fold_of = vec![None; cohort.people.len()];
         let groups = match schedule.folds {
-            None => vec![(None, training, validation)],
+            None => vec![Group {
+                held_out: None,
+                training,
+                validation,
+            }],
             Some(n_folds) => {
                 let folds = deal(
                     cohort,
@@ -128,111 +139,117 @@ impl MemberPlan {
                 (0..n_folds).map(|fold| group_of(&folds, fold)).collect()
             }
         };
-        let seeds = 0..schedule.ensemble as u64;
-        let members = groups.into_iter().flat_map(|(fold, training, validation)| {
-            seeds.clone().map(move |number| Member {
-                fold,
-                seed: schedule.seed.wrapping_add(number),
-                training: training.clone(),
-                validation: validation.clone(),
-            })
-        });
-        Ok(Self {
-            members: members.collect(),
-            fold_of,
-        })
+        let mut members = Vec::new();
+        for group in groups {
+            for number in 0..schedule.ensemble as u64 {
+                members.push(Member {
+                    fold: group.held_out,
+                    seed: schedule.seed.wrapping_add(number),
+                    training: group.training.clone(),
+                    validation: group.validation.clone(),
+                });
+            }
+        }
+        Ok(Self { members, fold_of })
     }
 }
 
-/// Of some people those whom a member predicts that holds out `fold`: those of the fold, and those
-/// in none.
-fn predicted_by(fold: Option<u32>, fold_of: &[Option<u32>], people: &[usize]) -> Vec<usize> {
-    let predicted =
-        |&person: &usize| fold_of[person].is_none_or(|of_person| Some(of_person) == fold);
-    people.iter().copied().filter(predicted).collect()
+/// The samples that a member with the held-out fold `fold` predicts: the samples of that fold and
+/// the samples in no fold.
+fn predicted_by(fold: Option<u32>, fold_of: &[Option<u32>], samples: &[usize]) -> Vec<usize> {
+    samples
+        .iter()
+        .copied()
+        .filter(|&sample| fold_of[sample].is_none() || fold_of[sample] == fold)
+        .collect()
 }
 
-/// Mean logit of each of `people` over the members that may predict them. `members` are the folds
-/// that these hold out, in order; `logits` is what the member at a place says of some people.
+/// Mean logit of each sample over the members that may predict it.
+///
+/// `held_out` has the fold that each member holds out, and `fold_of` the fold of each sample of the
+/// cohort. `logits` returns the logits of some samples by a member, given as a number into
+/// `held_out`.
 ///
 /// # Errors
-/// Whatever `logits` says.
+/// The errors of `logits`.
 pub fn mean_logits(
-    members: impl IntoIterator<Item = Option<u32>>,
+    held_out: impl IntoIterator<Item = Option<u32>>,
     fold_of: &[Option<u32>],
-    people: &[usize],
+    samples: &[usize],
     logits: impl Fn(usize, &[usize]) -> Result<Vec<f32>, Error>,
 ) -> Result<Vec<f64>, Error> {
     let mut sums = vec![0.0; fold_of.len()];
     let mut counts = vec![0_u32; fold_of.len()];
-    for (place, fold) in members.into_iter().enumerate() {
-        let predicted = predicted_by(fold, fold_of, people);
-        for (&person, logit) in predicted.iter().zip(logits(place, &predicted)?) {
-            sums[person] += f64::from(logit);
-            counts[person] += 1;
+    for (index, fold) in held_out.into_iter().enumerate() {
+        let predicted = predicted_by(fold, fold_of, samples);
+        for (&sample, logit) in predicted.iter().zip(logits(index, &predicted)?) {
+            sums[sample] += f64::from(logit);
+            counts[sample] += 1;
         }
     }
-    Ok(people
+    Ok(samples
         .iter()
-        .map(|&person| sums[person] / f64::from(counts[person]))
+        .map(|&sample| sums[sample] / f64::from(counts[sample]))
         .collect())
 }
 
-/// The fold after the one held out chooses the epoch; the others are learnt from.
-fn group_of(folds: &[Vec<usize>], held_out: usize) -> (Option<u32>, Vec<usize>, Vec<usize>) {
-    let chooses = (held_out + 1) % folds.len();
-    let others = folds
-        .iter()
-        .enumerate()
-        .filter(|(fold, _)| ![held_out, chooses].contains(fold));
-    let mut training: Vec<usize> = others.flat_map(|(_, people)| people).copied().collect();
-    training.sort_unstable();
-    (Some(held_out as u32 + 1), training, folds[chooses].clone())
+/// Samples of the members that share a held-out fold.
+struct Group {
+    /// 1-based.
+    held_out: Option<u32>,
+    training: Vec<usize>,
+    validation: Vec<usize>,
 }
 
-/// Deals people into folds, whole families together, so that every fold has about as many cases and
-/// as many controls: in random order, but large families first, each goes where fewest of its class
-/// are.
+/// The fold after the held-out one chooses the epoch; the remaining folds are for training.
+fn group_of(folds: &[Vec<usize>], held_out: usize) -> Group {
+    let validation = (held_out + 1) % folds.len();
+    let mut training: Vec<usize> = folds
+        .iter()
+        .enumerate()
+        .filter(|(fold, _)| ![held_out, validation].contains(fold))
+        .flat_map(|(_, samples)| samples)
+        .copied()
+        .collect();
+    training.sort_unstable();
+    Group {
+        held_out: Some(held_out as u32 + 1),
+        training,
+        validation: folds[validation].clone(),
+    }
+}
+
+/// Deals samples into folds with about equal numbers of cases and of controls.
+///
+/// A family stays together. Families come in random order, but large ones first. Each goes to the
+/// fold with the fewest samples of its classes.
 pub(super) fn deal(
     cohort: &Cohort,
     people: Vec<usize>,
     n_folds: usize,
     seed: u64,
 ) -> Result<Vec<Vec<usize>>, Error> {
-    let mut families: BTreeMap<(Option<&str>, usize), Vec<usize>> = BTreeMap::new();
-    for person in people {
-        let key = cohort.people[person]
-            .family_id
-            .as_deref()
-            .map_or((None, person), |family| (Some(family), 0));
-        families.entry(key).or_default().push(person);
-    }
-    let mut families: Vec<Vec<usize>> = families.into_values().collect();
+    let mut families = families(cohort, people);
     families.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+    // A stable sort: families of the same size stay in random order.
     families.sort_by_key(|family| std::cmp::Reverse(family.len()));
 
-    let class = |person: usize| {
-        usize::from(
-            !cohort.people[person]
-                .phenotype
-                .is_some_and(Phenotype::is_case),
-        )
-    };
     let mut folds = vec![Vec::new(); n_folds];
     let mut counts = vec![[0_usize; 2]; n_folds];
     for family in families {
         let mut in_family = [0; 2];
-        for &person in &family {
-            in_family[class(person)] += 1;
+        for &sample in &family {
+            in_family[class(cohort, sample)] += 1;
         }
-        let crowd = |fold: &usize| {
-            let of_its_classes: usize = (0..2)
-                .filter(|&class| in_family[class] > 0)
-                .map(|class| counts[*fold][class])
-                .sum();
-            (of_its_classes, folds[*fold].len(), *fold)
-        };
-        let fold = (0..n_folds).min_by_key(crowd).unwrap_or_default();
+        let fold = (0..n_folds)
+            .min_by_key(|&fold| {
+                let n_same_classes: usize = (0..2)
+                    .filter(|&class| in_family[class] > 0)
+                    .map(|class| counts[fold][class])
+                    .sum();
+                (n_same_classes, folds[fold].len(), fold)
+            })
+            .unwrap_or_default();
         counts[fold] = [0, 1].map(|class| counts[fold][class] + in_family[class]);
         folds[fold].extend(family);
     }
@@ -250,15 +267,44 @@ pub(super) fn deal(
     }
 }
 
+/// Groups samples by family; a sample without a family is a family of its own.
+fn families(cohort: &Cohort, samples: Vec<usize>) -> Vec<Vec<usize>> {
+    let mut families: BTreeMap<(Option<&str>, usize), Vec<usize>> = BTreeMap::new();
+    for sample in samples {
+        let key = match cohort.people[sample].family_id.as_deref() {
+            Some(family) => (Some(family), 0),
+            None => (None, sample),
+        };
+        families.entry(key).or_default().push(sample);
+    }
+    families.into_values().collect()
+}
+
+/// 0 for a case, 1 for a control.
+fn class(cohort: &Cohort, sample: usize) -> usize {
+    let is_case = cohort.people[sample]
+        .phenotype
+        .is_some_and(Phenotype::is_case);
+    usize::from(!is_case)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use gf_cohort_schema::Person;
 
-    /// 100 people, every third a case, the first 30 in families of three; the last 20 are in the
-    /// test split, person 50 is of unknown phenotype.
+    /// 100 samples, every third a case, the first 30 in families of three. The last 20 are in the
+    /// test split, sample 50 has no phenotype.
     fn cohort() -> Cohort {
-        let person = |index: usize| Person {
+        Cohort {
+            people: (0..100).map(person).collect(),
+            covariate_names: Vec::new(),
+            ..Cohort::default()
+        }
+    }
+
+    fn person(index: usize) -> Person {
+        Person {
             sample_id: format!("S{index}"),
             phenotype: (index != 50).then_some(if index.is_multiple_of(3) {
                 Phenotype::Case
@@ -274,12 +320,26 @@ mod tests {
             },
             family_id: (index < 30).then(|| format!("F{}", index / 3)),
             covariates: Vec::new(),
-        };
-        Cohort {
-            people: (0..100).map(person).collect(),
-            covariate_names: Vec::new(),
-            ..Cohort::default()
         }
+    }
+
+    fn samples_in_fold(plan: &MemberPlan, fold: u32) -> Vec<usize> {
+        (0..100)
+            .filter(|&sample| plan.fold_of[sample] == Some(fold))
+            .collect()
+    }
+
+    fn folds_of_seed(seed: u64) -> Vec<Option<u32>> {
+        let schedule = Schedule {
+            seed,
+            ..schedule(Some(4), 1)
+        };
+        MemberPlan::new(&cohort(), &schedule).unwrap().fold_of
+    }
+
+    fn refusal(cohort: &Cohort, folds: Option<usize>) -> Result<(), String> {
+        require_both_classes(cohort, Path::new("cohort.csv"), &schedule(folds, 1))
+            .map_err(|error| error.to_string())
     }
 
     fn everyone() -> Vec<usize> {
@@ -299,24 +359,19 @@ mod tests {
         let cohort = cohort();
         let plan = MemberPlan::new(&cohort, &schedule(Some(5), 1)).unwrap();
         assert_eq!(plan.members.len(), 5);
-        let fold = |fold: u32| -> Vec<usize> {
-            (0..100)
-                .filter(|&person| plan.fold_of[person] == Some(fold))
-                .collect()
-        };
         for number in 1..=5 {
-            let people = fold(number);
-            let n_cases = people.iter().filter(|&&person| person % 3 == 0).count();
+            let samples = samples_in_fold(&plan, number);
+            let n_cases = samples.iter().filter(|&&sample| sample % 3 == 0).count();
             assert!(
-                (15..=17).contains(&people.len()) && (5..=6).contains(&n_cases),
-                "{people:?}"
+                (15..=17).contains(&samples.len()) && (5..=6).contains(&n_cases),
+                "{samples:?}"
             );
         }
         assert_eq!(plan.fold_of.iter().flatten().count(), 79);
         assert!(plan.fold_of[50].is_none() && plan.fold_of[80..].iter().all(Option::is_none));
         assert!((0..30).all(|person| plan.fold_of[person] == plan.fold_of[person - person % 3]));
         for member in &plan.members {
-            let held_out = fold(member.fold.unwrap());
+            let held_out = samples_in_fold(&plan, member.fold.unwrap());
             let mut all = [
                 held_out.clone(),
                 member.training.clone(),
@@ -327,7 +382,7 @@ mod tests {
             assert_eq!(
                 all,
                 (0..80).filter(|&person| person != 50).collect::<Vec<_>>(),
-                "everyone does exactly one thing"
+                "every sample has exactly one role"
             );
             let predicted = predicted_by(member.fold, &plan.fold_of, &everyone());
             assert!(
@@ -342,20 +397,8 @@ mod tests {
 
     #[test]
     fn the_seed_deals_the_same_folds_again() {
-        let cohort = cohort();
-        let folds = |seed| {
-            MemberPlan::new(
-                &cohort,
-                &Schedule {
-                    seed,
-                    ..schedule(Some(4), 1)
-                },
-            )
-            .unwrap()
-            .fold_of
-        };
-        assert_eq!(folds(1), folds(1));
-        assert_ne!(folds(1), folds(2));
+        assert_eq!(folds_of_seed(1), folds_of_seed(1));
+        assert_ne!(folds_of_seed(1), folds_of_seed(2));
     }
 
     #[test]
@@ -388,10 +431,7 @@ mod tests {
     #[test]
     fn folds_need_both_classes_in_the_two_splits_together() {
         let mut cohort = cohort();
-        let refusal = |cohort: &Cohort, folds| {
-            require_both_classes(cohort, Path::new("cohort.csv"), &schedule(folds, 1))
-                .map_err(|error| error.to_string())
-        };
+
         refusal(&cohort, None).unwrap();
         cohort
             .people
@@ -426,7 +466,7 @@ mod tests {
         assert!(
             refusal(&cohort, Some(3))
                 .unwrap_err()
-                .contains("split train has nobody")
+                .contains("split train has no sample")
         );
     }
 

@@ -1,4 +1,4 @@
-//! What a training run needs of the machine's memory, and whether it is there.
+//! Memory estimate of a training run, and the check that the machine has it.
 
 use super::{DeviceChoice, Error, Options, Schedule};
 use crate::{
@@ -8,16 +8,17 @@ use crate::{
 use gf_cohort_schema::counted;
 use gf_files::memory::available;
 
-/// Copies of every parameter: weights, gradient and its sum, two moments, best weights, and a
-/// checkpoint of four of them while it is written.
+/// Copies of every parameter: weights, gradient and its sum, two moments, best weights, and four of
+/// them in a checkpoint while it is written.
 const COPIES: usize = 10;
 
-/// Refuses a run on a cohort of `n_people` that does not fit the memory that is free now, before
-/// anything is made. Of a run on a GPU only what the machine beside it needs is looked at: the
-/// model, and the weights and people of each member.
+/// Refuses a run that needs more memory than is free now.
+///
+/// For a run on a GPU only the host memory is checked: the model, and the weights and samples of
+/// each member.
 ///
 /// # Errors
-/// Both numbers, and what to lower.
+/// Too little memory, with the options to lower.
 pub fn require(config: &Config, options: &Options, n_people: usize) -> Result<(), Error> {
     let Some(free) = available() else {
         return Ok(());
@@ -25,39 +26,38 @@ pub fn require(config: &Config, options: &Options, n_people: usize) -> Result<()
     let schedule = &options.schedule;
     let on_cpu = options.device == DeviceChoice::Cpu;
     let n_parameters = config.n_parameters();
-    let a_copy = size_of::<f32>().saturating_mul(n_parameters);
+    let copy_bytes = size_of::<f32>().saturating_mul(n_parameters);
     let batch = if on_cpu {
-        of_a_batch(config, schedule)
+        batch_bytes(config, schedule)
     } else {
         0
     };
-    let one = a_copy.saturating_mul(if on_cpu { COPIES } else { 1 });
-    let others = a_copy
+    let current_member = copy_bytes.saturating_mul(if on_cpu { COPIES } else { 1 });
+    // Members that are trained before or after keep their weights and the list of their samples.
+    let further_members = copy_bytes
         .saturating_add(size_of::<usize>() * n_people)
         .saturating_mul(schedule.n_members() - 1);
-    let parameters = one.saturating_add(others);
+    let parameters = current_member.saturating_add(further_members);
     let needed = parameters.saturating_add(batch);
     if needed <= free {
         return Ok(());
     }
-    let lower = if one.saturating_add(batch) <= free {
-        let chosen = [
-            ("--ensemble", schedule.ensemble > 1),
-            ("--folds", schedule.folds.is_some()),
-        ];
-        let chosen: Vec<&str> = chosen
-            .into_iter()
-            .filter_map(|(option, is_chosen)| is_chosen.then_some(option))
-            .collect();
+    let lower = if current_member.saturating_add(batch) <= free {
+        let mut options = Vec::new();
+        if schedule.ensemble > 1 {
+            options.push("--ensemble");
+        }
+        if schedule.folds.is_some() {
+            options.push("--folds");
+        }
         format!(
             "{} ({})",
-            chosen.join(" or "),
+            options.join(" or "),
             counted(schedule.n_members(), "model", "models")
         )
     } else {
         "--memory, --batch-size or the size of the model".to_owned()
     };
-    let gb = |bytes: usize| bytes as f64 / 1e9;
     Err(Error::Memory {
         needed: gb(needed),
         free: gb(free),
@@ -67,31 +67,38 @@ pub fn require(config: &Config, options: &Options, n_people: usize) -> Result<()
     })
 }
 
-/// What training one member takes on a CPU, in bytes: parameters and batches, without the tokens of
-/// the people.
+fn gb(bytes: usize) -> f64 {
+    bytes as f64 / 1e9
+}
+
+/// Memory of the training of one member on a CPU, in bytes: parameters and batches, without tokens.
 #[must_use]
 pub fn memory_of(config: &Config, schedule: &Schedule) -> usize {
     COPIES
         .saturating_mul(size_of::<f32>())
         .saturating_mul(config.n_parameters())
-        .saturating_add(of_a_batch(config, schedule))
+        .saturating_add(batch_bytes(config, schedule))
 }
 
-/// Encoding the haplotypes of a batch of people of whom no two share one, or those of a locus that
-/// are encoded at a time to predict people: or as many as `memory` allows.
-fn of_a_batch(config: &Config, schedule: &Schedule) -> usize {
-    let of_locus = |locus| bytes_per_haplotype(config, locus);
-    let one = (0..config.loci.len())
-        .map(of_locus)
-        .max()
-        .unwrap_or_default();
-    let haplotypes = schedule.batch_size.saturating_mul(2);
-    let all = (0..config.loci.len())
-        .map(|locus| of_locus(locus).saturating_mul(haplotypes))
+/// Memory of the encoding of a batch, in bytes.
+///
+/// It is the larger of two amounts, limited by `memory` but at least one haplotype:
+/// - training: all haplotypes of a batch whose samples share none;
+/// - prediction: the haplotypes of a locus that are encoded at a time.
+fn batch_bytes(config: &Config, schedule: &Schedule) -> usize {
+    let locus_bytes: Vec<usize> = (0..config.loci.len())
+        .map(|locus| bytes_per_haplotype(config, locus))
+        .collect();
+    let largest = locus_bytes.iter().copied().max().unwrap_or_default();
+    let n_haplotypes = schedule.batch_size.saturating_mul(2);
+    let training = locus_bytes
+        .iter()
+        .map(|bytes| bytes.saturating_mul(n_haplotypes))
         .fold(0, usize::saturating_add);
-    all.max(one.saturating_mul(HAPLOTYPES_AT_A_TIME))
+    training
+        .max(largest.saturating_mul(HAPLOTYPES_AT_A_TIME))
         .min(schedule.bytes())
-        .max(one)
+        .max(largest)
 }
 
 #[cfg(test)]
@@ -155,7 +162,7 @@ mod tests {
                 && message.contains("lower --memory, --batch-size"),
             "{message}"
         );
-        // So much for a batch is only taken if there is so much to encode.
+        // The memory of a batch is limited by the haplotypes that there are to encode.
         require(
             &small,
             &options(Schedule {
@@ -174,9 +181,9 @@ mod tests {
         };
         assert!(
             require(&long, &default, 100).is_err(),
-            "one haplotype is more than there is"
+            "one haplotype needs more than the free memory"
         );
-        // On a GPU the batches are elsewhere, but the model is made here.
+        // On a GPU, batches need no host memory, but the model does.
         let cpu = options(Schedule {
             memory: usize::MAX,
             batch_size: 1 << 20,

@@ -19,7 +19,7 @@ pub struct ModelSettings {
     /// term].
     #[arg(long)]
     pub name: Option<String>,
-    /// Architecture: a preset, and axes that differ from it.
+    /// Architecture: a preset, and options that differ from it.
     #[command(flatten)]
     pub architecture: Architecture,
     /// Additive term next to the deep terms: a penalised regression on copies of each segment
@@ -41,43 +41,46 @@ pub struct ModelSettings {
         value_name = "WHICH"
     )]
     pub deep_terms: DeepTerms,
-    /// Published score to learn on top of. It enters next to the additive term with its own
-    /// coefficient and without penalty, and the deep terms learn what it leaves. COLUMN is a column
-    /// of FILE, a model of a `predictions.csv`, or an accession of a `raw_scores.csv`. `score` then
-    /// needs a column of this name in its --cohort.
+    /// Published score as an additional predictor. It is fitted together with the additive term,
+    /// with its own coefficient and without penalty. The deep terms learn the remaining risk.
+    /// COLUMN is a column of FILE, a model of a `predictions.csv`, or an accession of a
+    /// `raw_scores.csv`. `score` then needs a column of this name in its --cohort.
     #[arg(long, value_name = "FILE:COLUMN")]
     pub offset: Option<ScoreColumn>,
     /// Schedule of the training. The seed is that of the whole file.
     #[command(flatten)]
     pub schedule: Schedule,
-    /// Start from the weights of this bundle. It must have the same tokens and the same covariates
-    /// in the same order, and with folds the same folds. Each member starts from its own weights
-    /// where the bundle has as many members, otherwise all start from the first. Covariates are
-    /// scaled by the training split of this run.
+    /// Bundle whose weights the training starts from. It must have the same tokens, and the same
+    /// covariates in the same order. With folds it must have the same folds. Each member starts
+    /// from its own weights if the bundle has as many members. Otherwise all members start from the
+    /// first one. Covariates are scaled by the training split of this run.
     #[arg(long, value_name = "MODEL")]
     pub init: Option<PathBuf>,
-    /// Device: cpu, or cuda:N in a build with the feature `cuda`.
+    /// Device of the computation: cpu, or cuda:N in a build with the feature `cuda`.
     #[arg(long, default_value_t = DeviceChoice::Cpu, value_name = "DEVICE")]
     pub device: DeviceChoice,
-    /// Write event files of TensorBoard into `tensorboard/` of the model's folder.
+    /// Whether to write event files for TensorBoard into `tensorboard/` of the model's folder.
     #[arg(skip)]
     pub tensorboard: bool,
 }
 
 impl ModelSettings {
     /// Name in every table and of its folder.
+    #[must_use]
     pub fn name(&self) -> String {
         self.name
             .clone()
             .unwrap_or_else(|| super::default_name(&self.architecture, self.additive))
     }
 
-    /// Name of its stage, which is that of its folder in a run.
+    /// Name of its stage, which is also the name of its folder in a run.
+    #[must_use]
     pub fn stage(&self) -> String {
         format!("3-models/{}", self.name())
     }
 
-    /// Names of all models in its predictions: its own, and that of its additive term by itself.
+    /// Names of all models in its predictions: its own name, and the name of its additive term.
+    #[must_use]
     pub fn names(&self) -> Vec<String> {
         let name = self.name();
         match self.additive {
@@ -88,8 +91,9 @@ impl ModelSettings {
         }
     }
 
-    /// What matters next to the contents of files: a bundle to start from and a table of scores
-    /// count by their own.
+    /// The settings without paths, for the digest of a stage. The contents of the files (a bundle
+    /// to start from, a table of scores) have their own digests.
+    #[must_use]
     pub fn key(&self) -> impl Serialize {
         let offset = self.offset.clone().map(|offset| ScoreColumn {
             path: PathBuf::new(),

@@ -1,34 +1,43 @@
-//! Pairs of slots of a locus whose versions act together on a haplotype
-//! (`docs/src/methods/models.md`, "Pair slots").
+//! Finds pairs of slots whose versions interact on a haplotype (`docs/src/methods/models.md`, "Pair
+//! slots").
 //!
-//! Input -> output: training samples, their residuals next to the additive term, and their
-//! haplotypes -> pairs of slots. Each pair of versions (one of each slot) is a score test of the
-//! product of their centred indicators, adjusted for the two indicators themselves. Versions are 0
-//! or 1 on a haplotype, so that all sums of squares follow from one matrix of linkage
-//! and all scores from one of weighted products: the scan costs two matrix products for a locus.
+//! Input: haplotypes of the training samples, and the residuals of the additive term. Output: pairs
+//! of slots.
+//!
+//! Each pair of versions, one from each slot, has a score test of the product of their centred
+//! indicators, adjusted for the two indicators. With centred indicators `x`, `y`, adjusted product
+//! `z = x y - mean - slope_x x - slope_y y` and weight `w` of a haplotype (sum of the residuals of
+//! its copies), the statistic is `(sum w z)^2 / (variance * sum z^2)`, chi-square with 1 degree of
+//! freedom.
+//!
+//! A version is 0 or 1 on a haplotype. All sums of squares therefore follow from one linkage matrix
+//! `X' diag(copies) X`, and all scores from one matrix `X' diag(w) X`. The scan costs two matrix
+//! products per locus.
 
-use ndarray::{Array2, Axis};
+use std::collections::BTreeMap;
+
+use ndarray::{Array1, Array2, Axis};
 
 use gf_stats::normal;
 
 use crate::dataset::Dataset;
 
-/// Pair slots of a locus, at most.
+/// Largest number of pair slots of a locus.
 const MAX_PAIRS: usize = 8;
-/// Family-wise error over all pairs of a locus.
+/// Family-wise error over all pairs of a locus (Bonferroni).
 const ERROR_RATE: f64 = 0.05;
-/// Share of the training haplotypes with a version, at least.
+/// Smallest frequency of a version among the training haplotypes.
 const MIN_FREQUENCY: f64 = 0.02;
-/// Squared correlation from which two versions stand for the same.
-const SAME: f64 = 0.8;
+/// Squared correlation above which two versions tag each other.
+const MAX_R2: f64 = 0.8;
 
-/// A version of a slot, as 0 and 1 on each distinct haplotype.
+/// A version of a slot.
 struct Version {
     slot: usize,
     frequency: f64,
 }
 
-/// Pairs of slots, the strongest first; none where no pair is beyond chance.
+/// Significant pairs of slots, the strongest first.
 pub fn find(
     data: &Dataset<'_>,
     locus: usize,
@@ -58,91 +67,80 @@ pub fn find(
     scan(&rows, &copies, &weights, variance)
 }
 
+/// Scans token rows (distinct haplotypes) with their copies and weights. `variance` is that of the
+/// residuals.
 fn scan(rows: &[&[u32]], copies: &[f64], weights: &[f64], variance: f64) -> Vec<[usize; 2]> {
     let total: f64 = copies.iter().sum();
     let (versions, centred) = versions(rows, copies, total);
-    let weighted = |by: &[f64]| {
-        let mut scaled = centred.clone();
-        scaled
-            .axis_iter_mut(Axis(0))
-            .zip(by)
-            .for_each(|(mut row, factor)| row *= *factor);
-        scaled
+    let linkage = centred.t().dot(&scaled_rows(&centred, copies));
+    let by_weight = scaled_rows(&centred, weights);
+    let sums = Sums {
+        total,
+        versions: &versions,
+        linkage: &linkage,
+        scores: &centred.t().dot(&by_weight),
+        main_scores: &by_weight.sum_axis(Axis(0)),
+        sum_of_weights: weights.iter().sum(),
+        variance,
     };
-    let linkage = centred.t().dot(&weighted(copies));
-    let by_weight = weighted(weights);
-    let scores = centred.t().dot(&by_weight);
-    let main = by_weight.sum_axis(Axis(0));
-    let sum_of_weights: f64 = weights.iter().sum();
-    let mut found = Vec::new();
-    let mut n_pairs = 0_usize;
-    for one in 0..versions.len() {
-        for other in one + 1..versions.len() {
-            if versions[one].slot == versions[other].slot {
-                continue;
-            }
-            n_pairs += 1;
-            let sums = Sums {
-                total,
-                linkage: &linkage,
-                frequencies: [versions[one].frequency, versions[other].frequency],
-            };
-            let Some(product) = sums.product([one, other]) else {
-                continue;
-            };
-            let score = scores[[one, other]]
-                - product.mean * sum_of_weights
-                - product.slopes[0] * main[one]
-                - product.slopes[1] * main[other];
-            found.push((
-                score * score / (variance * product.sum_of_squares),
-                [one, other],
-            ));
-        }
-    }
-    found.retain(|(square, _)| normal::two_sided(square.sqrt()) * n_pairs as f64 <= ERROR_RATE);
-    found.sort_by(|one, other| other.0.total_cmp(&one.0).then(one.1.cmp(&other.1)));
-    let same = |one: usize, other: usize| {
-        linkage[[one, other]].powi(2) > SAME * linkage[[one, one]] * linkage[[other, other]]
-    };
-    let mut chosen: Vec<[usize; 2]> = Vec::new();
-    for (_, [one, other]) in found {
-        let is_known = |&[a, b]: &[usize; 2]| {
-            (same(a, one) && same(b, other)) || (same(a, other) && same(b, one))
-        };
-        if !chosen.iter().any(is_known) && chosen.len() < MAX_PAIRS {
-            chosen.push([one, other]);
-        }
-    }
     let mut slots: Vec<[usize; 2]> = Vec::new();
-    for pair in chosen {
-        let mut pair = pair.map(|version| versions[version].slot);
-        pair.sort_unstable();
-        if !slots.contains(&pair) {
-            slots.push(pair);
+    for pair in untagged(sums.significant_pairs(), &linkage) {
+        let mut slot_pair = pair.map(|version| versions[version].slot);
+        slot_pair.sort_unstable();
+        if !slots.contains(&slot_pair) {
+            slots.push(slot_pair);
         }
     }
     slots
 }
 
-/// Versions of each slot but its most frequent one, and their centred indicators, (haplotypes,
-/// versions).
+/// The matrix with each row multiplied by its factor.
+fn scaled_rows(matrix: &Array2<f64>, factors: &[f64]) -> Array2<f64> {
+    let mut scaled = matrix.clone();
+    for (mut row, factor) in scaled.axis_iter_mut(Axis(0)).zip(factors) {
+        row *= *factor;
+    }
+    scaled
+}
+
+/// The first [`MAX_PAIRS`] pairs of versions without pairs that an earlier pair tags.
+fn untagged(pairs: Vec<[usize; 2]>, linkage: &Array2<f64>) -> Vec<[usize; 2]> {
+    let mut chosen: Vec<[usize; 2]> = Vec::new();
+    for [first, second] in pairs {
+        let is_tagged = chosen.iter().any(|&[a, b]| {
+            (tag(linkage, a, first) && tag(linkage, b, second))
+                || (tag(linkage, a, second) && tag(linkage, b, first))
+        });
+        if !is_tagged && chosen.len() < MAX_PAIRS {
+            chosen.push([first, second]);
+        }
+    }
+    chosen
+}
+
+/// Whether two versions tag each other.
+fn tag(linkage: &Array2<f64>, first: usize, second: usize) -> bool {
+    linkage[[first, second]].powi(2) > MAX_R2 * linkage[[first, first]] * linkage[[second, second]]
+}
+
+/// The versions of each slot except its most frequent one, and their centred indicators
+/// (haplotypes x versions).
 fn versions(rows: &[&[u32]], copies: &[f64], total: f64) -> (Vec<Version>, Array2<f64>) {
     let n_slots = rows.first().map_or(0, |row| row.len());
     let mut versions = Vec::new();
     let mut columns: Vec<Vec<f64>> = Vec::new();
     for slot in 0..n_slots {
-        let mut counts: std::collections::BTreeMap<u32, f64> = std::collections::BTreeMap::new();
+        let mut counts: BTreeMap<u32, f64> = BTreeMap::new();
         for (row, n) in rows.iter().zip(copies) {
             *counts.entry(row[slot]).or_default() += n;
         }
-        let most = counts
+        let commonest = counts
             .iter()
-            .max_by(|one, other| one.1.total_cmp(other.1))
+            .max_by(|a, b| a.1.total_cmp(b.1))
             .map(|(&token, _)| token);
         for (&token, &n) in &counts {
             let frequency = n / total;
-            if Some(token) == most || frequency < MIN_FREQUENCY {
+            if Some(token) == commonest || frequency < MIN_FREQUENCY {
                 continue;
             }
             versions.push(Version { slot, frequency });
@@ -159,15 +157,23 @@ fn versions(rows: &[&[u32]], copies: &[f64], total: f64) -> (Vec<Version>, Array
     (versions, centred)
 }
 
-/// Sums over the training haplotypes.
+/// Sums over the copies of the training haplotypes.
 struct Sums<'s> {
+    /// Number of copies.
     total: f64,
-    /// Of products of two centred indicators.
+    versions: &'s [Version],
+    /// Sums of products of two centred indicators (versions x versions).
     linkage: &'s Array2<f64>,
-    frequencies: [f64; 2],
+    /// Weighted sums of products of two centred indicators (versions x versions).
+    scores: &'s Array2<f64>,
+    /// Weighted sums of centred indicators.
+    main_scores: &'s Array1<f64>,
+    sum_of_weights: f64,
+    /// Variance of the residuals.
+    variance: f64,
 }
 
-/// The product of two centred indicators, adjusted for both.
+/// Coefficients that adjust the product of two centred indicators for both.
 struct Product {
     mean: f64,
     slopes: [f64; 2],
@@ -175,19 +181,52 @@ struct Product {
 }
 
 impl Sums<'_> {
-    /// `None` where the product says nothing that one of the two does not.
-    fn product(&self, [one, other]: [usize; 2]) -> Option<Product> {
-        let [p, q] = self.frequencies;
-        let c = self.linkage[[one, other]];
-        let a = self.linkage[[one, one]];
-        let b = self.linkage[[other, other]];
+    /// Pairs of versions of different slots whose test is significant, the strongest first.
+    fn significant_pairs(&self) -> Vec<[usize; 2]> {
+        let mut tests: Vec<(f64, [usize; 2])> = Vec::new();
+        let mut n_tests = 0_usize;
+        for first in 0..self.versions.len() {
+            for second in first + 1..self.versions.len() {
+                if self.versions[first].slot == self.versions[second].slot {
+                    continue;
+                }
+                n_tests += 1;
+                if let Some(statistic) = self.statistic([first, second]) {
+                    tests.push((statistic, [first, second]));
+                }
+            }
+        }
+        tests.retain(|(statistic, _)| {
+            normal::two_sided(statistic.sqrt()) * n_tests as f64 <= ERROR_RATE
+        });
+        tests.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        tests.into_iter().map(|(_, pair)| pair).collect()
+    }
+
+    /// Score statistic of a pair; `None` where the product is almost a function of one indicator.
+    fn statistic(&self, [first, second]: [usize; 2]) -> Option<f64> {
+        let product = self.product([first, second])?;
+        let score = self.scores[[first, second]]
+            - product.mean * self.sum_of_weights
+            - product.slopes[0] * self.main_scores[first]
+            - product.slopes[1] * self.main_scores[second];
+        Some(score * score / (self.variance * product.sum_of_squares))
+    }
+
+    /// Regresses the product on the two indicators, by the normal equations.
+    fn product(&self, [first, second]: [usize; 2]) -> Option<Product> {
+        let p = self.versions[first].frequency;
+        let q = self.versions[second].frequency;
+        let c = self.linkage[[first, second]];
+        let a = self.linkage[[first, first]];
+        let b = self.linkage[[second, second]];
         // An indicator is 0 or 1: its centred square is (1 - 2 p) times itself, plus p (1 - p).
         let d = (1.0 - 2.0 * p) * c;
         let e = (1.0 - 2.0 * q) * c;
         let squares =
             (1.0 - 2.0 * p) * (1.0 - 2.0 * q) * c + self.total * p * (1.0 - p) * q * (1.0 - q);
         let determinant = a * b - c * c;
-        if determinant <= (1.0 - SAME) * a * b {
+        if determinant <= (1.0 - MAX_R2) * a * b {
             return None;
         }
         let slopes = [(d * b - e * c) / determinant, (e * a - d * c) / determinant];
@@ -206,8 +245,8 @@ mod tests {
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
 
-    /// Of 2,000 haplotypes with ten slots, the weight of one whose slots 2 and 7 have the same
-    /// version is `effect` higher.
+    /// Scans 2,000 haplotypes with ten slots. A haplotype has the weight `effect` if its slots 2
+    /// and 7 have the same version, otherwise `-effect`, plus noise.
     fn found(effect: f64, seed: u64) -> Vec<[usize; 2]> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let rows: Vec<Vec<u32>> = (0..2_000)

@@ -1,18 +1,21 @@
-//! Ranks: processes, perhaps on several machines, that train one model together.
+//! Data-parallel training by several processes (ranks), on one or more machines.
 //!
-//! Each has the whole model and all tokens. Of the people of a step, which are as many times more
-//! as there are ranks, each computes the gradients of its part; these are summed over all
-//! (`MPI_Allreduce`), so that everyone takes the same step. The first rank alone writes files and
-//! speaks. Which ranks there are is told by `mpirun` or `srun`; a build without the feature `mpi`
-//! is alone. A rank that is lost ends the others: MPI does that.
+//! Each rank has the whole model and all tokens. A step has `batch * ranks` samples. Each rank
+//! computes the gradients of its part, and the gradients are summed over all ranks
+//! (`MPI_Allreduce`), so that all ranks take the same step.
+//!
+//! Only the first rank writes files and messages. `mpirun` or `srun` starts the ranks. A build
+//! without the feature `mpi` has one rank. If a rank is lost, MPI ends all others.
 
 use super::Error;
 
-/// This process among those that train together.
+/// The rank of this process among all ranks.
 pub struct Ranks {
-    /// None of one process for itself.
+    /// `None` for a single process.
     world: Option<World>,
+    /// From 0.
     number: usize,
+    /// Number of ranks.
     n: usize,
 }
 
@@ -26,7 +29,7 @@ impl std::fmt::Debug for Ranks {
 }
 
 impl Ranks {
-    /// One process for itself.
+    /// A single process.
     #[must_use]
     pub fn alone() -> Self {
         Self {
@@ -36,10 +39,11 @@ impl Ranks {
         }
     }
 
-    /// The ranks that `mpirun` or `srun --mpi=pmix` has started; alone without them.
+    /// Joins the ranks that `mpirun` or `srun --mpi=pmix` started; a single process otherwise.
     ///
     /// # Errors
-    /// Started as one of several by a build without MPI; MPI that is there already.
+    /// A build without MPI that is started as one of several ranks, or MPI that is already
+    /// initialised.
     pub fn join() -> Result<Self, Error> {
         if is_one_of_several() {
             World::ranks().map_err(|reason| Error::Options(reason.into()))
@@ -48,35 +52,37 @@ impl Ranks {
         }
     }
 
-    /// How many there are.
+    /// Number of ranks.
     #[must_use]
     pub fn n(&self) -> usize {
         self.n
     }
 
-    /// This one writes files and speaks.
+    /// Whether this rank writes files and messages.
     #[must_use]
     pub fn is_first(&self) -> bool {
         self.number == 0
     }
 
-    /// This rank's share of some people.
+    /// This rank's part of some samples.
     pub(super) fn part<'p>(&self, people: &'p [usize]) -> &'p [usize] {
-        let end = |number: usize| people.len() * number / self.n;
-        &people[end(self.number)..end(self.number + 1)]
+        let start = people.len() * self.number / self.n;
+        let end = people.len() * (self.number + 1) / self.n;
+        &people[start..end]
     }
 
-    /// A value of each of some people, of which each rank works out those of its part.
+    /// A value for each sample; each rank computes the values of its part.
     pub(super) fn of_all<E>(
         &self,
         people: &[usize],
         work: impl FnOnce(&[usize]) -> Result<Vec<f32>, E>,
     ) -> Result<Vec<f32>, E> {
         let part = self.part(people);
-        let own = work(part)?;
-        let before = people.len() * self.number / self.n;
+        let part_values = work(part)?;
+        let start = people.len() * self.number / self.n;
+        // Zeros outside of the part: the sum over ranks has each value once.
         let mut values = vec![0.0; people.len()];
-        values[before..before + own.len()].copy_from_slice(&own);
+        values[start..start + part_values.len()].copy_from_slice(&part_values);
         Ok(self.sum_f32(values))
     }
 
@@ -88,7 +94,7 @@ impl Ranks {
             .unwrap_or(values)
     }
 
-    /// The same in single precision.
+    /// Values summed over all ranks, in single precision.
     pub(super) fn sum_f32(&self, values: Vec<f32>) -> Vec<f32> {
         self.world
             .as_ref()
@@ -96,19 +102,20 @@ impl Ranks {
             .unwrap_or(values)
     }
 
-    /// Whether any rank says so.
-    pub(super) fn any(&self, says_so: bool) -> bool {
-        self.sum(vec![f64::from(u8::from(says_so))])[0] > 0.0
+    /// Whether the flag is set on any rank.
+    pub(super) fn any(&self, flag: bool) -> bool {
+        self.sum(vec![f64::from(u8::from(flag))])[0] > 0.0
     }
 
-    /// To be called where this rank ends with an error: MPI is not told that all is well, and so
-    /// ends the others, who would wait for this one.
+    /// Leaves MPI without finalising it, when this rank ends with an error.
+    ///
+    /// MPI then ends all other ranks, which would wait for this one forever.
     pub fn desert(self) {
         Box::leak(Box::new(self));
     }
 }
 
-/// The connection to the others.
+/// The connection to all other ranks.
 #[cfg(feature = "mpi")]
 struct World {
     communicator: mpi::topology::SimpleCommunicator,
@@ -147,7 +154,7 @@ impl World {
     }
 }
 
-/// There are no others in a build without MPI.
+/// A build without MPI has one rank.
 #[cfg(not(feature = "mpi"))]
 enum World {}
 
@@ -155,7 +162,7 @@ enum World {}
 impl World {
     fn ranks() -> Result<Ranks, &'static str> {
         Err(
-            "this process is one of several (mpirun, srun --mpi), and this build has no MPI: \
+            "this process is one of several (mpirun, srun --mpi), but this build has no MPI; \
              build with --features mpi",
         )
     }
@@ -165,7 +172,7 @@ impl World {
     }
 }
 
-/// What Open MPI, and MPICH, tell the processes that they start.
+/// Whether `mpirun` or `srun` started this process as one of several.
 fn is_one_of_several() -> bool {
     let more_than_one =
         |name: &str| std::env::var(name).is_ok_and(|n| n.parse().is_ok_and(|n: usize| n > 1));
@@ -185,16 +192,16 @@ mod tests {
     fn every_person_is_in_the_part_of_one_rank() {
         let people: Vec<usize> = (0..23).collect();
         for n in [1, 2, 5, 30] {
-            let part = |number| {
-                Ranks {
-                    world: None,
-                    number,
-                    n,
-                }
-                .part(&people)
-                .to_vec()
-            };
-            let parts: Vec<Vec<usize>> = (0..n).map(part).collect();
+            let parts: Vec<Vec<usize>> = (0..n)
+                .map(|number| {
+                    let ranks = Ranks {
+                        world: None,
+                        number,
+                        n,
+                    };
+                    ranks.part(&people).to_vec()
+                })
+                .collect();
             assert_eq!(parts.concat(), people);
             assert!(
                 parts

@@ -1,5 +1,4 @@
-//! How a model is trained: the options, their limits, the learning rate of a step and the weight of
-//! a person.
+//! Training schedule: options and their limits, learning rate of a step, class weights.
 
 use std::{fmt, str::FromStr};
 
@@ -34,18 +33,18 @@ pub struct Schedule {
     /// Decoupled weight decay of every matrix.
     #[arg(long, default_value_t = Schedule::default().weight_decay, value_name = "DECAY")]
     pub weight_decay: f64,
-    /// Gradients are scaled down to at most this norm over all parameters.
+    /// Largest norm of the gradients over all parameters. Larger gradients are scaled down to it.
     #[arg(long, default_value_t = Schedule::default().clip_norm, value_name = "NORM")]
     pub clip_norm: f64,
     /// Weights of cases and controls in the loss: none, balanced (both classes have the same total
     /// weight), or two numbers such as 2,1.
     #[arg(long, default_value_t = Schedule::default().class_weights, value_name = "WEIGHTS")]
     pub class_weights: ClassWeights,
-    /// Training stops after this many epochs without a better validation AUC. The loss often stays
-    /// level for many epochs before it falls.
+    /// Number of epochs without a better validation AUC after which training stops. The loss often
+    /// stays level for many epochs before it falls.
     #[arg(long, default_value_t = Schedule::default().patience, value_name = "EPOCHS")]
     pub patience: usize,
-    /// Cross-validation with K folds over the samples of the training and validation splits.
+    /// Number of folds of a cross-validation over the training and validation splits.
     /// Families stay together. Each model predicts the samples of its own fold, which it has not
     /// seen, and the next fold chooses the epoch. Samples of the test split get the mean logit of
     /// all models. Tokens and covariate scales remain those of the training split, so they depend
@@ -56,8 +55,8 @@ pub struct Schedule {
     /// mean logit.
     #[arg(long, default_value_t = Schedule::default().ensemble, value_name = "N")]
     pub ensemble: usize,
-    /// Memory for the haplotypes of a batch, in MB. A larger batch is encoded in chunks, which costs
-    /// one more forward pass. The result depends on this number in its last digits.
+    /// Memory for the haplotypes of a batch, in MB. A larger batch is encoded in chunks, which
+    /// costs one more forward pass. The result depends on this number in its last digits.
     #[arg(long, default_value_t = Schedule::default().memory, value_name = "MB")]
     pub memory: usize,
     /// Seed of the initial weights, the order of samples and the folds. The same seed gives the
@@ -90,49 +89,41 @@ impl Schedule {
     /// Checks the limits.
     ///
     /// # Errors
-    /// Names the option that makes no sense.
+    /// An option outside of its limits.
     pub fn check(&self) -> Result<(), Error> {
-        let wrong = |what: &str| Err(Error::Options(what.to_string()));
-        if [
+        let counts = [
             self.epochs,
             self.batch_size,
             self.patience,
             self.accumulate,
             self.ensemble,
             self.memory,
-        ]
-        .contains(&0)
-        {
-            return wrong(
-                "epochs, batch_size, patience, accumulate, ensemble and memory must be at least 1",
-            );
-        }
-        let positive = |value: f64| value.is_finite() && value > 0.0;
-        if !positive(self.learning_rate) || !positive(self.clip_norm) {
-            return wrong("learning_rate and clip_norm must be positive");
-        }
-        if !(0.0..1.0).contains(&self.warmup)
+        ];
+        let reason = if counts.contains(&0) {
+            "epochs, batch_size, patience, accumulate, ensemble and memory must be at least 1"
+        } else if !is_positive(self.learning_rate) || !is_positive(self.clip_norm) {
+            "learning_rate and clip_norm must be positive"
+        } else if !(0.0..1.0).contains(&self.warmup)
             || !self.weight_decay.is_finite()
             || self.weight_decay < 0.0
         {
-            return wrong("warmup must be in [0, 1) and weight_decay at least 0");
-        }
-        if self.folds.is_some_and(|folds| folds < 3) {
-            return wrong(
-                "folds must be at least 3: one to predict, one to choose the epoch by, and the \
-                 others to learn from",
-            );
-        }
-        Ok(())
+            "warmup must be in [0, 1) and weight_decay at least 0"
+        } else if self.folds.is_some_and(|folds| folds < 3) {
+            "folds must be at least 3: one to predict, one to choose the epoch, and the remaining \
+             ones for training"
+        } else {
+            return Ok(());
+        };
+        Err(Error::Options(reason.into()))
     }
 
-    /// Models to train.
+    /// Number of models to train.
     #[must_use]
     pub fn n_members(&self) -> usize {
         self.folds.unwrap_or(1).saturating_mul(self.ensemble)
     }
 
-    /// People between two steps of the optimizer.
+    /// Samples per optimizer step.
     pub(super) fn people_per_step(&self) -> usize {
         self.batch_size.saturating_mul(self.accumulate)
     }
@@ -142,8 +133,11 @@ impl Schedule {
         self.memory.saturating_mul(1_000_000)
     }
 
-    /// Learning rate of a step: a line up to the highest, then half a cosine down to zero
+    /// Learning rate of a step (0-based): linear warm-up, then half a cosine down to zero
     /// (Loshchilov & Hutter 2017, arXiv 1608.03983).
+    ///
+    /// With `t = step + 1` and `w = warmup * n_steps`: `rate * t / w` before `w`, and
+    /// `rate * (1 + cos(pi (t - w) / (n_steps - w))) / 2` afterwards.
     pub(super) fn rate_at(&self, step: usize, n_steps: usize) -> f64 {
         let warmup = self.warmup * n_steps as f64;
         let done = step as f64 + 1.0;
@@ -155,21 +149,21 @@ impl Schedule {
     }
 }
 
-/// Weight of a person's loss by phenotype. The loss of a batch is the mean of the weighted losses.
+/// Weights of the loss by phenotype. The loss of a batch is the mean of the weighted losses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum ClassWeights {
-    /// All the same.
+    /// Weight 1 for every sample.
     #[default]
     None,
-    /// Both classes weigh the same in all, and a person 1 on average: n / (2 n of the class).
+    /// Both classes have the same total weight, and the mean weight is 1: `n / (2 n_class)`.
     Balanced,
-    /// Of a case and of a control.
+    /// Weights of a case and of a control.
     Given(f64, f64),
 }
 
 impl ClassWeights {
-    /// Weights of a case and a control when these people are trained on.
+    /// Weights of a case and of a control for these training samples.
     pub(super) fn over(self, cohort: &Cohort, people: &[usize]) -> [f64; 2] {
         let n = people.len() as f64;
         let n_cases = people
@@ -197,22 +191,26 @@ impl FromStr for ClassWeights {
             "balanced" => return Ok(Self::Balanced),
             _ => {}
         }
-        let weight = |text: &str| {
-            text.trim()
-                .parse()
-                .ok()
-                .filter(|weight: &f64| weight.is_finite() && *weight > 0.0)
-        };
-        let given = text
-            .split_once(',')
-            .and_then(|(case, control)| Some(Self::Given(weight(case)?, weight(control)?)));
-        given.ok_or_else(|| {
-            format!(
-                "`{text}` are no class weights; write none, balanced, or those of a case and a \
-                 control, as in 2,1"
-            )
-        })
+        text.split_once(',')
+            .and_then(|(case, control)| Some(Self::Given(weight(case)?, weight(control)?)))
+            .ok_or_else(|| {
+                format!(
+                    "`{text}` is not a value for class weights; write none, balanced, or the \
+                     weights of a case and a control such as 2,1"
+                )
+            })
     }
+}
+
+fn weight(text: &str) -> Option<f64> {
+    text.trim()
+        .parse()
+        .ok()
+        .filter(|weight| is_positive(*weight))
+}
+
+fn is_positive(value: f64) -> bool {
+    value.is_finite() && value > 0.0
 }
 
 impl fmt::Display for ClassWeights {
@@ -302,15 +300,18 @@ mod tests {
         }
     }
 
-    #[test]
-    fn balanced_classes_weigh_the_same_and_a_person_one_on_average() {
-        let person = |phenotype| gf_cohort_schema::Person {
+    fn person(phenotype: Phenotype) -> gf_cohort_schema::Person {
+        gf_cohort_schema::Person {
             sample_id: "x".into(),
             phenotype: Some(phenotype),
             split: gf_cohort_schema::Split::Train,
             family_id: None,
             covariates: Vec::new(),
-        };
+        }
+    }
+
+    #[test]
+    fn balanced_classes_weigh_the_same_and_a_person_one_on_average() {
         let people = [vec![Phenotype::Case; 3], vec![Phenotype::Control; 9]]
             .concat()
             .into_iter()

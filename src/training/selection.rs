@@ -1,10 +1,12 @@
-//! Which deep terms count next to the additive term.
+//! Forward selection of the deep terms that count next to the additive term.
 //!
-//! Input -> output: logits of the validation samples (of the additive term as an offset, and what
-//! every deep term says beyond it) -> the terms that help, each with its gain. Terms enter one by
-//! one, the one with the largest gain in likelihood first, while twice that gain is above the
-//! threshold of the risk inflation criterion, `2 + 2 ln(terms)` (Foster and George 1994, Ann. Stat.
-//! 22:1947). A term with a negative coefficient never enters.
+//! Input: for the validation samples, the additive logit as an offset and the contribution of each
+//! deep term. Output: the terms that help, with their gains.
+//!
+//! Terms enter one by one, the one with the largest gain in log-likelihood first. Selection stops
+//! when twice the gain is not above the threshold of the risk inflation criterion,
+//! `2 + 2 ln(terms)` (Foster and George 1994, Ann. Stat. 22:1947). A term with a negative
+//! coefficient never enters.
 
 use gf_stats::regression::{Likelihood, logistic};
 
@@ -19,56 +21,47 @@ pub fn gains(offset: &[f64], terms: &[Vec<f64>], is_case: &[bool]) -> Vec<Option
         return gains;
     };
     loop {
-        let candidates = (0..terms.len())
+        let best = (0..terms.len())
             .filter(|term| !chosen.contains(term))
             .filter_map(|term| {
-                let found = fit(
-                    offset,
-                    terms,
-                    &[chosen.as_slice(), &[term]].concat(),
-                    is_case,
-                )?;
-                found
-                    .coefficients
-                    .iter()
-                    .all(|coefficient| *coefficient > 0.0)
-                    .then_some((term, found))
-            });
-        let best = candidates
-            .max_by(|(_, one), (_, other)| one.log_likelihood.total_cmp(&other.log_likelihood));
-        let Some((term, found)) = best else { break };
-        if 2.0 * (found.log_likelihood - current.log_likelihood) <= threshold {
+                let candidate_terms = [chosen.as_slice(), &[term]].concat();
+                let candidate = fit(offset, terms, &candidate_terms, is_case)?;
+                let all_positive = candidate.coefficients.iter().all(|c| *c > 0.0);
+                all_positive.then_some((term, candidate))
+            })
+            .max_by(|(_, a), (_, b)| a.log_likelihood.total_cmp(&b.log_likelihood));
+        let Some((term, candidate)) = best else { break };
+        if 2.0 * (candidate.log_likelihood - current.log_likelihood) <= threshold {
             break;
         }
         chosen.push(term);
-        current = found;
+        current = candidate;
     }
     for &term in &chosen {
-        let others: Vec<usize> = chosen
-            .iter()
-            .copied()
-            .filter(|&other| other != term)
-            .collect();
-        let without = fit(offset, terms, &others, is_case)
-            .map_or(f64::NEG_INFINITY, |found| found.log_likelihood);
+        let remaining: Vec<usize> = chosen.iter().copied().filter(|&t| t != term).collect();
+        let without = fit(offset, terms, &remaining, is_case)
+            .map_or(f64::NEG_INFINITY, |fit| fit.log_likelihood);
         gains[term] = Some(2.0 * (current.log_likelihood - without));
     }
     gains
 }
 
-struct Found {
+/// A logistic regression on some terms.
+struct TermFit {
+    /// Coefficients of the terms, without the intercept.
     coefficients: Vec<f64>,
     log_likelihood: f64,
 }
 
-/// Logistic regression on some terms with the additive logit as offset; `None` where it has no
-/// finite maximum.
-fn fit(offset: &[f64], terms: &[Vec<f64>], chosen: &[usize], is_case: &[bool]) -> Option<Found> {
+/// Logistic regression on some terms with the additive logit as offset.
+///
+/// `None` when the likelihood has no finite maximum.
+fn fit(offset: &[f64], terms: &[Vec<f64>], chosen: &[usize], is_case: &[bool]) -> Option<TermFit> {
     let columns: Vec<&[f64]> = chosen.iter().map(|&term| terms[term].as_slice()).collect();
-    let found = logistic(&columns, is_case, Some(offset), Likelihood::Plain).ok()?;
-    Some(Found {
-        coefficients: found.coefficients[1..].to_vec(),
-        log_likelihood: found.log_likelihood,
+    let regression = logistic(&columns, is_case, Some(offset), Likelihood::Plain).ok()?;
+    Some(TermFit {
+        coefficients: regression.coefficients[1..].to_vec(),
+        log_likelihood: regression.log_likelihood,
     })
 }
 
@@ -78,21 +71,29 @@ mod tests {
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
 
-    /// 600 samples whose risk is the offset and `of_term` times a first term; four more terms mean
-    /// nothing.
+    /// Gains in 600 samples whose logit is the offset plus `of_term` times the first term. Four
+    /// more terms have no effect.
     fn found(of_term: f64) -> Vec<Option<f64>> {
         let mut rng = ChaCha8Rng::seed_from_u64(5);
-        let mut normal = || (0..12).map(|_| rng.random::<f64>()).sum::<f64>() - 6.0;
-        let offset: Vec<f64> = (0..600).map(|_| normal()).collect();
-        let terms: Vec<Vec<f64>> = (0..5)
-            .map(|_| (0..600).map(|_| normal()).collect())
+        let offset = normals(&mut rng);
+        let terms: Vec<Vec<f64>> = (0..5).map(|_| normals(&mut rng)).collect();
+        let mut phenotype_rng = ChaCha8Rng::seed_from_u64(6);
+        let is_case: Vec<bool> = offset
+            .iter()
+            .zip(&terms[0])
+            .map(|(offset, term)| {
+                let risk = 1.0 / (1.0 + (-offset - of_term * term).exp());
+                phenotype_rng.random::<f64>() < risk
+            })
             .collect();
-        let mut draw = ChaCha8Rng::seed_from_u64(6);
-        let is_case = |(offset, term): (&f64, &f64)| {
-            draw.random::<f64>() < 1.0 / (1.0 + (-offset - of_term * term).exp())
-        };
-        let is_case: Vec<bool> = offset.iter().zip(&terms[0]).map(is_case).collect();
         gains(&offset, &terms, &is_case)
+    }
+
+    /// 600 approximately normal values: sums of twelve uniform ones.
+    fn normals(rng: &mut ChaCha8Rng) -> Vec<f64> {
+        (0..600)
+            .map(|_| (0..12).map(|_| rng.random::<f64>()).sum::<f64>() - 6.0)
+            .collect()
     }
 
     #[test]

@@ -1,9 +1,13 @@
-//! Scalars for TensorBoard: `events.out.tfevents.*`, written by hand.
+//! Writer of TensorBoard scalars: `events.out.tfevents.*`.
 //!
-//! Input -> output: the log of every epoch -> TFRecords (length, masked CRC-32C of it, data, masked
-//! CRC-32C of those), each a protobuf `Event { 1: double wall_time, 2: int64 step, 3: string
-//! file_version, 5: Summary }`, `Summary { 1: repeated Value }`, `Value { 1: string tag, 2: float
-//! simple_value }`. A step is an epoch.
+//! Input: the log of every epoch. Output: TFRecords (length, masked CRC-32C of the length, data,
+//! masked CRC-32C of the data). The data are protobuf messages:
+//! ```text
+//! Event   { 1: double wall_time, 2: int64 step, 3: string file_version, 5: Summary }
+//! Summary { 1: repeated Value }
+//! Value   { 1: string tag, 2: float simple_value }
+//! ```
+//! A step is an epoch.
 
 use std::{
     fs::{self, File},
@@ -15,11 +19,11 @@ use std::{
 use super::EpochLog;
 use gf_files::output;
 
-/// One name for every run, so that a resumed one replaces the file instead of telling its epochs
+/// One name for all runs, so that a resumed run replaces the file. Two files would show its epochs
 /// twice.
 const FILE_NAME: &str = "events.out.tfevents.1.gf-genomics";
 
-/// An event file that grows by an epoch at a time.
+/// An event file to which epochs are appended.
 #[derive(Debug)]
 pub struct EventFile {
     path: PathBuf,
@@ -27,10 +31,10 @@ pub struct EventFile {
 }
 
 impl EventFile {
-    /// Begins the file with the epochs that were run before.
+    /// Creates the file with the epochs of earlier runs.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// A file that cannot be written.
     pub fn create(folder: &Path, before: &[EpochLog]) -> Result<Self, output::Error> {
         fs::create_dir_all(folder).map_err(output::at(folder))?;
         let path = folder.join(FILE_NAME);
@@ -46,10 +50,10 @@ impl EventFile {
         Ok(Self { path, file })
     }
 
-    /// Adds an epoch.
+    /// Appends an epoch.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// A file that cannot be written.
     pub fn add(&mut self, log: &EpochLog) -> Result<(), output::Error> {
         let written = self
             .file
@@ -72,9 +76,10 @@ fn event(wall_time: f64, log: &EpochLog) -> Vec<u8> {
         ("auroc/validation", log.validation_auroc),
         ("learning_rate", log.learning_rate),
     ];
-    let value =
-        |(tag, value): (&str, f64)| bytes(1, &[text(1, tag), float(2, value as f32)].concat());
-    let summary: Vec<u8> = scalars.into_iter().flat_map(value).collect();
+    let summary: Vec<u8> = scalars
+        .into_iter()
+        .flat_map(|(tag, value)| bytes(1, &[text(1, tag), float(2, value as f32)].concat()))
+        .collect();
     [
         double(1, wall_time),
         integer(2, log.epoch as u64),
@@ -95,7 +100,9 @@ fn record(data: &[u8]) -> Vec<u8> {
     .concat()
 }
 
-/// CRC-32C (Castagnoli), bit by bit: an epoch is 150 bytes. Masked as TFRecords want it.
+/// CRC-32C (Castagnoli), masked as the TFRecord format requires.
+///
+/// It is computed bit by bit, which is fast enough for the 150 bytes of an epoch.
 fn masked_crc(data: &[u8]) -> u32 {
     let crc = data.iter().fold(!0_u32, |crc, &byte| {
         (0..8).fold(crc ^ u32::from(byte), |crc, _| {
@@ -161,38 +168,40 @@ mod tests {
 
     /// (step, tag, value) of every scalar; the frame of every record is checked.
     fn scalars(mut file: &[u8]) -> Vec<(u64, String, f32)> {
-        let mut take = |n: usize| -> Vec<u8> {
-            let (head, rest) = file.split_at(n.min(file.len()));
-            file = rest;
-            head.to_vec()
-        };
-        let mut found = Vec::new();
-        loop {
-            let length = take(8);
-            if length.is_empty() {
-                return found;
-            }
-            assert_eq!(take(4), masked_crc(&length).to_le_bytes());
-            let data = take(u64::from_le_bytes(length.try_into().unwrap()) as usize);
-            assert_eq!(take(4), masked_crc(&data).to_le_bytes());
-            let event = fields(&data);
+        let mut scalars = Vec::new();
+        while !file.is_empty() {
+            let length = take(&mut file, 8);
+            assert_eq!(take(&mut file, 4), masked_crc(length).to_le_bytes());
+            let n_bytes = u64::from_le_bytes(length.try_into().unwrap()) as usize;
+            let data = take(&mut file, n_bytes);
+            assert_eq!(take(&mut file, 4), masked_crc(data).to_le_bytes());
+            let event = fields(data);
             let step = event
                 .iter()
                 .find(|(field, _)| *field == 2)
                 .map_or(0, |(_, value)| value[0].into());
             for (_, summary) in event.iter().filter(|(field, _)| *field == 5) {
                 for (_, value) in fields(summary) {
-                    let value = fields(&value);
-                    let simple = f32::from_le_bytes(value[1].1.clone().try_into().unwrap());
-                    found.push((step, String::from_utf8(value[0].1.clone()).unwrap(), simple));
+                    let value_fields = fields(&value);
+                    let tag = String::from_utf8(value_fields[0].1.clone()).unwrap();
+                    let simple_value = value_fields[1].1.clone().try_into().unwrap();
+                    scalars.push((step, tag, f32::from_le_bytes(simple_value)));
                 }
             }
         }
+        scalars
+    }
+
+    /// Splits the first `n` bytes off.
+    fn take<'f>(file: &mut &'f [u8], n: usize) -> &'f [u8] {
+        let (head, rest) = file.split_at(n);
+        *file = rest;
+        head
     }
 
     /// Numbers and bytes of the fields of a message; every length here fits two bytes.
     fn fields(mut data: &[u8]) -> Vec<(u8, Vec<u8>)> {
-        let mut found = Vec::new();
+        let mut fields = Vec::new();
         while let [head, rest @ ..] = data {
             let (start, length) = match head & 7 {
                 0 => (
@@ -204,10 +213,10 @@ mod tests {
                 _ if rest[0] & 0x80 == 0 => (1, usize::from(rest[0])),
                 _ => (2, usize::from(rest[0] & 0x7f) | usize::from(rest[1]) << 7),
             };
-            found.push((head >> 3, rest[start..start + length].to_vec()));
+            fields.push((head >> 3, rest[start..start + length].to_vec()));
             data = &rest[start + length..];
         }
-        found
+        fields
     }
 
     #[test]
@@ -220,29 +229,29 @@ mod tests {
     }
 
     #[test]
-    fn a_resumed_run_tells_every_epoch_once() {
+    fn a_resumed_run_writes_every_epoch_once() {
         let folder = tempfile::tempdir().unwrap();
         let mut file = EventFile::create(folder.path(), &[]).unwrap();
         for epoch in 1..=3 {
             file.add(&log(epoch)).unwrap();
         }
-        // Killed in the third epoch, of which the checkpoint knows nothing.
-        let mut file = EventFile::create(folder.path(), &[log(1), log(2)]).unwrap();
-        file.add(&log(3)).unwrap();
-        let found = scalars(&fs::read(folder.path().join(FILE_NAME)).unwrap());
-        let expected: Vec<(u64, String, f32)> = (1..=3)
-            .flat_map(|epoch| {
-                let log = log(epoch);
-                let of = |tag: &str, value: f64| (epoch as u64, tag.to_owned(), value as f32);
-                [
-                    of("loss/train", log.train_loss),
-                    of("loss/validation", log.validation_loss),
-                    of("auroc/validation", log.validation_auroc),
-                    of("learning_rate", log.learning_rate),
-                ]
-            })
-            .collect();
-        assert_eq!(found, expected);
+        // The run was killed in the third epoch; the checkpoint has two.
+        let mut resumed = EventFile::create(folder.path(), &[log(1), log(2)]).unwrap();
+        resumed.add(&log(3)).unwrap();
+        let written = scalars(&fs::read(folder.path().join(FILE_NAME)).unwrap());
+        let mut expected = Vec::new();
+        for epoch in 1..=3 {
+            let log = log(epoch);
+            for (tag, value) in [
+                ("loss/train", log.train_loss),
+                ("loss/validation", log.validation_loss),
+                ("auroc/validation", log.validation_auroc),
+                ("learning_rate", log.learning_rate),
+            ] {
+                expected.push((epoch as u64, tag.to_owned(), value as f32));
+            }
+        }
+        assert_eq!(written, expected);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }

@@ -1,18 +1,20 @@
-//! A member of a bundle: an additive term and deep terms over blocks of loci, or a pure sequence
+//! Training of one member: an additive term and deep terms over blocks of loci, or a pure sequence
 //! model.
 //!
-//! Input -> output: the samples of a member -> all tensors of its risk model. Each deep term is
-//! trained by itself, next to the additive term as a cross-fitted offset; then `selection` decides
-//! whether it counts. What is saved of a trained member is one file, which `run_member` leaves.
+//! Input: the samples of a member. Output: all tensors of its risk model.
+//!
+//! Each deep term is trained by itself, with the additive term as a cross-fitted offset.
+//! `selection` then decides whether the term counts. `run_member` saves a trained member as one
+//! file.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     ops::Range,
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use candle_core::{DType, Device, Tensor, safetensors::Load};
-use gf_cohort_schema::{Phenotype, probability};
+use gf_cohort_schema::{Cohort, Phenotype, probability};
 use gf_tokenizer::{MASK, Tokenizer};
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
@@ -32,7 +34,7 @@ use crate::{
 use gf_files::{output, stored_format};
 use gf_nn::Parameters;
 
-/// Over which loci there are deep terms next to an additive term.
+/// Loci of the deep terms next to an additive term.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DeepTerms {
@@ -45,21 +47,6 @@ pub enum DeepTerms {
     LociAndJoint,
 }
 
-impl std::str::FromStr for DeepTerms {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "loci" => Ok(Self::Loci),
-            "joint" => Ok(Self::Joint),
-            "loci-and-joint" => Ok(Self::LociAndJoint),
-            other => Err(format!(
-                "`{other}` is none of `loci`, `joint`, `loci-and-joint`"
-            )),
-        }
-    }
-}
-
 impl std::fmt::Display for DeepTerms {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         Serialize::serialize(self, f)
@@ -67,25 +54,26 @@ impl std::fmt::Display for DeepTerms {
 }
 
 impl DeepTerms {
-    /// There are terms of single loci, which can be trained by themselves.
+    /// Whether there are terms of single loci, which can be trained by themselves.
     #[must_use]
     pub fn has_single_loci(self) -> bool {
         matches!(self, Self::Loci | Self::LociAndJoint)
     }
 
-    /// The loci of each deep term. A locus without a slot that varies has nothing to learn from and
-    /// is in no term of its own.
+    /// The loci of each deep term.
+    ///
+    /// A locus without a varying slot (only `[CLS]` and `[SEP]`) is in no term: there is nothing to
+    /// learn.
     pub(super) fn blocks(self, config: &Config) -> Vec<Vec<usize>> {
         let varying: Vec<usize> = (0..config.loci.len())
             .filter(|&locus| config.loci[locus].n_slots > 2)
             .collect();
-        let joint = || (varying.len() > 1).then(|| varying.clone());
-        let single = || varying.iter().map(|&locus| vec![locus]);
-        match self {
-            Self::Loci => single().collect(),
-            Self::Joint if varying.len() == 1 => single().collect(),
-            Self::Joint => joint().into_iter().collect(),
-            Self::LociAndJoint => single().chain(joint()).collect(),
+        let single: Vec<Vec<usize>> = varying.iter().map(|&locus| vec![locus]).collect();
+        match (self, varying.len()) {
+            // The joint term over one locus is the term of that locus.
+            (Self::Loci, _) | (_, 0 | 1) => single,
+            (Self::Joint, _) => vec![varying],
+            (Self::LociAndJoint, _) => [single, vec![varying]].concat(),
         }
     }
 }
@@ -95,11 +83,11 @@ impl DeepTerms {
 pub struct TermSummary {
     /// Names of its loci.
     pub loci: Vec<String>,
-    /// Factor of its logit; 0 where it does not help.
+    /// Factor of its logit; 0 for a term that does not help.
     pub weight: f64,
     /// Twice its gain in log-likelihood on the validation samples.
     pub gain: f64,
-    /// Networks whose mean logit is the term's.
+    /// Networks of the term; their mean logit is the logit of the term.
     pub networks: usize,
     /// Epoch whose weights were kept, the latest over the networks.
     pub best_epoch: usize,
@@ -107,22 +95,22 @@ pub struct TermSummary {
     pub epochs_run: usize,
 }
 
-/// What was learned by a member.
+/// A trained member: tensors, facts and log.
 #[derive(Debug)]
 pub struct TrainedMember {
     /// All tensors of the risk model.
     pub weights: Weights,
     /// Its deep terms; `None` for a pure sequence model.
     pub terms: Option<Vec<TermShape>>,
-    /// Everything that is not a tensor.
+    /// Measures of the training.
     pub facts: Facts,
-    /// Number of the term (1-based), and the epoch.
+    /// Number of the term (1-based) and the log of an epoch.
     pub log: Vec<(usize, EpochLog)>,
-    /// Epochs taken over from checkpoints.
+    /// Epochs resumed from checkpoints.
     pub epochs_resumed: usize,
 }
 
-/// Numbers about a trained member.
+/// Measures of a trained member.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Facts {
     /// Values over all parameters.
@@ -131,16 +119,18 @@ pub struct Facts {
     pub best_epoch: usize,
     /// AUC on the validation samples.
     pub best_validation_auroc: f64,
-    /// How the additive term came about.
+    /// Fit of the additive term.
     pub additive: Option<additive::Summary>,
-    /// Every deep term next to it.
+    /// All deep terms next to the additive term.
     pub terms: Vec<TermSummary>,
 }
 
+/// Key of [`Saved`] in the metadata of the file.
 const FACTS: &str = "gf-genomics-member";
 /// Version of the file of a trained member with an additive term.
 const SCHEMA_VERSION: u32 = 1;
 
+/// Metadata of the file of a trained member.
 #[derive(Serialize, Deserialize)]
 struct Saved {
     schema_version: u32,
@@ -149,130 +139,145 @@ struct Saved {
     facts: Facts,
 }
 
-/// How the terms of a member are made.
+/// Options of the terms of a member.
 #[derive(Clone, Copy, Debug)]
-pub struct Making<'m> {
-    /// What the additive term has weights for.
+pub struct TermSetup<'m> {
+    /// Features of the additive term.
     pub additive: AdditiveKind,
-    /// Over which loci there are deep terms.
+    /// Loci of the deep terms.
     pub deep_terms: DeepTerms,
-    /// What tokens mean.
+    /// The tokenizer of the tokens.
     pub tokenizer: &'m Tokenizer,
+}
+
+impl TermSetup<'_> {
+    /// Fits the additive term together with coefficients of deep terms.
+    fn fit_additive(
+        &self,
+        setting: &SharedByMembers<'_>,
+        member: &Member,
+        deep_terms: &[Vec<f64>],
+    ) -> Result<additive::Fit, Error> {
+        additive::fit(
+            setting.data,
+            setting.cohort,
+            self.tokenizer,
+            member,
+            self.additive,
+            deep_terms,
+        )
+    }
 }
 
 /// Trains a member.
 ///
 /// # Errors
-/// As [`member::train`], and when the additive term cannot be fitted.
+/// The errors of [`member::train`], and an additive term that cannot be fitted.
 pub fn train(
     setting: &SharedByMembers<'_>,
-    making: Making<'_>,
+    setup: TermSetup<'_>,
     member: &Member,
-    place: &MemberFiles,
+    files: &MemberFiles,
     on_progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<TrainedMember, Error> {
-    if making.additive == AdditiveKind::None {
+    if setup.additive == AdditiveKind::None {
         return Ok(TrainedMember::pure(member::train(
             setting,
             member,
-            place,
+            files,
             on_progress,
         )?));
     }
-    if let Some(found) = resumed(setting, place)? {
-        return Ok(found);
+    if let Some(trained) = resumed(setting, files)? {
+        return Ok(trained);
     }
-    let made = learn(setting, making, member, place, on_progress)?;
-    if place.keep && setting.ranks.is_first() {
-        made.save(&place.trained, setting.digest)?;
-        remove_terms(place)?;
+    let trained = learn(setting, setup, member, files, on_progress)?;
+    if files.keep && setting.ranks.is_first() {
+        trained.save(&files.trained, setting.digest)?;
+        remove_terms(files)?;
     }
-    Ok(made)
+    Ok(trained)
 }
 
-/// Trains the deep terms of single loci (places among all loci) of a member and leaves them where
-/// [`train`] resumes. Returns the names of their loci.
+/// Trains the deep terms of single loci of a member, and writes them to where [`train`] resumes.
+///
+/// `loci` are numbers among all loci. Returns the names of the loci that have a deep term.
 ///
 /// # Errors
-/// As [`train`].
+/// The errors of [`train`].
 pub fn train_of_loci(
     setting: &SharedByMembers<'_>,
-    making: Making<'_>,
+    setup: TermSetup<'_>,
     member: &Member,
-    place: &MemberFiles,
+    files: &MemberFiles,
     loci: &Range<usize>,
     on_progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Vec<String>, Error> {
-    let additive = additive::fit(
-        setting.data,
-        setting.cohort,
-        making.tokenizer,
-        member,
-        making.additive,
-        &[],
-    )?;
-    let blocks = making.deep_terms.blocks(setting.config);
+    let additive = setup.fit_additive(setting, member, &[])?;
+    let blocks = setup.deep_terms.blocks(setting.config);
     let mut names = Vec::new();
     for (number, block) in (1..).zip(&blocks) {
         let [locus] = block[..] else { continue };
         if loci.contains(&locus) {
-            let kept = MemberFiles {
+            let kept_files = MemberFiles {
                 keep: true,
-                ..place.of_term(number, blocks.len())
+                ..files.of_term(number, blocks.len())
             };
-            DeepTerm::train(setting, block, &additive, member, &kept, on_progress)?;
+            DeepTerm::train(setting, block, &additive, member, &kept_files, on_progress)?;
             names.push(setting.config.loci[locus].name.clone());
         }
     }
     Ok(names)
 }
 
-/// A member that was trained by itself.
+/// Loads a member that was trained by itself.
 ///
 /// # Errors
-/// It is not there, or it belongs to other inputs or options.
+/// A member that is not trained yet, or one of different inputs or options.
 pub fn trained(
     setting: &SharedByMembers<'_>,
-    making: Making<'_>,
-    place: &MemberFiles,
+    setup: TermSetup<'_>,
+    files: &MemberFiles,
 ) -> Result<TrainedMember, Error> {
-    if making.additive == AdditiveKind::None {
-        return Ok(TrainedMember::pure(member::trained(setting, place)?));
+    if setup.additive == AdditiveKind::None {
+        return Ok(TrainedMember::pure(member::trained(setting, files)?));
     }
-    TrainedMember::load_if_there(&place.trained, setting.digest)?
-        .ok_or_else(|| member::not_trained(place))
+    TrainedMember::load_if_there(&files.trained, setting.digest)?
+        .ok_or_else(|| member::not_trained(files))
 }
 
-/// The trained member that an earlier run left, if this one resumes.
+/// The trained member of an earlier run, if this run resumes.
 fn resumed(
     setting: &SharedByMembers<'_>,
-    place: &MemberFiles,
+    files: &MemberFiles,
 ) -> Result<Option<TrainedMember>, Error> {
     match setting.resume {
         super::Resume::No => Ok(None),
-        super::Resume::Yes => TrainedMember::load_if_there(&place.trained, setting.digest),
-        super::Resume::IfSame => match TrainedMember::load_if_there(&place.trained, setting.digest)
+        super::Resume::Yes => TrainedMember::load_if_there(&files.trained, setting.digest),
+        super::Resume::IfSame => match TrainedMember::load_if_there(&files.trained, setting.digest)
         {
             Err(Error::OtherCheckpoint { .. }) => {
-                output::remove_if_there(&place.trained)?;
+                output::remove_if_there(&files.trained)?;
                 Ok(None)
             }
-            found => found,
+            loaded => loaded,
         },
     }
 }
 
-/// Removes the checkpoints of the deep terms of a member, and the terms that were trained by
-/// themselves.
-fn remove_terms(place: &MemberFiles) -> Result<(), Error> {
-    remove_terms_next_to(&place.checkpoint)?;
-    remove_terms_next_to(&place.trained)
+/// Removes the checkpoints and the trained files of all deep terms of a member.
+fn remove_terms(files: &MemberFiles) -> Result<(), Error> {
+    remove_terms_next_to(&files.checkpoint)?;
+    remove_terms_next_to(&files.trained)
 }
 
-fn remove_terms_next_to(of_member: &Path) -> Result<(), Error> {
-    let stem = of_member.file_stem().unwrap_or_default().to_string_lossy();
+fn remove_terms_next_to(member_file: &Path) -> Result<(), Error> {
+    let stem = member_file
+        .file_stem()
+        .unwrap_or_default()
+        .to_string_lossy();
     let prefix = format!("{stem}-term-");
-    let Some(entries) = of_member
+    let Some(entries) = member_file
         .parent()
         .and_then(|folder| std::fs::read_dir(folder).ok())
     else {
@@ -292,14 +297,14 @@ fn remove_terms_next_to(of_member: &Path) -> Result<(), Error> {
 /// Removes all files from which a member could be resumed.
 ///
 /// # Errors
-/// When one cannot be removed.
-pub fn remove_files(place: &MemberFiles) -> Result<(), Error> {
-    remove_terms(place)?;
-    output::remove_if_there(&place.checkpoint)?;
-    Ok(output::remove_if_there(&place.trained)?)
+/// A file that cannot be removed.
+pub fn remove_files(files: &MemberFiles) -> Result<(), Error> {
+    remove_terms(files)?;
+    output::remove_if_there(&files.checkpoint)?;
+    Ok(output::remove_if_there(&files.trained)?)
 }
 
-/// The tokens that the training samples have at some loci, and the special ones.
+/// The tokens of the training samples at some loci, and the special tokens; ascending.
 fn tokens_of(data: &Dataset<'_>, member: &Member, loci: &[usize]) -> Vec<u32> {
     let mut tokens: BTreeSet<u32> = (0..=MASK).collect();
     for &locus in loci {
@@ -312,17 +317,19 @@ fn tokens_of(data: &Dataset<'_>, member: &Member, loci: &[usize]) -> Vec<u32> {
     tokens.into_iter().collect()
 }
 
-/// The loci of a term, with its own numbers in place of the tokenizer's ids.
+/// Tokens of the loci of a term, with the term's own numbers in place of the tokenizer's ids.
+///
+/// The pair slots of the term are appended to each row.
 fn numbered_loci(data: &Dataset<'_>, shape: &TermShape) -> Vec<LocusTokens> {
     let numbers = TokenNumbers::new(shape);
     let mut loci = Vec::with_capacity(shape.loci.len());
-    for (place, &locus) in shape.loci.iter().enumerate() {
+    for (index, &locus) in shape.loci.iter().enumerate() {
         let tokens = data.tokens(locus);
-        let n_slots = tokens.n_slots + numbers.n_pairs(place);
+        let n_slots = tokens.n_slots + numbers.n_pairs(index);
         let rows = tokens
             .tokens
             .chunks(tokens.n_slots)
-            .flat_map(|row| numbers.row(place, row));
+            .flat_map(|row| numbers.row(index, row));
         loci.push(LocusTokens {
             tokens: rows.collect(),
             n_slots,
@@ -332,61 +339,65 @@ fn numbered_loci(data: &Dataset<'_>, shape: &TermShape) -> Vec<LocusTokens> {
     loci
 }
 
-/// The pair slots of a term, found on the training samples and what the additive term leaves of
-/// their phenotypes.
+/// The pair slots of a term, found on the residuals of the additive term in the training samples.
+///
+/// The residual of a sample is its phenotype (0 or 1) minus its additive probability.
 fn pair_slots(
     setting: &SharedByMembers<'_>,
     loci: &[usize],
     additive: &additive::Fit,
     member: &Member,
 ) -> Vec<PairSlot> {
-    let residual = |&person: &usize| {
-        let is_case = setting.cohort.people[person]
-            .phenotype
-            .is_some_and(Phenotype::is_case);
-        f64::from(u8::from(is_case)) - probability(f64::from(additive.logits[person]))
-    };
-    let residuals: Vec<f64> = member.training.iter().map(residual).collect();
-    let mut found = Vec::new();
-    for (place, &locus) in loci.iter().enumerate() {
-        let rows = setting.data.haplotypes_of(locus, &member.training);
+    let residuals: Vec<f64> = member
+        .training
+        .iter()
+        .map(|&sample| {
+            let is_case = is_case(setting.cohort, sample);
+            f64::from(u8::from(is_case)) - probability(f64::from(additive.logits[sample]))
+        })
+        .collect();
+    let mut pairs = Vec::new();
+    for (index, &locus) in loci.iter().enumerate() {
+        let tokens = setting.data.tokens(locus);
+        let haplotypes = setting.data.haplotypes_of(locus, &member.training);
         for slots in pair_scan::find(setting.data, locus, &member.training, &residuals) {
-            let version = |&haplotype: &u32| {
-                slots.map(|slot| setting.data.tokens(locus).row(haplotype)[slot])
-            };
-            let versions: BTreeSet<[u32; 2]> = rows.iter().map(version).collect();
-            found.push(PairSlot {
-                locus: place,
+            let versions: BTreeSet<[u32; 2]> = haplotypes
+                .iter()
+                .map(|&haplotype| slots.map(|slot| tokens.row(haplotype)[slot]))
+                .collect();
+            pairs.push(PairSlot {
+                locus: index,
                 slots,
                 versions: versions.into_iter().collect(),
             });
         }
     }
-    found
+    pairs
 }
 
-/// The additive term, the deep terms next to it, and how much each counts.
+fn is_case(cohort: &Cohort, sample: usize) -> bool {
+    cohort.people[sample]
+        .phenotype
+        .is_some_and(Phenotype::is_case)
+}
+
+/// Trains the additive term and the deep terms, and weights the deep terms.
 ///
-/// A deep term is trained next to the additive part of all other loci. One that helps on the
-/// validation samples is trained again without each fold of the training samples in turn. The mean
-/// of all its networks is the term. The out-of-fold logits of the training samples let the additive
-/// term be fitted again, with a coefficient for each deep term.
+/// 1. A deep term is trained next to the additive part of all other loci.
+/// 2. A term that helps on the validation samples is trained again without each fold of the
+///    training samples. The mean of all its networks is the term.
+/// 3. The additive term is fitted again with a coefficient for each deep term. The logits of the
+///    training samples are out of fold.
+/// 4. The new fit counts only if its validation loss is below the loss of the additive term alone.
 fn learn(
     setting: &SharedByMembers<'_>,
-    making: Making<'_>,
+    setup: TermSetup<'_>,
     member: &Member,
-    place: &MemberFiles,
+    files: &MemberFiles,
     on_progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<TrainedMember, Error> {
-    let alone = additive::fit(
-        setting.data,
-        setting.cohort,
-        making.tokenizer,
-        member,
-        making.additive,
-        &[],
-    )?;
-    let blocks = making.deep_terms.blocks(setting.config);
+    let alone = setup.fit_additive(setting, member, &[])?;
+    let blocks = setup.deep_terms.blocks(setting.config);
     let mut terms = Vec::with_capacity(blocks.len());
     for (number, loci) in (1..).zip(&blocks) {
         terms.push(DeepTerm::train(
@@ -394,17 +405,17 @@ fn learn(
             loci,
             &alone,
             member,
-            &place.of_term(number, blocks.len()),
+            &files.of_term(number, blocks.len()),
             on_progress,
         )?);
     }
     let validation = Validation::new(setting, member);
     let offset = validation.of_cohort(&alone.logits);
-    let beyond: Vec<Vec<f64>> = terms
+    let contributions: Vec<Vec<f64>> = terms
         .iter()
-        .map(|term| term.beyond(&validation, &offset))
+        .map(|term| term.contribution(&validation, &offset))
         .collect();
-    let gains = selection::gains(&offset, &beyond, &validation.is_case);
+    let gains = selection::gains(&offset, &contributions, &validation.is_case);
     for (term, gain) in terms.iter_mut().zip(&gains) {
         term.gain = gain.unwrap_or_default();
     }
@@ -415,7 +426,7 @@ fn learn(
         terms[term].cross_fit(
             setting,
             member,
-            &place.of_term(term + 1, blocks.len()),
+            &files.of_term(term + 1, blocks.len()),
             on_progress,
         )?;
     }
@@ -423,10 +434,10 @@ fn learn(
         fit: alone.clone(),
         weights: vec![0.0; terms.len()],
     };
-    if let Some(found) = Combination::fit(setting, making, member, &terms, helpful)?
-        && found.loss(&validation) < best.loss(&validation)
+    if let Some(combined) = Combination::fit(setting, setup, member, &terms, helpful)?
+        && combined.loss(&validation) < best.loss(&validation)
     {
-        best = found;
+        best = combined;
     }
     for (term, weight) in terms.iter_mut().zip(&best.weights) {
         term.shape.weight = *weight;
@@ -437,17 +448,19 @@ fn learn(
 
 /// The additive term fitted together with coefficients of deep terms.
 struct Combination {
-    /// Its logits have the part of the deep terms.
+    /// The fit; its logits include the deep terms.
     fit: additive::Fit,
-    /// Coefficient of each deep term; 0 for one that does not count.
+    /// Coefficient of each deep term; 0 for a term that does not count.
     weights: Vec<f64>,
 }
 
 impl Combination {
-    /// Terms with a coefficient that is not positive are left out. `None` where none is left.
+    /// Fits again until all coefficients of the chosen terms are positive.
+    ///
+    /// A term with another coefficient is left out. `None` without a term.
     fn fit(
         setting: &SharedByMembers<'_>,
-        making: Making<'_>,
+        setup: TermSetup<'_>,
         member: &Member,
         terms: &[DeepTerm],
         mut chosen: Vec<usize>,
@@ -457,16 +470,9 @@ impl Combination {
                 .iter()
                 .map(|&term| terms[term].by_sample(setting, member))
                 .collect();
-            let fit = additive::fit(
-                setting.data,
-                setting.cohort,
-                making.tokenizer,
-                member,
-                making.additive,
-                &columns,
-            )?;
+            let fit = setup.fit_additive(setting, member, &columns)?;
             let mut weights = vec![0.0; terms.len()];
-            for (&term, &coefficient) in chosen.iter().zip(&fit.of_deep_terms) {
+            for (&term, &coefficient) in chosen.iter().zip(&fit.deep_term_coefficients) {
                 weights[term] = additive::rounded(coefficient.max(0.0));
             }
             let n_chosen = chosen.len();
@@ -485,30 +491,31 @@ impl Combination {
 
 /// The validation samples of a member.
 struct Validation<'v> {
-    people: &'v [usize],
+    samples: &'v [usize],
     is_case: Vec<bool>,
 }
 
 impl<'v> Validation<'v> {
     fn new(setting: &SharedByMembers<'_>, member: &'v Member) -> Self {
-        let is_case = |&person: &usize| {
-            setting.cohort.people[person]
-                .phenotype
-                .is_some_and(Phenotype::is_case)
-        };
         Self {
-            people: &member.validation,
-            is_case: member.validation.iter().map(is_case).collect(),
+            samples: &member.validation,
+            is_case: member
+                .validation
+                .iter()
+                .map(|&sample| is_case(setting.cohort, sample))
+                .collect(),
         }
     }
 
+    /// The logits of the validation samples, from the logits of the whole cohort.
     fn of_cohort(&self, logits: &[f32]) -> Vec<f64> {
-        self.people
+        self.samples
             .iter()
-            .map(|&person| f64::from(logits[person]))
+            .map(|&sample| f64::from(logits[sample]))
             .collect()
     }
 
+    /// Sum of the losses.
     fn loss(&self, logits: &[f64]) -> f64 {
         logits
             .iter()
@@ -522,31 +529,31 @@ impl<'v> Validation<'v> {
     }
 }
 
-/// A deep term in the making.
+/// A deep term during training.
 struct DeepTerm {
     shape: TermShape,
     /// Twice its gain in log-likelihood on the validation samples.
     gain: f64,
-    /// Additive logit of each sample of the cohort that it is trained next to.
+    /// Offset of each sample of the cohort: the additive logit without the loci of the term.
     offsets: Vec<f32>,
-    /// The loci with the numbers of the term in place of tokens.
+    /// Tokens of its loci, with the numbers of the term in place of the tokenizer's ids.
     loci: Vec<LocusTokens>,
     networks: Vec<Trained>,
     /// Mean logit of the networks for each validation sample.
-    of_validation: Vec<f64>,
-    /// Logit of each sample of the cohort by the network that has not seen it; 0 for others than
-    /// training samples.
+    validation_logits: Vec<f64>,
+    /// Logit of each training sample by the network that has not seen it, by sample of the cohort;
+    /// 0 for all other samples.
     out_of_fold: Vec<f64>,
 }
 
 impl DeepTerm {
-    /// One network on all training samples.
+    /// Trains one network on all training samples.
     fn train(
         setting: &SharedByMembers<'_>,
         loci: &[usize],
         additive: &additive::Fit,
         member: &Member,
-        place: &MemberFiles,
+        files: &MemberFiles,
         on_progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<Self, Error> {
         let offsets = additive.without(loci);
@@ -557,73 +564,63 @@ impl DeepTerm {
             networks: 1,
             ..TermShape::default()
         };
-        let loci = numbered_loci(setting.data, &shape);
         let mut term = Self {
+            loci: numbered_loci(setting.data, &shape),
             shape,
             gain: 0.0,
             offsets,
-            loci,
             networks: Vec::new(),
-            of_validation: Vec::new(),
+            validation_logits: Vec::new(),
             out_of_fold: Vec::new(),
         };
-        let (network, of_validation) = term.network(setting, member, &[], place, on_progress)?;
-        term.networks.push(network);
-        term.of_validation = of_validation;
+        let network = term.train_network(setting, member, &[], files, on_progress)?;
+        term.networks.push(network.trained);
+        term.validation_logits = network.validation_logits;
         Ok(term)
     }
 
-    /// What it says of the validation samples beyond the additive part of its loci, which it takes
-    /// the place of. `total` is the additive logit.
-    fn beyond(&self, validation: &Validation<'_>, total: &[f64]) -> Vec<f64> {
-        let without = validation.of_cohort(&self.offsets);
-        let with_term = self
-            .of_validation
+    /// Contribution of the term to the logits of the validation samples.
+    ///
+    /// The term replaces the additive part of its loci, so that the contribution is
+    /// `term + offset - additive_logit`.
+    fn contribution(&self, validation: &Validation<'_>, additive_logits: &[f64]) -> Vec<f64> {
+        self.validation_logits
             .iter()
-            .zip(without)
-            .map(|(logit, without)| logit + without);
-        with_term
-            .zip(total)
-            .map(|(logit, total)| logit - total)
+            .zip(validation.of_cohort(&self.offsets))
+            .zip(additive_logits)
+            .map(|((term, offset), additive)| (term + offset) - additive)
             .collect()
     }
 
-    /// Further networks, each without a fold of the training samples.
+    /// Trains further networks, each without a fold of the training samples.
     fn cross_fit(
         &mut self,
         setting: &SharedByMembers<'_>,
         member: &Member,
-        place: &MemberFiles,
+        files: &MemberFiles,
         on_progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<(), Error> {
         self.out_of_fold = vec![0.0; setting.cohort.people.len()];
-        let mut sums = self.of_validation.clone();
+        let mut sums = self.validation_logits.clone();
         let folds = additive::folds(setting.cohort, member)?;
         for (number, fold) in (1_u64..).zip(&folds) {
-            let without: BTreeSet<usize> = fold.iter().copied().collect();
-            let training = member
-                .training
-                .iter()
-                .copied()
-                .filter(|person| !without.contains(person))
-                .collect();
-            let of_fold = Member {
-                training,
-                seed: member.seed.wrapping_add(number << 32),
-                ..member.clone()
-            };
-            let (network, logits) =
-                self.network(setting, &of_fold, fold, &place.of_fold(number), on_progress)?;
-            let (of_validation, held_out) = logits.split_at(member.validation.len());
-            sums.iter_mut()
-                .zip(of_validation)
-                .for_each(|(sum, logit)| *sum += logit);
-            fold.iter()
-                .zip(held_out)
-                .for_each(|(&person, logit)| self.out_of_fold[person] = *logit);
-            self.networks.push(network);
+            let fold_member = without_fold(member, number, fold);
+            let network = self.train_network(
+                setting,
+                &fold_member,
+                fold,
+                &files.of_fold(number),
+                on_progress,
+            )?;
+            for (sum, logit) in sums.iter_mut().zip(&network.validation_logits) {
+                *sum += logit;
+            }
+            for (&sample, &logit) in fold.iter().zip(&network.held_out_logits) {
+                self.out_of_fold[sample] = logit;
+            }
+            self.networks.push(network.trained);
         }
-        self.of_validation = sums
+        self.validation_logits = sums
             .into_iter()
             .map(|sum| sum / self.networks.len() as f64)
             .collect();
@@ -631,31 +628,35 @@ impl DeepTerm {
         Ok(())
     }
 
-    /// A network, and its logits of the validation samples and of `held_out`.
-    fn network(
+    /// Trains a network, and predicts the validation samples and `held_out` with it.
+    fn train_network(
         &self,
         setting: &SharedByMembers<'_>,
         member: &Member,
         held_out: &[usize],
-        place: &MemberFiles,
+        files: &MemberFiles,
         on_progress: &mut dyn FnMut(Progress<'_>),
-    ) -> Result<(Trained, Vec<f64>), Error> {
+    ) -> Result<TrainedNetwork, Error> {
         let config = self.shape.config(setting.config);
         let data = setting.data.next_to(&self.loci, self.offsets.clone());
-        let of_term = SharedByMembers {
+        let term_setting = SharedByMembers {
             config: &config,
             data: &data,
             loci: &self.shape.loci,
             ..*setting
         };
-        let trained = member::train(&of_term, member, place, on_progress)?;
-        let model = Model::new(
-            &config,
-            &mut Parameters::saved(trained.weights.clone()).on(setting.device),
-        )?;
-        let people = [member.validation.as_slice(), held_out].concat();
-        let logits = logits_within(setting.schedule.bytes(), &model, &data, &people)?;
-        Ok((trained, logits.into_iter().map(f64::from).collect()))
+        let trained = member::train(&term_setting, member, files, on_progress)?;
+        let mut parameters = Parameters::saved(trained.weights.clone()).on(setting.device);
+        let model = Model::new(&config, &mut parameters)?;
+        let samples = [member.validation.as_slice(), held_out].concat();
+        let logits = logits_within(setting.schedule.bytes(), &model, &data, &samples)?;
+        let mut validation_logits: Vec<f64> = logits.into_iter().map(f64::from).collect();
+        let held_out_logits = validation_logits.split_off(member.validation.len());
+        Ok(TrainedNetwork {
+            trained,
+            validation_logits,
+            held_out_logits,
+        })
     }
 
     /// Out-of-fold logits of the training samples and mean logits of the validation samples, by
@@ -663,12 +664,55 @@ impl DeepTerm {
     fn by_sample(&self, setting: &SharedByMembers<'_>, member: &Member) -> Vec<f64> {
         let mut logits = self.out_of_fold.clone();
         logits.resize(setting.cohort.people.len(), 0.0);
-        member
-            .validation
-            .iter()
-            .zip(&self.of_validation)
-            .for_each(|(&person, logit)| logits[person] = *logit);
+        for (&sample, &logit) in member.validation.iter().zip(&self.validation_logits) {
+            logits[sample] = logit;
+        }
         logits
+    }
+
+    fn summarize(&self, setting: &SharedByMembers<'_>) -> TermSummary {
+        TermSummary {
+            loci: self
+                .shape
+                .loci
+                .iter()
+                .map(|&locus| setting.config.loci[locus].name.clone())
+                .collect(),
+            weight: self.shape.weight,
+            gain: additive::rounded(self.gain),
+            networks: self.networks.len(),
+            best_epoch: self
+                .networks
+                .iter()
+                .map(|network| network.best_epoch)
+                .max()
+                .unwrap_or_default(),
+            epochs_run: self.networks.iter().map(|network| network.log.len()).sum(),
+        }
+    }
+}
+
+/// A network of a deep term with its predictions.
+struct TrainedNetwork {
+    trained: Trained,
+    validation_logits: Vec<f64>,
+    /// Logits of the fold that the network has not seen.
+    held_out_logits: Vec<f64>,
+}
+
+/// The member without a fold (1-based) of its training samples, with a seed of its own.
+fn without_fold(member: &Member, number: u64, fold: &[usize]) -> Member {
+    let held_out: BTreeSet<usize> = fold.iter().copied().collect();
+    Member {
+        training: member
+            .training
+            .iter()
+            .copied()
+            .filter(|sample| !held_out.contains(sample))
+            .collect(),
+        // Ensembles add small numbers to the seed: the upper half is free for folds.
+        seed: member.seed.wrapping_add(number << 32),
+        ..member.clone()
     }
 }
 
@@ -693,35 +737,13 @@ fn assembled(
     let mut log = Vec::new();
     let mut epochs_resumed = 0;
     for (number, term) in terms.into_iter().enumerate() {
-        let weight = term.shape.weight;
-        let counts = weight > 0.0;
-        let names = term
-            .shape
-            .loci
-            .iter()
-            .map(|&locus| setting.config.loci[locus].name.clone())
-            .collect();
-        let best_epoch = term
-            .networks
-            .iter()
-            .map(|network| network.best_epoch)
-            .max()
-            .unwrap_or_default();
-        let epochs_run = term.networks.iter().map(|network| network.log.len()).sum();
-        let networks = term.networks.len();
-        facts.terms.push(TermSummary {
-            loci: names,
-            weight,
-            gain: additive::rounded(term.gain),
-            networks,
-            best_epoch,
-            epochs_run,
-        });
-        for (place, network) in term.networks.into_iter().enumerate() {
+        let counts = term.shape.weight > 0.0;
+        let summary = term.summarize(setting);
+        for (index, network) in term.networks.into_iter().enumerate() {
             epochs_resumed += network.epochs_resumed;
             log.extend(network.log.into_iter().map(|epoch| (number + 1, epoch)));
             if counts {
-                let prefix = network_prefix(shapes.len(), place);
+                let prefix = network_prefix(shapes.len(), index);
                 weights.extend(
                     network
                         .weights
@@ -733,11 +755,12 @@ fn assembled(
         }
         if counts {
             shapes.push(TermShape {
-                best_epoch,
-                networks,
+                best_epoch: summary.best_epoch,
+                networks: summary.networks,
                 ..term.shape
             });
         }
+        facts.terms.push(summary);
     }
     Ok(TrainedMember {
         weights,
@@ -749,35 +772,26 @@ fn assembled(
 }
 
 impl TrainedMember {
+    /// A pure sequence model: its only term has the number 1.
     fn pure(trained: Trained) -> Self {
-        let Trained {
-            weights,
-            n_parameters,
-            best_epoch,
-            best_validation_auroc,
-            log,
-            epochs_resumed,
-        } = trained;
-        let facts = Facts {
-            n_parameters,
-            best_epoch,
-            best_validation_auroc,
-            ..Facts::default()
-        };
         Self {
-            weights,
+            weights: trained.weights,
             terms: None,
-            facts,
-            log: log.into_iter().map(|epoch| (1, epoch)).collect(),
-            epochs_resumed,
+            facts: Facts {
+                n_parameters: trained.n_parameters,
+                best_epoch: trained.best_epoch,
+                best_validation_auroc: trained.best_validation_auroc,
+                ..Facts::default()
+            },
+            log: trained.log.into_iter().map(|epoch| (1, epoch)).collect(),
+            epochs_resumed: trained.epochs_resumed,
         }
     }
 
+    /// Writes the file of a trained member.
+    ///
+    /// The log and the validation AUC are f64 tensors: JSON may change the last bit of a number.
     fn save(&self, path: &Path, digest: &str) -> Result<(), Error> {
-        let wrong = |reason: String| Error::File {
-            path: path.into(),
-            reason,
-        };
         let mut tensors: BTreeMap<String, Tensor> = self
             .weights
             .iter()
@@ -800,76 +814,83 @@ impl TrainedMember {
             terms: self.terms.clone(),
             facts: self.facts.clone(),
         };
-        let saved = serde_json::to_string(&saved).map_err(|error| wrong(error.to_string()))?;
-        let metadata = HashMap::from([(FACTS.to_owned(), saved)]);
+        let json =
+            serde_json::to_string(&saved).map_err(|error| Error::file(path, error.to_string()))?;
+        let metadata = HashMap::from([(FACTS.to_owned(), json)]);
         let bytes = safetensors::serialize(tensors, Some(metadata))
-            .map_err(|error| wrong(error.to_string()))?;
+            .map_err(|error| Error::file(path, error.to_string()))?;
         Ok(output::write(path, |out| out.write_all(&bytes))?)
     }
 
+    /// Reads the file of a trained member; `None` when there is none.
     fn load_if_there(path: &Path, digest: &str) -> Result<Option<Self>, Error> {
-        let wrong = |reason: String| Error::File {
-            path: PathBuf::from(path),
-            reason,
-        };
-        let damaged = |error: &dyn std::fmt::Display| {
-            wrong(format!("damaged ({error}); delete it to train again"))
-        };
         let bytes = match std::fs::read(path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(output::at(path)(error).into()),
         };
-        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| damaged(&error))?;
-        let saved = header
-            .metadata()
-            .as_ref()
-            .and_then(|metadata| metadata.get(FACTS))
-            .ok_or_else(|| damaged(&"no trained member"))?;
-        let saved: Saved =
-            stored_format::from_json(saved.as_bytes(), SCHEMA_VERSION, "gf-genomics train")
-                .map_err(wrong)?;
+        let saved = Saved::read(path, &bytes)?;
         if saved.digest != digest {
             return Err(Error::OtherCheckpoint { path: path.into() });
         }
-        let Saved {
-            terms, mut facts, ..
-        } = saved;
-        let mut weights = Weights::new();
-        let mut log = Vec::new();
+        let mut trained = Self {
+            weights: Weights::new(),
+            terms: saved.terms,
+            facts: saved.facts,
+            log: Vec::new(),
+            epochs_resumed: 0,
+        };
         for (name, view) in SafeTensors::deserialize(&bytes)
-            .map_err(|error| damaged(&error))?
+            .map_err(|error| damaged(path, error))?
             .tensors()
         {
-            let tensor = view.load(&Device::Cpu)?;
-            match name.strip_prefix("weights/") {
-                Some(name) => _ = weights.insert(name.to_owned(), tensor),
-                None if name == "validation_auroc" && tensor.dtype() == DType::F64 => {
-                    facts.best_validation_auroc = tensor
-                        .to_vec1::<f64>()?
-                        .first()
-                        .copied()
-                        .unwrap_or_default();
-                }
-                None if name == "log" && tensor.dtype() == DType::F64 => {
-                    for row in tensor.to_vec2::<f64>()? {
-                        let epoch = row
-                            .get(1..)
-                            .and_then(EpochLog::from_numbers)
-                            .ok_or_else(|| damaged(&"its log"))?;
-                        log.push((row[0] as usize, epoch));
-                    }
-                }
-                None => return Err(damaged(&name)),
-            }
+            trained.add_tensor(path, &name, view.load(&Device::Cpu)?)?;
         }
-        let epochs_resumed = log.len();
-        Ok(Some(Self {
-            weights,
-            terms,
-            facts,
-            log,
-            epochs_resumed,
-        }))
+        trained.epochs_resumed = trained.log.len();
+        Ok(Some(trained))
     }
+
+    /// Assigns a tensor of the file to its field in the member.
+    fn add_tensor(&mut self, path: &Path, name: &str, tensor: Tensor) -> Result<(), Error> {
+        if let Some(weight) = name.strip_prefix("weights/") {
+            self.weights.insert(weight.to_owned(), tensor);
+            return Ok(());
+        }
+        match (name, tensor.dtype()) {
+            ("validation_auroc", DType::F64) => {
+                let values = tensor.to_vec1::<f64>()?;
+                self.facts.best_validation_auroc = values.first().copied().unwrap_or_default();
+            }
+            ("log", DType::F64) => {
+                for row in tensor.to_vec2::<f64>()? {
+                    let epoch = row
+                        .get(1..)
+                        .and_then(EpochLog::from_numbers)
+                        .ok_or_else(|| damaged(path, "invalid log"))?;
+                    self.log.push((row[0] as usize, epoch));
+                }
+            }
+            _ => return Err(damaged(path, name)),
+        }
+        Ok(())
+    }
+}
+
+impl Saved {
+    fn read(path: &Path, bytes: &[u8]) -> Result<Self, Error> {
+        let header = SafeTensors::read_metadata(bytes)
+            .map_err(|error| damaged(path, error))?
+            .1;
+        let json = header
+            .metadata()
+            .as_ref()
+            .and_then(|metadata| metadata.get(FACTS))
+            .ok_or_else(|| damaged(path, "no trained member"))?;
+        stored_format::from_json(json.as_bytes(), SCHEMA_VERSION, "gf-genomics train")
+            .map_err(|reason| Error::file(path, reason))
+    }
+}
+
+fn damaged(path: &Path, error: impl std::fmt::Display) -> Error {
+    Error::file(path, format!("damaged ({error}); delete it to train again"))
 }

@@ -1,7 +1,8 @@
-//! The book in `docs/` is true: its commands run and print what it shows, its reference pages are
-//! those the program gives, its links lead somewhere.
+//! The book in `docs/` is tested: its commands run and print what it shows, its reference pages are
+//! those of the program, and its links have targets.
 //!
-//! `GF_UPDATE_DOCS=1 cargo test --release --test it documentation` writes the reference pages anew.
+//! `GF_UPDATE_DOCS=1 cargo test --release --test it documentation` writes the reference pages
+//! again.
 
 mod links;
 mod pages;
@@ -9,21 +10,15 @@ mod reference;
 mod results;
 mod source;
 
-use std::{
-    env, fs,
-    path::{Path, PathBuf},
-};
+use std::{env, fs, path::Path};
 
-/// A path in the repository.
-fn repository(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
-}
+use crate::support::{file_names, repository};
 
 /// Every page of the book, by its path in `docs/src/`, in order of names.
 fn all_pages() -> Vec<String> {
     let root = repository("docs/src");
-    let mut pages: Vec<String> = crate::support::files(&root)
-        .into_keys()
+    let mut pages: Vec<String> = file_names(&root)
+        .into_iter()
         .map(|path| path.to_string_lossy().into_owned())
         .collect();
     pages.retain(|path| {
@@ -54,20 +49,18 @@ fn every_command_of_the_book_runs_and_prints_what_the_book_shows() {
 #[test]
 fn the_page_on_testing_lists_every_file_of_tests() {
     let page = fs::read_to_string(repository("docs/src/development/testing.md")).unwrap();
-    let is_listed = |path: &Path| {
-        let is_shared = ["support", "documentation", "damage"]
-            .iter()
-            .any(|name| path.to_string_lossy().contains(name));
-        is_shared || page.contains(&format!("`{}`", path.display()))
-    };
     for (folder, depth) in [("tests/it", 3), ("tests/robustness", 2)] {
-        for path in crate::support::files(&repository(folder)).into_keys() {
-            let path = Path::new(folder).join(path);
-            // A folder of `tests/it` is an area; the file next to it only names what is in it.
+        for name in file_names(&repository(folder)) {
+            let path = Path::new(folder).join(name);
+            // A folder of `tests/it` is an area; the file next to it only declares its modules.
             let is_area = path.components().count() <= depth && folder == "tests/it";
             let is_main = path.ends_with("main.rs");
+            let is_shared = ["support", "documentation", "damage"]
+                .iter()
+                .any(|name| path.to_string_lossy().contains(name));
+            let is_listed = page.contains(&format!("`{}`", path.display()));
             assert!(
-                is_area || is_main || is_listed(&path),
+                is_area || is_main || is_shared || is_listed,
                 "{} is missing",
                 path.display()
             );
@@ -83,15 +76,15 @@ fn the_reference_is_what_the_program_says() {
         if env::var_os("GF_UPDATE_DOCS").is_some() {
             fs::write(&path, text).unwrap();
         }
-        let kept = fs::read_to_string(&path).unwrap_or_default();
-        let differs = kept
+        let stored = fs::read_to_string(&path).unwrap_or_default();
+        let differs = stored
             .lines()
             .zip(text.lines())
-            .position(|(kept, made)| kept != made);
-        let place = differs.map_or(String::new(), |line| format!(" (line {})", line + 1));
+            .position(|(stored, current)| stored != current);
+        let location = differs.map_or(String::new(), |line| format!(" (line {})", line + 1));
         assert!(
-            kept == *text,
-            "{page} is out of date{place}: GF_UPDATE_DOCS=1 cargo test --release --test it \
+            stored == *text,
+            "{page} is out of date{location}: GF_UPDATE_DOCS=1 cargo test --release --test it \
              documentation"
         );
     }
@@ -100,17 +93,14 @@ fn the_reference_is_what_the_program_says() {
 #[test]
 fn every_key_of_a_pipeline_file_is_explained_in_the_one_to_copy() {
     let explained = fs::read_to_string(repository("pipelines/own-cohort.toml")).unwrap();
-    let is_explained = |key: &str| {
-        explained.lines().any(|line| {
-            line.trim_start_matches(['#', ' '])
-                .starts_with(&format!("{key} ="))
-        })
-    };
     for section in reference::keys::sections() {
-        // How people are simulated is not for one's own cohort.
+        // A pipeline for an own cohort simulates nothing.
         for key in section.keys.iter().filter(|_| section.name != "simulate") {
+            let setting = format!("{} =", key.name);
             assert!(
-                is_explained(&key.name),
+                explained
+                    .lines()
+                    .any(|line| line.trim_start_matches(['#', ' ']).starts_with(&setting)),
                 "pipelines/own-cohort.toml does not have `{}` of [{}]",
                 key.name,
                 section.name

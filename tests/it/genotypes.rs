@@ -1,2 +1,3 @@
+mod formats;
 mod vcf_corpus;
 mod vcf_files;

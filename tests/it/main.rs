@@ -2,7 +2,8 @@
 //! programs, files that users have, runs that are stopped and continued, the documentation.
 //!
 //! A folder per area. `docs/src/development/testing.md` lists which test looks at which module.
-//! `tests/robustness/` is a binary of its own, for its tests count what the whole process allocates.
+//! `tests/robustness/` is a binary of its own, for its tests count what the whole process
+//! allocates.
 
 // Helpers of tests may panic as tests do; clippy knows only the functions marked #[test].
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

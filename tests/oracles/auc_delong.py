@@ -68,7 +68,7 @@ def examples():
 
 def rust():
     print(f"//! {__doc__.splitlines()[0]}\n//! Made by `tests/oracles/auc_delong.py` (scikit-learn, numpy and R's pROC, agreeing to 1e-10); see there for the command.\n")
-    print("""/// Scores of two models on the same people, and what the outside sources say about them.
+    print("""/// Scores of two models on the same samples, and the results of three independent programs.
 pub(super) struct Example {
     cases: &'static [(f64, f64)],
     controls: &'static [(f64, f64)],

@@ -89,12 +89,12 @@ def corrected():
     print("];")
 
 
-print('''//! Numbers for src/evaluation: what scikit-learn, scipy, statsmodels and numpy say of three tables of predictions.
+print('''//! Numbers for src/evaluation: results of scikit-learn, scipy, statsmodels and numpy for three tables of predictions.
 //! Made by `tests/oracles/verdict.py`; see there for the command.
 
 #![allow(clippy::excessive_precision, clippy::unreadable_literal, reason = "numbers as the sources print them")]
 
-/// Logits, of which the probabilities are the logistic function, and what the outside sources say about them.
+/// Logits, of which the probabilities are the logistic function, and the results of these programs.
 pub(super) struct Example {
     pub(super) logits: &'static [f64],
     pub(super) is_case: &'static [bool],
@@ -112,7 +112,7 @@ pub(super) struct Example {
     pub(super) isotonic: [f64; 5],
     /// (decile, odds ratio, lower end, upper end) where defined.
     pub(super) deciles: &'static [(usize, f64, f64, f64)],
-    /// Mean probability, share of cases, Wilson's interval.
+    /// Mean probability, proportion of cases, Wilson's interval.
     pub(super) bins: &'static [[f64; 4]],
 }
 ''')

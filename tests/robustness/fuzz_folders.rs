@@ -1,11 +1,12 @@
-//! Damaged files of everything but genomes: what this program keeps (dictionaries, tokens,
-//! checkpoints, models, tables) and what it is given beside genomes (scoring files, pipelines,
-//! kinships, names): an error or a result that is one, never a panic.
+//! Damaged files other than genomes: those that the program writes (dictionaries, tokens,
+//! checkpoints, models, tables) and those that it is given (scoring files, pipelines, kinships,
+//! lists of samples). Each gives an error or a valid result, never a panic.
 //!
-//! `tests/robustness/damage.rs` says how cases are made and run. A small run of a pipeline is made once;
-//! each test damages a copy of one folder of it.
+//! `tests/robustness/damage.rs` makes and runs the cases. A small pipeline is run once; each test
+//! damages a copy of one folder of it.
 
 use std::{
+    ffi::OsString,
     fmt::Write as _,
     fs,
     path::{Path, PathBuf},
@@ -15,9 +16,13 @@ use std::{
 use crate::damage::{
     change_metadata, damage, damage_json, damage_safetensors, folder, for_each_case, in_proportion,
 };
-use crate::support::copy;
+use crate::support::{
+    compression::gunzipped,
+    copy, files, options as usual,
+    pipelines::{data_table, tiny_pipeline_with},
+    rows,
+};
 use clap::Parser;
-use gf_cohort_schema::{CovariateChoice, MissingPolicies, PhenotypeCoding};
 use gf_files::output;
 use gf_genomics::{
     baselines::{self, PrsModel},
@@ -29,45 +34,33 @@ use gf_genomics::{
     tokens::{Folder, encode},
     training,
 };
-use gf_genotypes::Samples;
 use gf_haplotypes::Dictionary;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use tempfile::TempDir;
 
-const PIPELINE: &str = "\
-seed = 3
+/// The tiny pipeline with an even smaller cohort and model.
+fn small_pipeline() -> String {
+    tiny_pipeline_with(&[
+        ("people = 150", "people = 80"),
+        ("len_nt = 4000", "len_nt = 2000"),
+        (
+            "segment_length = 128",
+            "segment_length = 64\nvocab_size = 32",
+        ),
+        // hidden, projected_length and feed_forward.
+        (" = 8\n", " = 4\n"),
+        ("epochs = 2", "epochs = 1"),
+    ])
+}
 
-[simulate]
-people = 80
-len_nt = 2000
-risk = \"additive\"
-
-[tokens]
-segment_length = 64
-vocab_size = 32
-
-[[models]]
-additive = 'none'
-name = \"tiny\"
-[models.architecture]
-hidden = 4
-layers = 1
-heads = 2
-projected_length = 4
-feed_forward = 4
-[models.schedule]
-epochs = 1
-batch_size = 16
-";
-
-/// `pipeline.toml` and the folders it gives.
+/// A folder with `pipeline.toml` and the folders of its stages.
 static RUN: LazyLock<TempDir> = LazyLock::new(|| {
     let run = folder();
-    let at = |name: &str| run.path().join(name);
-    fs::write(at("pipeline.toml"), PIPELINE).unwrap();
+    let pipeline = run.path().join("pipeline.toml");
+    fs::write(&pipeline, small_pipeline()).unwrap();
     pipeline::run(&pipeline::Options {
-        pipeline: at("pipeline.toml"),
+        pipeline,
         out: Some(run.path().to_path_buf()),
         ..Default::default()
     })
@@ -75,11 +68,12 @@ static RUN: LazyLock<TempDir> = LazyLock::new(|| {
     run
 });
 
+/// A path in [`RUN`].
 fn made(name: &str) -> PathBuf {
     RUN.path().join(name)
 }
 
-/// How a file is damaged so that most of it is still read.
+/// Damages a file as its format asks for, so that most of it can still be read.
 fn damage_as_its_kind(name: &str, rng: &mut ChaCha8Rng, bytes: &mut Vec<u8>) {
     match Path::new(name)
         .extension()
@@ -91,8 +85,8 @@ fn damage_as_its_kind(name: &str, rng: &mut ChaCha8Rng, bytes: &mut Vec<u8>) {
     }
 }
 
-/// Damages `names` of a copy of `from`, one in each case, and tells how many cases `work` still
-/// said yes to.
+/// Damages one of the files `names` of a copy of `from` in each case. `work` returns whether the
+/// damaged files still gave a result, and must do so for at least 1 % of the cases.
 fn damage_each(
     test: &'static str,
     from: &Path,
@@ -107,7 +101,7 @@ fn damage_each(
         .map(|name| fs::read(from.join(name)).unwrap())
         .collect();
     let mut n = 0_u64;
-    let mut n_went = 0_u64;
+    let mut n_with_result = 0_u64;
     for_each_case(test, default, |rng, input| {
         let number = rng.random_range(0..names.len());
         let path = damaged.path().join(names[number]);
@@ -116,21 +110,21 @@ fn damage_each(
             damage_as_its_kind(names[number], rng, input);
         }
         fs::write(&path, &input).unwrap();
-        let went = work(damaged.path(), rng);
-        assert!(n > 0 || went, "{test}: the whole files are refused");
+        let has_result = work(damaged.path(), rng);
+        assert!(n > 0 || has_result, "{test}: the whole files are refused");
         n += 1;
-        n_went += u64::from(went);
+        n_with_result += u64::from(has_result);
         fs::write(&path, &whole[number]).unwrap();
     });
-    eprintln!("{test}: {n_went} of {n} cases still went");
+    eprintln!("{test}: {n_with_result} of {n} cases still went");
     assert!(
-        n < 200 || n_went > n / 100,
-        "{test}: only {n_went} of {n} damaged files went: the cases say little"
+        n < 200 || n_with_result > n / 100,
+        "{test}: only {n_with_result} of {n} damaged files went: the cases say little"
     );
 }
 
-/// An error says something, and says it in one line.
-fn went<T, E: std::fmt::Display>(result: Result<T, E>) -> Option<T> {
+/// The result, if there is one; the message of an error must not be empty.
+fn result_of<T, E: std::fmt::Display>(result: Result<T, E>) -> Option<T> {
     result
         .inspect_err(|error| assert!(!error.to_string().is_empty()))
         .ok()
@@ -140,26 +134,19 @@ fn genomes() -> Vec<PathBuf> {
     vec![made("0-cohort/cohort.vcf.gz")]
 }
 
-/// Scores everyone by a model and looks at what was written.
+/// Scores everyone by a model, if that is possible, and checks that the table has valid numbers.
 fn scores(model: &Path, out: &Path) -> bool {
-    let options = score::Options {
-        samples: Samples::All,
-        vcf: genomes(),
-        reference: Some(made("0-cohort/reference.fa")),
-        model: model.into(),
-        cohort: Some(made("0-cohort/cohort.csv")),
-        missing: gf_cohort_schema::MissingPolicies::strict(),
-        min_overlap: None,
-        models: None,
-        allow_no_hom_ref: false,
-        apply_filters: None,
-        device: training::DeviceChoice::Cpu,
-        output: out.join("risk.csv"),
-    };
-    let Some(summary) = went(score::run(&options)) else {
+    let options = usual::score(
+        &made("0-cohort/cohort.vcf.gz"),
+        &made("0-cohort/reference.fa"),
+        &made("0-cohort/cohort.csv"),
+        model,
+        &out.join("risk.csv"),
+    );
+    let Some(summary) = result_of(score::run(&options)) else {
         return false;
     };
-    let rows = crate::support::rows(&options.output);
+    let rows = rows(&options.output);
     assert_eq!(rows.len(), summary.n_people * summary.models.len());
     for row in rows {
         let [logit, probability] =
@@ -202,12 +189,13 @@ fn damaged_baselines_give_an_error_or_numbers() {
 #[test]
 fn a_damaged_pipeline_gives_an_error_or_a_plan() {
     let from = folder();
-    let data = PIPELINE.replace(
+    let tables = data_table("")
+        + "\n[baselines]\nscoring_files = [\"score.txt\"]\ngenome_build = \"GRCh38\"\nclump_kb = \
+           100\np_thresholds = [0.5, 1.0]\n\n[report]\nbootstrap = 200\n\n[sequences]\nmissing = \
+           \"n\"\n";
+    let given = small_pipeline().replace(
         "[simulate]\npeople = 80\nlen_nt = 2000\nrisk = \"additive\"\n",
-        "[data]\nvcf = [\"cohort.vcf.gz\"]\nreference = \"reference.fa\"\nregions_file = \
-         \"loci.bed\"\ncohort = \"cohort.csv\"\n\n[baselines]\nscoring_files = \
-         [\"score.txt\"]\ngenome_build = \"GRCh38\"\nclump_kb = 100\np_thresholds = [0.5, \
-         1.0]\n\n[report]\nbootstrap = 200\n\n[sequences]\nmissing = \"n\"\n",
+        &tables,
     );
     copy(&made("0-cohort"), from.path());
     fs::write(
@@ -215,8 +203,8 @@ fn a_damaged_pipeline_gives_an_error_or_a_plan() {
         "chr_name\tchr_position\teffect_allele\tother_allele\teffect_weight\n1\t1\tA\tC\t1\n",
     )
     .unwrap();
-    fs::write(from.path().join("simulated.toml"), PIPELINE).unwrap();
-    fs::write(from.path().join("given.toml"), data).unwrap();
+    fs::write(from.path().join("simulated.toml"), small_pipeline()).unwrap();
+    fs::write(from.path().join("given.toml"), given).unwrap();
     damage_each(
         "pipeline.toml",
         from.path(),
@@ -230,7 +218,7 @@ fn a_damaged_pipeline_gives_an_error_or_a_plan() {
                     dry_run: true,
                     ..Default::default()
                 };
-                went(pipeline::run(&options)).is_some()
+                result_of(pipeline::run(&options)).is_some()
             });
             assert!(!folder.join("out").exists(), "a dry run wrote something");
             plans == [true, true]
@@ -254,13 +242,13 @@ fn a_damaged_record_of_a_run_is_not_trusted() {
             dry_run: true,
             ..Default::default()
         };
-        went(pipeline::run(&options)).is_some()
+        result_of(pipeline::run(&options)).is_some()
     });
 }
 
-/// The tokens say which files they were made with: after damage to one of these they are made to
-/// say that it is this one.
-fn vouch_for_all(tokens: &Path) {
+/// Writes the present digests of the other files into the metadata of the tokens. Without this,
+/// damage to one of these files would only be found by its digest.
+fn update_digests(tokens: &Path) {
     let path = tokens.join("tokens.safetensors");
     let bytes = fs::read(&path).unwrap();
     let Some((head, rest)) = bytes.split_first_chunk::<8>() else {
@@ -290,13 +278,6 @@ fn vouch_for_all(tokens: &Path) {
 
 fn training_options(tokens: &Path, out: &Path) -> training::Options {
     training::Options {
-        tokens: tokens.into(),
-        cohort: made("0-cohort/cohort.csv"),
-        phenotype_coding: PhenotypeCoding::Auto,
-        covariates: CovariateChoice::Usual,
-        missing: MissingPolicies::default(),
-        out: out.into(),
-        name: None,
         architecture: Architecture {
             hidden: 4,
             layers: 1,
@@ -305,18 +286,12 @@ fn training_options(tokens: &Path, out: &Path) -> training::Options {
             feed_forward: 4,
             ..Architecture::default()
         },
-        additive: training::AdditiveKind::None,
-        deep_terms: training::DeepTerms::default(),
         schedule: training::Schedule {
             epochs: 2,
             batch_size: 32,
             ..Default::default()
         },
-        offset: None,
-        init: None,
-        device: training::DeviceChoice::Cpu,
-        tensorboard: None,
-        resume: training::Resume::No,
+        ..usual::training(tokens, &made("0-cohort/cohort.csv"), out)
     }
 }
 
@@ -332,8 +307,8 @@ fn damaged_tokens_give_an_error_or_a_model() {
     ];
     damage_each("tokens", &made("2-tokens"), &names, 100, |tokens, _| {
         let whole = fs::read(tokens.join("tokens.safetensors")).unwrap();
-        vouch_for_all(tokens);
-        let trained = went(training::run(
+        update_digests(tokens);
+        let trained = result_of(training::run(
             &training_options(tokens, out.path()),
             &mut |_| {},
         ));
@@ -351,7 +326,7 @@ fn a_damaged_dictionary_gives_an_error_or_haplotypes() {
         &["loci.json", "pairs.csv"],
         500,
         |folder, _| {
-            let Some(dictionary) = went(Dictionary::load(folder)) else {
+            let Some(dictionary) = result_of(Dictionary::load(folder)) else {
                 return false;
             };
             let alphabet = dictionary.alphabet();
@@ -364,7 +339,7 @@ fn a_damaged_dictionary_gives_an_error_or_haplotypes() {
                 }));
                 assert_eq!(locus.pairs.len(), dictionary.samples.len());
             }
-            went(encode(&dictionary, &tokens.tokenizer, &tokens.grid)).is_some()
+            result_of(encode(&dictionary, &tokens.tokenizer, &tokens.grid)).is_some()
         },
     );
 }
@@ -373,13 +348,12 @@ fn a_damaged_dictionary_gives_an_error_or_haplotypes() {
 fn stopped() -> TempDir {
     let out = folder();
     let options = training_options(&made("2-tokens"), out.path());
-    let stop = &mut |event: training::Progress<'_>| {
-        if let training::Progress::Step { epoch: (2, _), .. } = event {
-            std::panic::resume_unwind(Box::new("stopped"));
-        }
-    };
     let run = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        training::run(&options, stop)
+        training::run(&options, &mut |event| {
+            if let training::Progress::Step { epoch: (2, _), .. } = event {
+                std::panic::resume_unwind(Box::new("stopped"));
+            }
+        })
     }));
     assert!(run.is_err() && out.path().join("checkpoint.safetensors").exists());
     out
@@ -395,7 +369,7 @@ fn a_damaged_checkpoint_gives_an_error_or_a_model() {
             resume: training::Resume::Yes,
             ..training_options(&made("2-tokens"), folder)
         };
-        let done = went(training::run(&options, &mut |_| {})).is_some();
+        let done = result_of(training::run(&options, &mut |_| {})).is_some();
         fs::write(folder.join(name), &whole).unwrap();
         done
     });
@@ -406,34 +380,33 @@ model,accession,name,trait_reported,genome_build,harmonised,n_variants,n_matched
 prs-published-A,PGS000001,A,dementia,GRCh38,true,8,6,0.75,
 ";
 
-/// What `evaluate` reads: two tables of predictions, and what lies beside them.
-#[test]
-fn damaged_predictions_give_an_error_or_a_verdict() {
+/// A folder with the files that `evaluate` reads: two tables of predictions, and the tables next to
+/// them.
+fn files_of_evaluate() -> TempDir {
     let from = folder();
     for (folder, name) in [("3-models/tiny", "model"), ("4-baselines", "baselines")] {
-        for (path, bytes) in crate::support::files(&made(folder)) {
+        fs::create_dir_all(from.path().join(name)).unwrap();
+        for (path, bytes) in files(&made(folder)) {
             if path.extension().is_some_and(|extension| extension == "csv") {
-                fs::create_dir_all(from.path().join(name)).unwrap();
                 fs::write(from.path().join(name).join(path), bytes).unwrap();
             }
         }
     }
-    fs::write(
-        from.path().join("cohort.csv"),
-        fs::read(made("0-cohort/cohort.csv")).unwrap(),
-    )
-    .unwrap();
-    fs::write(
-        from.path().join("run.json"),
-        fs::read(made("run.json")).unwrap(),
-    )
-    .unwrap();
-    fs::write(from.path().join("baselines/scores.csv"), SCORES).unwrap();
-    fs::write(
-        from.path().join("baselines/apoe.csv"),
-        "sample_id,apoe\nS1,e3/e3\n",
-    )
-    .unwrap();
+    for (name, source) in [
+        ("cohort.csv", "0-cohort/cohort.csv"),
+        ("run.json", "run.json"),
+    ] {
+        fs::write(from.path().join(name), fs::read(made(source)).unwrap()).unwrap();
+    }
+    let baselines = from.path().join("baselines");
+    fs::write(baselines.join("scores.csv"), SCORES).unwrap();
+    fs::write(baselines.join("apoe.csv"), "sample_id,apoe\nS1,e3/e3\n").unwrap();
+    from
+}
+
+#[test]
+fn damaged_predictions_give_an_error_or_a_verdict() {
+    let from = files_of_evaluate();
     let names = [
         "model/predictions.csv",
         "baselines/predictions.csv",
@@ -457,10 +430,10 @@ fn damaged_predictions_give_an_error_or_a_verdict() {
             run: Some(folder.join("run.json")),
             ..evaluation::Options::default()
         };
-        let Some(summary) = went(evaluation::evaluate(&options)) else {
+        let Some(summary) = result_of(evaluation::evaluate(&options)) else {
             return false;
         };
-        if went(report::write(&options.out, &summary)).is_none() {
+        if result_of(report::write(&options.out, &summary)).is_none() {
             return false;
         }
         for row in &summary.verdict.rows {
@@ -473,55 +446,51 @@ fn damaged_predictions_give_an_error_or_a_verdict() {
     });
 }
 
-#[test]
-fn damaged_scoring_files_give_an_error_or_sums() {
-    let from = folder();
-    let variants = variants();
-    let rows = |row: &dyn Fn(&[String; 4], usize) -> String| {
-        variants
-            .iter()
-            .enumerate()
-            .map(|(number, variant)| row(variant, number))
-            .collect::<Vec<_>>()
-            .join("\n")
-    };
+/// Scoring files of the same variants in four formats, by name.
+fn scoring_files() -> [(&'static str, String); 4] {
     let header = "##format_version=2.0\n#pgs_id=PGS000001\n#genome_build=GRCh38\n#\
                   variants_number=8\n#weight_type=beta\n";
-    let original = format!(
+    let mut original = format!(
         "{header}rsID\tchr_name\tchr_position\teffect_allele\tother_allele\teffect_weight\
-         \tallelefrequency_effect\tis_dominant\tis_recessive\n{}\n",
-        rows(&|[contig, position, a, b], number| format!(
-            "rs{number}\t{contig}\t{position}\t{b}\t{a}\t0.{number}1\t0.2\tFalse\tFalse"
-        ))
+         \tallelefrequency_effect\tis_dominant\tis_recessive\n"
     );
-    let harmonised = format!(
+    let mut harmonised = format!(
         "{header}#HmPOS_build=GRCh38\nrsID\teffect_allele\tother_allele\tdosage_0_weight\
-         \tdosage_1_weight\tdosage_2_weight\thm_source\thm_chr\thm_pos\n{}\n",
-        rows(&|[contig, position, a, b], number| format!(
-            "rs{number}\t{a}\t{b}\t0\t-0.{number}\t1e-3\tENSEMBL\t{contig}\t{position}"
-        ))
+         \tdosage_1_weight\tdosage_2_weight\thm_source\thm_chr\thm_pos\n"
     );
-    let plain = format!(
-        "CHR BP A1 A2 OR\n{}\n",
-        rows(&|[contig, position, a, b], number| format!("{contig} {position} {b} {a} 1.{number}"))
-    );
-    let comma = format!(
-        "chrom,pos,ea,nea,beta,accession\n{}\n",
-        rows(&|[contig, position, a, b], number| format!(
-            "{contig},{position},\"{b}\",{a},-0.{number},S{}",
-            number % 2
-        ))
-    );
-    let files = [
+    let mut plain = "CHR BP A1 A2 OR\n".to_owned();
+    let mut comma = "chrom,pos,ea,nea,beta,accession\n".to_owned();
+    for (n, [contig, position, a, b]) in variants().iter().enumerate() {
+        writeln!(
+            original,
+            "rs{n}\t{contig}\t{position}\t{b}\t{a}\t0.{n}1\t0.2\tFalse\tFalse"
+        )
+        .unwrap();
+        writeln!(
+            harmonised,
+            "rs{n}\t{a}\t{b}\t0\t-0.{n}\t1e-3\tENSEMBL\t{contig}\t{position}"
+        )
+        .unwrap();
+        writeln!(plain, "{contig} {position} {b} {a} 1.{n}").unwrap();
+        let accession = n % 2;
+        writeln!(comma, "{contig},{position},\"{b}\",{a},-0.{n},S{accession}").unwrap();
+    }
+    [
         ("original.txt", original),
         ("harmonised.txt", harmonised),
         ("plain.txt", plain),
         ("comma.csv", comma),
-    ];
-    for (name, text) in &files {
+    ]
+}
+
+#[test]
+fn damaged_scoring_files_give_an_error_or_sums() {
+    let from = folder();
+    let scoring_files = scoring_files();
+    for (name, text) in &scoring_files {
         fs::write(from.path().join(name), text).unwrap();
     }
-    let names = files.each_ref().map(|(name, _)| *name);
+    let names = scoring_files.each_ref().map(|(name, _)| *name);
     let out = folder();
     damage_each("scoring file", from.path(), &names, 300, |folder, rng| {
         let damaged = names.iter().find(|name| {
@@ -540,11 +509,11 @@ fn damaged_scoring_files_give_an_error_or_sums() {
             },
             ..scoring::Options::default()
         };
-        let Some(summary) = went(scoring::raw_scores(&options)) else {
+        let Some(summary) = result_of(scoring::raw_scores(&options)) else {
             return false;
         };
         assert!(!summary.to_string().is_empty());
-        for row in crate::support::rows(&out.path().join("raw_scores.csv")) {
+        for row in rows(&out.path().join("raw_scores.csv")) {
             let sum = row.get("sum").or_else(|| row.get("score"));
             assert!(
                 sum.is_none_or(|sum| sum.is_empty() || sum.parse::<f64>().unwrap().is_finite()),
@@ -555,20 +524,15 @@ fn damaged_scoring_files_give_an_error_or_sums() {
     });
 }
 
-/// Contig, position, REF and ALT of some records.
+/// Contig, position, REF and ALT of the first eight records with one ALT.
 fn variants() -> Vec<[String; 4]> {
-    let mut text = String::new();
-    std::io::Read::read_to_string(
-        &mut flate2::read::MultiGzDecoder::new(fs::File::open(&genomes()[0]).unwrap()),
-        &mut text,
-    )
-    .unwrap();
-    let cells = text
-        .lines()
-        .filter(|line| !line.starts_with('#'))
-        .map(|line| line.split('\t').map(str::to_owned).collect::<Vec<_>>());
-    cells
-        .map(|cells| [0, 1, 3, 4].map(|column| cells[column].clone()))
+    let text = gunzipped(&genomes()[0]);
+    let records = text.lines().filter(|line| !line.starts_with('#'));
+    records
+        .map(|line| {
+            let cells: Vec<&str> = line.split('\t').collect();
+            [0, 1, 3, 4].map(|column| cells[column].to_owned())
+        })
         .filter(|[.., alt]| !alt.contains(','))
         .take(8)
         .collect()
@@ -577,17 +541,12 @@ fn variants() -> Vec<[String; 4]> {
 #[test]
 fn damaged_kinships_give_an_error_or_pairs() {
     let from = folder();
-    let people = crate::support::rows(&made("0-cohort/cohort.csv"));
-    let id = |number: usize| people[number]["sample_id"].clone();
+    let samples = rows(&made("0-cohort/cohort.csv"));
     let mut text = "#FID1 IID1 FID2 IID2 NSNP HETHET IBS0 KINSHIP\n".to_owned();
     for (number, kinship) in ["0.5", "0.25", "0.12", "-0.01", "nan"].iter().enumerate() {
-        writeln!(
-            text,
-            "0 {} 0 {} 100 0.1 0.01 {kinship}",
-            id(number),
-            id(59 - number)
-        )
-        .unwrap();
+        let first = &samples[number]["sample_id"];
+        let second = &samples[59 - number]["sample_id"];
+        writeln!(text, "0 {first} 0 {second} 100 0.1 0.01 {kinship}").unwrap();
     }
     fs::write(from.path().join("kinship.kin0"), text).unwrap();
     let out = folder();
@@ -610,7 +569,7 @@ fn damaged_kinships_give_an_error_or_pairs() {
                 p_thresholds: vec![1.0],
                 ..baselines::Options::default()
             };
-            went(baselines::run(&options)).is_some()
+            result_of(baselines::run(&options)).is_some()
         },
     );
 }
@@ -618,8 +577,8 @@ fn damaged_kinships_give_an_error_or_pairs() {
 #[test]
 fn damaged_lists_of_people_give_an_error_or_these_people() {
     let from = folder();
-    let people = crate::support::rows(&made("0-cohort/cohort.csv"));
-    let names: Vec<&str> = people
+    let samples = rows(&made("0-cohort/cohort.csv"));
+    let names: Vec<&str> = samples
         .iter()
         .take(5)
         .map(|row| row["sample_id"].as_str())
@@ -631,28 +590,28 @@ fn damaged_lists_of_people_give_an_error_or_these_people() {
         &["people.txt"],
         300,
         |folder, rng| {
-            let but = if rng.random_bool(0.3) { "^" } else { "" };
-            let at = |path: PathBuf| path.display().to_string();
-            let arguments = [
-                "gf-genomics".to_owned(),
-                "sequences".to_owned(),
-                "--vcf".to_owned(),
-                at(made("0-cohort/cohort.vcf.gz")),
-                "--reference".to_owned(),
-                at(made("0-cohort/reference.fa")),
-                "--regions-file".to_owned(),
-                at(made("0-cohort/loci.bed")),
-                "--samples-file".to_owned(),
-                format!("{but}{}", at(folder.join("people.txt"))),
-                "-o".to_owned(),
-                at(folder.join("out.fa")),
+            let except = if rng.random_bool(0.3) { "^" } else { "" };
+            let samples_file = format!("{except}{}", folder.join("people.txt").display());
+            let arguments: [OsString; 12] = [
+                "gf-genomics".into(),
+                "sequences".into(),
+                "--vcf".into(),
+                made("0-cohort/cohort.vcf.gz").into(),
+                "--reference".into(),
+                made("0-cohort/reference.fa").into(),
+                "--regions-file".into(),
+                made("0-cohort/loci.bed").into(),
+                "--samples-file".into(),
+                samples_file.into(),
+                "-o".into(),
+                folder.join("out.fa").into(),
             ];
-            went(Cli::try_parse_from(arguments).unwrap().run()).is_some()
+            result_of(Cli::try_parse_from(arguments).unwrap().run()).is_some()
         },
     );
 }
 
-/// A copy of a folder of the run with text of a file replaced.
+/// A copy of a folder of the run with a text of a file replaced where it is first.
 fn changed(from: &str, name: &str, old: &str, new: &str) -> TempDir {
     let changed = folder();
     copy(&made(from), changed.path());
@@ -662,6 +621,7 @@ fn changed(from: &str, name: &str, old: &str, new: &str) -> TempDir {
     changed
 }
 
+/// The error of loading a bundle, within the memory that a file of its size may need.
 fn bundle_refused(bundle: &Path) -> String {
     in_proportion("bundle", 10_000, || training::Bundle::load(bundle))
         .unwrap_err()
@@ -691,25 +651,26 @@ fn a_model_of_more_parameters_than_its_tensors_is_refused_before_anything_is_mad
 fn tensors_of_lengths_that_the_file_does_not_have_are_refused() {
     let bundle = folder();
     copy(&made("3-models/tiny"), bundle.path());
-    let header = |shape: &str, end: &str| {
-        format!("{{\"a\":{{\"dtype\":\"F32\",\"shape\":{shape},\"data_offsets\":[0,{end}]}}}}")
-    };
-    let file = |header: &str, len: u64| [&len.to_le_bytes()[..], header.as_bytes()].concat();
-    let large = header("[1000000,1000000]", "4000000000000");
-    let wrapping = header("[4294967296,4294967296]", "0");
-    for bytes in [
-        file("{}", u64::MAX),
-        file("{}", 99_999_999),
-        file(&large, large.len() as u64),
-        file(&wrapping, wrapping.len() as u64),
+    let large = "{\"a\":{\"dtype\":\"F32\",\"shape\":[1000000,1000000],\
+                 \"data_offsets\":[0,4000000000000]}}";
+    // The number of bytes, 2^66, wraps to 0.
+    let wrapping = "{\"a\":{\"dtype\":\"F32\",\"shape\":[4294967296,4294967296],\
+                    \"data_offsets\":[0,0]}}";
+    // Header, and its length as the first eight bytes of the file state it.
+    for (header, len) in [
+        ("{}", u64::MAX),
+        ("{}", 99_999_999),
+        (large, large.len() as u64),
+        (wrapping, wrapping.len() as u64),
     ] {
+        let bytes = [&len.to_le_bytes()[..], header.as_bytes()].concat();
         fs::write(bundle.path().join("model.safetensors"), &bytes).unwrap();
         let error = bundle_refused(bundle.path());
         assert!(error.contains("model.safetensors"), "{error}");
     }
 }
 
-/// It was a row of NaN.
+/// An earlier version gave a row of NaN.
 #[test]
 fn a_model_whose_numbers_overflow_is_refused_with_the_person() {
     let bundle = folder();
@@ -725,8 +686,7 @@ fn a_model_whose_numbers_overflow_is_refused_with_the_person() {
     assert!(!out.path().join("risk.csv").exists());
 }
 
-/// It was a panic: the message showed the first twelve bytes of a digest, in the middle of a
-/// letter.
+/// An earlier version panicked: its message cut a digest after twelve bytes, inside of a letter.
 #[test]
 fn a_digest_that_is_no_digest_is_told() {
     let bundle = changed(
@@ -738,7 +698,7 @@ fn a_digest_that_is_no_digest_is_told() {
     assert!(!scores(bundle.path(), folder().path()));
 }
 
-/// Such letters came out as bases.
+/// An earlier version wrote such letters as bases.
 #[test]
 fn a_dictionary_with_other_letters_is_refused() {
     let dictionary = changed(
@@ -755,7 +715,7 @@ fn a_dictionary_with_other_letters_is_refused() {
     );
 }
 
-/// Their scores had one name.
+/// An earlier version gave two scores one name.
 #[test]
 fn saved_baselines_of_one_name_are_refused() {
     let baselines = changed(

@@ -1,15 +1,15 @@
-//! Files that come from elsewhere, damaged: models, tokens, sequences, scoring files, tables,
-//! pipelines. An error or a sound result; never a panic, and never more memory than a file of that
-//! size can need.
+//! Damaged files that come from elsewhere: models, tokens, sequences, scoring files, tables,
+//! pipelines. Each gives an error or a valid result, never a panic, and never needs more memory
+//! than a file of its size can need.
 //!
-//! Readers alone, so that a million cases of each can be run; `fuzz_folders.rs` runs whole commands
-//! on fewer. They are files of the first release (`fixtures/releases`), and small ones written
-//! here.
+//! Only the readers run here, so that a million cases of each are possible; `fuzz_folders.rs` runs
+//! whole commands on fewer cases. The files are those of the first release (`fixtures/releases`),
+//! and small ones written here.
 
 use std::{fs, path::Path};
 
 use crate::damage::{damage, folder, for_each_case};
-use crate::support::copy;
+use crate::support::{complete_release_tokens, copy_release};
 use gf_cohort_schema::{
     Characteristics, Cohort, CovariateChoice, PhenotypeCoding, Split, read_apoe, read_costs,
     read_guards, read_predictions, read_scores, read_training_log,
@@ -22,26 +22,15 @@ use gf_genomics::{
 };
 use gf_haplotypes::Dictionary;
 
-/// A copy of what the first release left.
+/// A copy of the files of the first release.
 fn release() -> tempfile::TempDir {
     let folder = folder();
-    copy(
-        &Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/releases/0.1.0"),
-        folder.path(),
-    );
-    for name in ["tokenizer.json", "grid.json"] {
-        fs::copy(
-            folder.path().join("model").join(name),
-            folder.path().join("tokens").join(name),
-        )
-        .unwrap();
-    }
+    copy_release("0.1.0", folder.path());
+    complete_release_tokens(folder.path());
     folder
 }
 
-/// Damages `path` in each case and reads it; `read` says whether something came of it. Some damage
-/// must leave a file that can be read, unless a checksum or the strictness of its format makes that
-/// rare.
+/// Damages `path` in each case and reads it with `read`, whose error must have a message.
 fn damaged(
     name: &'static str,
     default: u64,
@@ -51,18 +40,18 @@ fn damaged(
     let whole = fs::read(path).unwrap();
     assert_eq!(read(), Ok(()), "{name} as it is");
     let mut n = 0_u64;
-    let mut n_went = 0_u64;
+    let mut n_read = 0_u64;
     for_each_case(name, default, |rng, input| {
         input.extend_from_slice(&whole);
         damage(rng, input);
         fs::write(path, &input).unwrap();
         n += 1;
-        // On a thread of its own: the `tokenizers` crate keeps a cache a thread, with an entry for
-        // each tokenizer that was ever read there.
+        // On a new thread, because the `tokenizers` crate has a cache per thread, with an entry for
+        // each tokenizer that was ever read on it.
         let result = std::thread::scope(|scope| scope.spawn(&read).join())
             .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         match result {
-            Ok(()) => n_went += 1,
+            Ok(()) => n_read += 1,
             Err(message) => assert!(
                 !message.is_empty() && message.len() < 100_000,
                 "{name}: {message}"
@@ -71,11 +60,12 @@ fn damaged(
     });
     fs::write(path, whole).unwrap();
     if n > 0 {
-        eprintln!("{name}: {n} cases, {n_went} of them were still read");
+        eprintln!("{name}: {n} cases, {n_read} of them were still read");
     }
 }
 
-fn shown<T>(result: Result<T, impl std::fmt::Display>) -> Result<(), String> {
+/// The message of an error.
+fn message_of<T>(result: Result<T, impl std::fmt::Display>) -> Result<(), String> {
     result.map(drop).map_err(|error| error.to_string())
 }
 
@@ -83,125 +73,130 @@ fn shown<T>(result: Result<T, impl std::fmt::Display>) -> Result<(), String> {
 fn a_damaged_model_is_refused_or_can_be_used() {
     let folder = release();
     let bundle = folder.path().join("model");
-    let read = || {
-        let bundle = Bundle::load(&bundle).map_err(|error| error.to_string())?;
-        // A bundle that is read is a model.
-        bundle
-            .models(&candle_core::Device::Cpu)
-            .try_for_each(|model| model.map(drop))
-            .map_err(|error| error.to_string())
-    };
     for (name, default) in [
         ("model.safetensors", 300),
         ("config.json", 1_000),
         ("grid.json", 300),
     ] {
-        damaged(name, default, &bundle.join(name), read);
+        damaged(name, default, &bundle.join(name), || read_bundle(&bundle));
     }
+}
+
+/// Loads a bundle and makes its models.
+fn read_bundle(folder: &Path) -> Result<(), String> {
+    let bundle = Bundle::load(folder).map_err(|error| error.to_string())?;
+    let mut models = bundle.models(&candle_core::Device::Cpu);
+    message_of(models.try_for_each(|model| model.map(drop)))
 }
 
 #[test]
 fn damaged_scores_tokens_and_sequences_are_refused_or_sound() {
     let folder = release();
-    let at = |name: &str| folder.path().join(name);
-    damaged("prs_model.json", 1_000, &at("prs/prs_model.json"), || {
-        shown(PrsModel::load(&at("prs/prs_model.json")))
+    let prs_model = folder.path().join("prs/prs_model.json");
+    damaged("prs_model.json", 1_000, &prs_model, || {
+        message_of(PrsModel::load(&prs_model))
     });
-    for (name, default) in [("tokens.safetensors", 300), ("genome.json", 300)] {
-        damaged(name, default, &at("tokens").join(name), || {
-            shown(Folder::load(&at("tokens")))
+    let tokens = folder.path().join("tokens");
+    for name in ["tokens.safetensors", "genome.json"] {
+        damaged(name, 300, &tokens.join(name), || {
+            message_of(Folder::load(&tokens))
         });
     }
+    let sequences = folder.path().join("sequences");
     for name in ["loci.json", "pairs.csv"] {
-        let read = || {
-            let dictionary =
-                Dictionary::load(&at("sequences")).map_err(|error| error.to_string())?;
-            let locus = &dictionary.loci[0];
-            // What is read can be written out.
-            (0..locus.haplotypes.len()).for_each(|number| drop(locus.bases(number as u32)));
-            Ok(())
-        };
-        damaged(name, 1_000, &at("sequences").join(name), read);
+        damaged(name, 1_000, &sequences.join(name), || {
+            read_dictionary(&sequences)
+        });
     }
 }
 
-/// Two blocks of people of the same loci, and two blocks of loci of the same people: one of each is
-/// damaged.
+/// Loads a dictionary and makes the bases of its haplotypes.
+fn read_dictionary(folder: &Path) -> Result<(), String> {
+    let dictionary = Dictionary::load(folder).map_err(|error| error.to_string())?;
+    let locus = &dictionary.loci[0];
+    for number in 0..locus.haplotypes.len() {
+        drop(locus.bases(number as u32));
+    }
+    Ok(())
+}
+
+/// Two blocks of different samples at the same loci, of which the second is damaged.
 #[test]
 fn damaged_blocks_are_refused_or_merged() {
     let folder = release();
-    let at = |name: &str| folder.path().join(name);
-    let mut dictionary = Dictionary::load(&at("sequences")).unwrap();
-    dictionary
-        .samples
-        .iter_mut()
-        .for_each(|sample| sample.push('b'));
-    dictionary.save(&at("more")).unwrap();
-    let shards = ["sequences", "more"].map(|name| {
-        fs::write(
-            at(name).join("skips.csv"),
-            "sample_id,haplotype,locus,contig,position,reason\n",
-        )
-        .unwrap();
-        let n_distinct_haplotypes = dictionary
-            .loci
-            .iter()
-            .map(|locus| (locus.locus.name.clone(), locus.haplotypes.len()))
-            .collect();
-        gf_haplotypes::Shard {
-            folder: at(name),
-            summary: gf_haplotypes::Summary {
-                n_distinct_haplotypes,
-                ..gf_haplotypes::Summary::default()
-            },
-        }
-    });
+    let more = folder.path().join("more");
+    let sequences = folder.path().join("sequences");
+    let mut dictionary = Dictionary::load(&sequences).unwrap();
+    for sample in &mut dictionary.samples {
+        sample.push('b');
+    }
+    dictionary.save(&more).unwrap();
+    let shards = [&sequences, &more].map(|folder| sequence_shard(folder, &dictionary));
+    let merged = folder.path().join("merged");
     for (name, file) in [
         ("block-loci.json", "loci.json"),
         ("block-pairs.csv", "pairs.csv"),
         ("block-skips.csv", "skips.csv"),
     ] {
-        let merge = || {
-            let (merged, _) =
-                gf_haplotypes::merge(&shards, &at("merged")).map_err(|error| error.to_string())?;
-            merged.save().unwrap();
-            Dictionary::load(&at("merged")).unwrap();
+        damaged(name, 300, &more.join(file), || {
+            let (files, _) =
+                gf_haplotypes::merge(&shards, &merged).map_err(|error| error.to_string())?;
+            files.save().unwrap();
+            Dictionary::load(&merged).unwrap();
             Ok(())
-        };
-        damaged(name, 300, &at("more").join(file), merge);
+        });
     }
+}
 
-    let mut tokens = Folder::load(&at("tokens")).unwrap();
-    tokens
-        .grid
-        .loci
-        .iter_mut()
-        .for_each(|locus| locus.name.push('b'));
-    tokens
-        .tokens
-        .loci
-        .iter_mut()
-        .for_each(|locus| locus.name.push('b'));
-    tokens
-        .genome
-        .loci
-        .iter_mut()
-        .for_each(|locus| locus.locus.name.push('b'));
-    tokens.save(&at("more")).unwrap();
+/// A block of sequences without skips.
+fn sequence_shard(folder: &Path, dictionary: &Dictionary) -> gf_haplotypes::Shard {
+    fs::write(
+        folder.join("skips.csv"),
+        "sample_id,haplotype,locus,contig,position,reason\n",
+    )
+    .unwrap();
+    let loci = dictionary.loci.iter();
+    gf_haplotypes::Shard {
+        folder: folder.into(),
+        summary: gf_haplotypes::Summary {
+            n_distinct_haplotypes: loci
+                .map(|locus| (locus.locus.name.clone(), locus.haplotypes.len()))
+                .collect(),
+            ..gf_haplotypes::Summary::default()
+        },
+    }
+}
+
+/// Two blocks of different loci of the same samples, of which the second is damaged.
+#[test]
+fn damaged_blocks_of_tokens_are_refused_or_merged() {
+    let folder = release();
+    let more = folder.path().join("more");
+    let mut tokens = Folder::load(&folder.path().join("tokens")).unwrap();
+    for locus in &mut tokens.grid.loci {
+        locus.name.push('b');
+    }
+    for locus in &mut tokens.tokens.loci {
+        locus.name.push('b');
+    }
+    for locus in &mut tokens.genome.loci {
+        locus.locus.name.push('b');
+    }
+    tokens.save(&more).unwrap();
     let shards = ["tokens", "more"].map(|name| tokens::Shard {
-        folder: at(name),
+        folder: folder.path().join(name),
         summary: tokens::Summary::default(),
     });
+    let merged = folder.path().join("merged");
     for (name, file) in [
         ("block-tokens.safetensors", "tokens.safetensors"),
         ("block-genome.json", "genome.json"),
     ] {
-        let merge = || {
-            tokens::merge(&shards, &at("merged")).map_err(|error| error.to_string())?;
-            Folder::load(&at("merged")).unwrap();
+        damaged(name, 100, &more.join(file), || {
+            tokens::merge(&shards, &merged).map_err(|error| error.to_string())?;
+            Folder::load(&merged).unwrap();
             Ok(())
-        };
-        damaged(name, 100, &at("more").join(file), merge);
+        });
     }
 }
 
@@ -218,15 +213,12 @@ const SCORING_FILE: &str = "##POLYGENIC SCORE (PGS) \
 fn a_damaged_scoring_file_is_refused_or_scores_everyone() {
     let folder = release();
     let vcf = fs::read_to_string(folder.path().join("people.vcf")).unwrap();
-    let mut sites = vcf
-        .lines()
-        .filter(|line| !line.starts_with('#'))
-        .map(|line| line.split('\t').nth(1).unwrap());
-    let text = ["P1", "P2", "P3"]
-        .iter()
-        .fold(SCORING_FILE.to_owned(), |text, name| {
-            text.replace(name, sites.next().unwrap())
-        });
+    let records = vcf.lines().filter(|line| !line.starts_with('#'));
+    let mut text = SCORING_FILE.to_owned();
+    for (name, record) in ["P1", "P2", "P3"].iter().zip(records) {
+        let position = record.split('\t').nth(1).unwrap();
+        text = text.replace(name, position);
+    }
     let path = folder.path().join("score.txt");
     fs::write(&path, text).unwrap();
     let options = scoring::Options {
@@ -252,7 +244,6 @@ fn a_damaged_scoring_file_is_refused_or_scores_everyone() {
 #[test]
 fn damaged_tables_are_refused_or_read() {
     let folder = folder();
-    let at = |name: &str| folder.path().join(name);
     let tables: [(&'static str, &str); 7] = [
         (
             "predictions.csv",
@@ -285,29 +276,29 @@ fn damaged_tables_are_refused_or_read() {
         ),
     ];
     for (name, text) in tables {
-        let path = at(name);
+        let path = folder.path().join(name);
         fs::write(&path, text).unwrap();
         damaged(name, 2_000, &path, || match name {
-            "predictions.csv" => shown(read_predictions(&path)),
-            "cost.csv" => shown(read_costs(&path)),
-            "training_log.csv" => shown(read_training_log(&path)),
-            "scores.csv" => shown(read_scores(&path)),
-            "guards.csv" => shown(read_guards(&path)),
-            "apoe.csv" => shown(read_apoe(&path)),
-            _ => shown(Characteristics::read(&path)),
+            "predictions.csv" => message_of(read_predictions(&path)),
+            "cost.csv" => message_of(read_costs(&path)),
+            "training_log.csv" => message_of(read_training_log(&path)),
+            "scores.csv" => message_of(read_scores(&path)),
+            "guards.csv" => message_of(read_guards(&path)),
+            "apoe.csv" => message_of(read_apoe(&path)),
+            _ => message_of(Characteristics::read(&path)),
         });
     }
     // With covariates, as `score` reads them.
-    let path = at("people.csv");
+    let path = folder.path().join("people.csv");
     fs::write(&path, "sample_id,age,sex\nA,70,1\nB,81.5,0\n").unwrap();
     damaged("people.csv", 2_000, &path, || {
-        shown(Cohort::read_covariates(
+        message_of(Cohort::read_covariates(
             &path,
             &[("age".into(), 70.0), ("sex".into(), 0.5)],
             &gf_cohort_schema::MissingPolicies::strict(),
         ))
     });
-    let path = at("cohort.csv");
+    let path = folder.path().join("cohort.csv");
     fs::write(
         &path,
         "sample_id,phenotype,split,family_id\nA,2,train,F\nB,1,test,\nC,-9,validation,\n",
@@ -334,7 +325,7 @@ const PIPELINE: &str = "seed = 3\n\n[simulate]\npeople = 150\nlen_nt = 4000\nris
                         1e-3\n\n[[models]]\nadditive = 'none'\n[models.architecture]\npreset = \
                         \"ecoformer\"\n\n[report]\nbootstrap = 200\nprevalence = 0.05\n";
 
-/// What would run is only said, so that nothing is written wherever a damaged file points.
+/// A dry run, so that nothing is written at the paths of a damaged file.
 #[test]
 fn a_damaged_pipeline_is_refused_or_understood() {
     let folder = folder();

@@ -1,69 +1,55 @@
-//! A length that a file states and does not hold is refused before anything of that size is
-//! allocated; indexes, BCF, FASTA, scoring files. (Those of models are in `fuzz_folders.rs`.)
+//! A file that states a larger size than it has is refused before memory of that size is allocated:
+//! indexes, BCF, FASTA, scoring files. (Models are in `fuzz_folders.rs`.)
 //!
 //! `tests/robustness/damage.rs` measures the memory.
 
-use std::{fs, io::Write, path::Path};
+use std::{fs, path::Path};
 
-use crate::damage::{folder, in_proportion};
-use flate2::{Compression, write::GzEncoder};
+use crate::{
+    damage::{folder, in_proportion},
+    support::{
+        compression::{bgzip, gzip},
+        options,
+    },
+};
 use gf_genomics::scoring;
-use gf_haplotypes::{Options, Policies, Regions, Samples};
-use noodles::bgzf;
 use tempfile::TempDir;
 
 const VCF: &str = "##fileformat=VCFv4.2\n##contig=<ID=1,length=200>\n##FORMAT=<ID=GT,Number=1,\
                    Type=String,Description=\"Genotype\">\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\
                    \tINFO\tFORMAT\tS1\n1\t50\t.\tA\tG\t.\tPASS\t.\tGT\t0|1\n";
 
-fn bgzip(bytes: &[u8]) -> Vec<u8> {
-    let mut writer = bgzf::io::Writer::new(Vec::new());
-    writer.write_all(bytes).unwrap();
-    writer.finish().unwrap()
-}
-
-/// One person, one locus of 100 nt, one variant, compressed.
+/// One sample, one locus of 100 nt, one variant, compressed.
 fn study() -> TempDir {
     let study = folder();
-    let at = |name: &str| study.path().join(name);
-    fs::write(at("reference.fa"), format!(">1\n{}\n", "A".repeat(200))).unwrap();
-    fs::write(at("loci.bed"), "1\t0\t100\tL\n").unwrap();
-    fs::write(at("cohort.vcf.gz"), bgzip(VCF.as_bytes())).unwrap();
+    let folder = study.path();
+    let reference = format!(">1\n{}\n", "A".repeat(200));
+    fs::write(folder.join("reference.fa"), reference).unwrap();
+    fs::write(folder.join("loci.bed"), "1\t0\t100\tL\n").unwrap();
+    fs::write(folder.join("cohort.vcf.gz"), bgzip(VCF.as_bytes())).unwrap();
     study
 }
 
-/// What the stage says of the study, with memory in proportion.
+/// The error for a study, with memory in proportion to `len` bytes of input.
 fn refusal(folder: &Path, vcf: &str, len: usize) -> String {
-    let options = Options {
-        vcf: vec![folder.join(vcf)],
-        reference: folder.join("reference.fa"),
-        regions: Regions::File(folder.join("loci.bed")),
-        samples: Samples::All,
-        policies: Policies::default(),
-        mask: None,
-        callable: None,
-        skips: None,
-    };
+    let options = options::sequences(folder, vcf);
     in_proportion(vcf, len, || gf_haplotypes::run(&options))
         .unwrap_err()
         .to_string()
 }
 
-/// A tabix index of one contig, up to the count of its bins.
-fn tabix_head() -> Vec<u8> {
-    let words = [1_i32, 2, 1, 2, 0, i32::from(b'#'), 0, 2];
-    [
-        &b"TBI\x01"[..],
-        &words
-            .iter()
-            .flat_map(|word| word.to_le_bytes())
-            .collect::<Vec<u8>>(),
-        b"1\0",
-    ]
-    .concat()
+/// Numbers as the bytes of a binary index.
+fn little_endian(words: &[i32]) -> Vec<u8> {
+    words.iter().flat_map(|word| word.to_le_bytes()).collect()
 }
 
-/// Such a count was an abort: room was made for two thousand million bins.
+/// A tabix index of one contig, up to the number of its bins.
+fn tabix_head() -> Vec<u8> {
+    let words = [1, 2, 1, 2, 0, i32::from(b'#'), 0, 2];
+    [&b"TBI\x01"[..], &little_endian(&words), b"1\0"].concat()
+}
+
+/// Such a number aborted an earlier version, which allocated 2,000 million bins.
 #[test]
 fn an_index_that_states_bins_it_does_not_have_is_refused() {
     let study = study();
@@ -79,24 +65,14 @@ fn an_index_that_states_bins_it_does_not_have_is_refused() {
 #[test]
 fn a_csi_index_that_states_bins_or_names_it_does_not_have_is_refused() {
     let study = study();
-    // Smallest bin of 2^14 nt, five levels, no names, one contig; or more bytes of names than there
-    // are.
+    // log2 of the smallest bin, levels, bytes of names, contigs, bins.
     for words in [
         [14, 5, 0, 1, i32::MAX],
         [14, 5, i32::MAX, 1, 0],
         [14, 30, 0, 1, 0],
         [14, 5, 0, i32::MAX, i32::MAX],
     ] {
-        let index = bgzip(
-            &[
-                &b"CSI\x01"[..],
-                &words
-                    .iter()
-                    .flat_map(|word| word.to_le_bytes())
-                    .collect::<Vec<u8>>(),
-            ]
-            .concat(),
-        );
+        let index = bgzip(&[&b"CSI\x01"[..], &little_endian(&words)].concat());
         fs::write(study.path().join("cohort.vcf.gz.csi"), &index).unwrap();
         assert!(
             refusal(study.path(), "cohort.vcf.gz", index.len()).contains("the index is damaged")
@@ -104,26 +80,18 @@ fn a_csi_index_that_states_bins_or_names_it_does_not_have_is_refused() {
     }
 }
 
-/// Such a number was a panic: bins are looked up in a table of as many as the scheme has.
+/// Such a number was a panic in an earlier version, which used it as an index of a table with one
+/// element per bin of the scheme.
 #[test]
 fn a_bin_that_the_scheme_does_not_have_is_refused() {
     let study = study();
     for bin in [37_449_u32, 1 << 20, u32::MAX] {
-        let words = [1_u32, bin, 0, 0];
-        let index = bgzip(
-            &[
-                &tabix_head()[..],
-                &words
-                    .iter()
-                    .flat_map(|word| word.to_le_bytes())
-                    .collect::<Vec<u8>>(),
-            ]
-            .concat(),
-        );
+        let words = [1, bin.cast_signed(), 0, 0];
+        let index = bgzip(&[tabix_head(), little_endian(&words)].concat());
         fs::write(study.path().join("cohort.vcf.gz.tbi"), &index).unwrap();
         assert!(
             refusal(study.path(), "cohort.vcf.gz", index.len())
-                .contains(&format!("bin {bin} where there are 37449"))
+                .contains(&format!("bin {bin} in a scheme with 37449 bins"))
         );
     }
 }
@@ -133,17 +101,20 @@ fn a_bcf_that_states_lengths_it_does_not_have_is_refused() {
     let study = study();
     let header = "##fileformat=VCFv4.2\n##contig=<ID=1,length=200>\n#CHROM\tPOS\tID\tREF\tALT\
                   \tQUAL\tFILTER\tINFO\tFORMAT\tS1\n\0";
-    let head = |len: u32| [&b"BCF\x02\x02"[..], &len.to_le_bytes(), header.as_bytes()].concat();
-    let lengths = |site: u32, samples: u32| [site.to_le_bytes(), samples.to_le_bytes()].concat();
-    let whole = head(header.len() as u32);
+    let magic = &b"BCF\x02\x02"[..];
+    let too_long = u32::MAX.to_le_bytes();
+    let len = (header.len() as u32).to_le_bytes();
+    let head = [magic, &len, header.as_bytes()].concat();
     for bytes in [
-        head(u32::MAX),
-        [&whole[..], &lengths(u32::MAX, 0)].concat(),
+        // The header, the site of a record, and the samples of a record.
+        [magic, &too_long, header.as_bytes()].concat(),
+        [&head[..], &too_long, &[0; 4]].concat(),
         [
-            &whole[..],
-            &lengths(24, u32::MAX),
+            &head[..],
+            &24_u32.to_le_bytes(),
+            &too_long,
             &[0; 20],
-            &u32::MAX.to_le_bytes(),
+            &too_long,
         ]
         .concat(),
     ] {
@@ -173,8 +144,8 @@ fn an_index_of_a_reference_that_states_bases_it_does_not_have_is_refused() {
     );
 }
 
-/// A gzipped table is held whole: zeros that are a thousandth of their size on disk are read, but
-/// nothing more than a few copies of them.
+/// A gzipped table is read into memory as a whole: zeros take a thousandth of their size on disk.
+/// No more than a few copies of them may be made.
 #[test]
 fn a_scoring_file_that_unpacks_to_much_costs_a_few_copies_of_it() {
     let study = study();
@@ -182,9 +153,7 @@ fn a_scoring_file_that_unpacks_to_much_costs_a_few_copies_of_it() {
         "chr_name\tchr_position\teffect_allele\teffect_weight\n1\t50\tG\t0.1\n1\t51\tG\t0.{}\n",
         "0".repeat(16 << 20)
     );
-    let mut writer = GzEncoder::new(Vec::new(), Compression::best());
-    writer.write_all(text.as_bytes()).unwrap();
-    let packed = writer.finish().unwrap();
+    let packed = gzip(text.as_bytes());
     fs::write(study.path().join("score.txt.gz"), &packed).unwrap();
     let options = scoring::Options {
         vcf: vec![study.path().join("cohort.vcf.gz")],

@@ -1,33 +1,37 @@
-//! `kill -9` at random moments, then the same command again: the files of an unbroken run, byte for
-//! byte, and never half of one.
+//! `kill -9` at random moments, then the same command again: the result equals that of an
+//! uninterrupted run byte for byte, and no file is ever half-written.
 //!
 //! Input -> output: a simulated cohort -> for `run` with every stage, and for each command alone, a
-//! folder of an unbroken run and folders of runs that were killed, often more than once. Half of
-//! the kills come at a time drawn from the whole run, half in the middle of writing: when
-//! the n-th temporary file is seen. Compared are all files, apart from the times in them (see
+//! folder of an uninterrupted run and folders of runs that were killed, often more than once. Half
+//! of the kills come at a random time within the run. The other half come while a file is written:
+//! when the n-th temporary file is seen. All files are compared, without the times in them (see
 //! [`comparable`]).
 //!
-//! `GF_KILLS=100 cargo test --release --test robustness killed -- --nocapture` kills each command a hundred
-//! times; `GF_KILL_SEED` draws other moments.
+//! `GF_KILLS=100 cargo test --release --test robustness killed -- --nocapture` kills each command
+//! 100 times; `GF_KILL_SEED` draws other moments.
 
 #![cfg(unix)]
 
 use std::{
     collections::{BTreeMap, HashSet},
     env, fs,
-    io::Read,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command},
     thread::sleep,
     time::{Duration, Instant},
 };
 
-use crate::support::{command, copy, files, refusal, run, stderr, succeed};
+use crate::support::{
+    copy, different_files, file_names, files,
+    pipelines::folder_with_pipeline,
+    processes::{kill, spawn_silently, spawn_with_stderr, stderr_to_end, wait_for_checkpoint},
+    refusal, run, stderr, succeed,
+};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
-/// Every stage; an ensemble and a single model; learned scores are always there.
+/// Every stage, with an ensemble and a single model.
 const PIPELINE: &str = "\
 seed = 3
 
@@ -72,18 +76,20 @@ const TRAIN: &str = "train --additive none --tokens ../in/2-tokens --cohort \
                      ../in/0-cohort/cohort.csv --hidden 16 --layers 1 --heads 2 --feed-forward 16 \
                      --projected-length 8 --batch-size 12 --patience 100 --resume --out out";
 
-fn number(variable: &str, default: u64) -> u64 {
+/// The number in an environment variable.
+fn number_of_environment(variable: &str, default: u64) -> u64 {
     env::var(variable).map_or(default, |text| {
         text.parse().unwrap_or_else(|_| panic!("{variable}={text}"))
     })
 }
 
-/// What must be the same in a file, whatever was killed: everything but
-/// - `seconds` and `milliseconds` in `run.json` and `stage.json`, the last two columns (seconds,
-///   people a second) of `training_log.csv`, and its digest in `stage.json`;
-/// - `done_before` in `run.json`, and `epochs_resumed` in both, which tell what this run did and
-///   what an earlier one;
-/// - wall-clock times in TensorBoard's event files.
+/// The contents of a file that a kill must not change. Left out are
+/// - `seconds` and `milliseconds` in `run.json` and `stage.json`;
+/// - the last two columns (seconds, samples per second) of `training_log.csv`, and its digest in
+///   `stage.json`;
+/// - `done_before` in `run.json`, and `epochs_resumed` in both files, which record the part of an
+///   earlier run;
+/// - TensorBoard's event files, which contain wall-clock times.
 fn comparable(path: &Path, bytes: &[u8]) -> Vec<u8> {
     let name = path.file_name().unwrap().to_string_lossy();
     if name == "training_log.csv" {
@@ -129,27 +135,28 @@ fn comparable_files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
         .collect()
 }
 
-/// A command, in a folder beside `in/`, that writes below `out`.
+/// A command that is killed. It runs in folders next to `in/` and writes below `out`.
 struct Victim {
     root: tempfile::TempDir,
-    arguments: &'static str,
+    arguments: String,
+    /// Files of an uninterrupted run.
     unbroken: BTreeMap<PathBuf, Vec<u8>>,
-    /// What a run of another seed left, for some of the folders to begin with.
+    /// Files of a run with another seed, with which some of the folders begin.
     earlier: BTreeMap<PathBuf, Vec<u8>>,
+    /// Duration of the uninterrupted run.
     seconds: f64,
-    /// Temporary files that the unbroken run made, about.
+    /// Approximate number of temporary files of the uninterrupted run.
     n_written: usize,
 }
 
 impl Victim {
-    /// Runs the command unbroken; `inputs` become its `in/`.
-    fn new(inputs: Option<&Path>, arguments: &'static str) -> Self {
-        let root = tempfile::tempdir().unwrap();
+    /// Runs the command without interruption, with `inputs` as its `in/`.
+    fn new(inputs: Option<&Path>, arguments: &str) -> Self {
+        let root = folder_with_pipeline(PIPELINE);
         if let Some(inputs) = inputs {
             std::os::unix::fs::symlink(inputs, root.path().join("in")).unwrap();
         }
         fs::create_dir(root.path().join("unbroken")).unwrap();
-        fs::write(root.path().join("pipeline.toml"), PIPELINE).unwrap();
         let started = Instant::now();
         succeed(&root.path().join("unbroken"), arguments);
         let seconds = started.elapsed().as_secs_f64();
@@ -157,7 +164,7 @@ impl Victim {
         let n_written = unbroken.len();
         Self {
             root,
-            arguments,
+            arguments: arguments.to_owned(),
             unbroken,
             earlier: BTreeMap::new(),
             seconds,
@@ -174,16 +181,8 @@ impl Victim {
         self
     }
 
-    fn spawn(&self, folder: &Path) -> Child {
-        command(folder, self.arguments)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap()
-    }
-
-    /// Kills the command `n_kills` times in all, in as many folders as that takes; how often it was
-    /// killed while it wrote a file.
+    /// Kills the command `n_kills` times in all, in as many folders as that takes; returns how
+    /// often it was killed while it wrote a file.
     fn kill(&self, n_kills: u64, rng: &mut ChaCha8Rng) -> usize {
         let mut n = 0;
         let mut n_in_writing = 0;
@@ -193,52 +192,52 @@ impl Victim {
             if !self.earlier.is_empty() && rng.random_bool(0.5) {
                 copy(&self.root.path().join("earlier"), &folder);
             }
-            // Perhaps again on the way, in a run that has less to do.
+            // Often more than one kill in a folder; a resumed run has less to do.
             while n < n_kills && (n == 0 || rng.random_bool(0.6)) {
-                let mut child = self.spawn(&folder);
-                if rng.random_bool(0.5) {
-                    sleep(Duration::from_secs_f64(
-                        self.seconds * rng.random_range(0.0..1.0),
-                    ));
-                } else {
-                    let nth = rng.random_range(1..=self.n_written);
-                    wait_for_temporary_file(&folder, nth, &mut child);
-                }
-                child.kill().unwrap();
-                if child.wait().unwrap().success() {
+                if !self.kill_once(&folder, rng) {
                     break;
                 }
                 n += 1;
                 n_in_writing += usize::from(self.check_what_is_left(&folder));
             }
-            let output = run(&folder, self.arguments);
-            assert!(
-                output.status.success(),
-                "`{}` after a kill: {}",
-                self.arguments,
-                stderr(&output)
-            );
-            let found = comparable_files(&folder);
-            let names =
-                |files: &BTreeMap<PathBuf, Vec<u8>>| files.keys().cloned().collect::<Vec<_>>();
-            assert_eq!(names(&found), names(&self.unbroken), "`{}`", self.arguments);
-            let different: Vec<&PathBuf> = found
-                .iter()
-                .filter(|(path, bytes)| self.unbroken[*path] != **bytes)
-                .map(|(path, _)| path)
-                .collect();
-            assert!(
-                different.is_empty(),
-                "`{}` killed, in {}: {different:?}",
-                self.arguments,
-                folder.display()
-            );
+            self.assert_resumes_to_the_same_files(&folder);
             fs::remove_dir_all(folder).unwrap();
         }
         n_in_writing
     }
 
-    /// After a kill, a file under a final name is whole; true if a temporary one was left.
+    /// Starts the command and kills it at a random moment; false where it had ended before.
+    fn kill_once(&self, folder: &Path, rng: &mut ChaCha8Rng) -> bool {
+        let mut child = spawn_silently(folder, &self.arguments);
+        if rng.random_bool(0.5) {
+            let share = rng.random_range(0.0..1.0);
+            sleep(Duration::from_secs_f64(self.seconds * share));
+        } else {
+            let nth = rng.random_range(1..=self.n_written);
+            wait_for_temporary_file(folder, nth, &mut child);
+        }
+        !kill(&mut child).success()
+    }
+
+    fn assert_resumes_to_the_same_files(&self, folder: &Path) {
+        let output = run(folder, &self.arguments);
+        assert!(
+            output.status.success(),
+            "`{}` after a kill: {}",
+            self.arguments,
+            stderr(&output)
+        );
+        let files = comparable_files(folder);
+        let different = different_files(&files, &self.unbroken);
+        assert!(
+            different.is_empty(),
+            "`{}` killed, in {}: {different:?}",
+            self.arguments,
+            folder.display()
+        );
+    }
+
+    /// After a kill, every file with a final name must be whole; true if a temporary file was left.
     fn check_what_is_left(&self, folder: &Path) -> bool {
         let mut in_writing = false;
         for (path, bytes) in files(folder) {
@@ -247,7 +246,7 @@ impl Victim {
                 in_writing |= name != ".gf-genomics.lock";
                 continue;
             }
-            // What goes away in the end.
+            // A finished run has no checkpoint to compare with.
             if name.starts_with("checkpoint") {
                 assert!(
                     safetensors::SafeTensors::deserialize(&bytes).is_ok(),
@@ -256,11 +255,11 @@ impl Victim {
                 );
                 continue;
             }
-            let found = comparable(&path, &bytes);
+            let contents = comparable(&path, &bytes);
             let is_whole = [&self.unbroken, &self.earlier]
                 .iter()
-                .any(|files| files.get(&path) == Some(&found));
-            // Of a pipeline, run.json tells of the stages that are done.
+                .any(|files| files.get(&path) == Some(&contents));
+            // `run.json` of a pipeline lists the stages that are done so far.
             assert!(
                 is_whole || name == "run.json",
                 "{} is half-written, or of nobody",
@@ -271,14 +270,14 @@ impl Victim {
     }
 }
 
-/// Waits until so many temporary files have been seen, or the end.
+/// Waits until this many temporary files have been seen, or the process has ended.
 fn wait_for_temporary_file(folder: &Path, nth: usize, child: &mut Child) {
     let mut seen = HashSet::new();
     while seen.len() < nth && child.try_wait().unwrap().is_none() {
         sleep(Duration::from_micros(50));
         let mut folders = vec![folder.to_path_buf()];
         while let Some(next) = folders.pop() {
-            // Files come and go meanwhile.
+            // Files and folders may disappear while they are listed.
             for entry in fs::read_dir(next).into_iter().flatten().flatten() {
                 if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                     folders.push(entry.path());
@@ -294,11 +293,11 @@ fn wait_for_temporary_file(folder: &Path, nth: usize, child: &mut Child) {
     }
 }
 
-/// Kills a command as often as asked, each from its own stream of random numbers.
-fn kill(victim: &Victim, stream: u64, default_kills: u64) {
-    let mut rng = ChaCha8Rng::seed_from_u64(number("GF_KILL_SEED", 1));
+/// Kills a command `GF_KILLS` times, with a stream of random numbers of its own.
+fn kill_many_times(victim: &Victim, stream: u64, default_kills: u64) {
+    let mut rng = ChaCha8Rng::seed_from_u64(number_of_environment("GF_KILL_SEED", 1));
     rng.set_stream(stream);
-    let n_kills = number("GF_KILLS", default_kills);
+    let n_kills = number_of_environment("GF_KILLS", default_kills);
     let n_in_writing = victim.kill(n_kills, &mut rng);
     let name = victim.arguments.split_whitespace().next().unwrap();
     eprintln!(
@@ -310,17 +309,13 @@ fn kill(victim: &Victim, stream: u64, default_kills: u64) {
 
 #[test]
 fn a_run_that_was_killed_anywhere_ends_with_the_files_of_an_unbroken_one() {
-    kill(
-        &Victim::new(None, "run ../pipeline.toml --out out").after_another_seed(),
-        0,
-        6,
-    );
+    let victim = Victim::new(None, "run ../pipeline.toml --out out").after_another_seed();
+    kill_many_times(&victim, 0, 6);
 }
 
 #[test]
 fn commands_that_were_killed_anywhere_end_with_the_files_of_unbroken_ones() {
-    let inputs = tempfile::tempdir().unwrap();
-    fs::write(inputs.path().join("pipeline.toml"), PIPELINE).unwrap();
+    let inputs = folder_with_pipeline(PIPELINE);
     succeed(inputs.path(), "run pipeline.toml --out in");
     let genomes = "--vcf ../in/0-cohort/cohort.vcf.gz --reference ../in/0-cohort/reference.fa";
     let loci = "--regions-file ../in/0-cohort/loci.bed";
@@ -340,44 +335,38 @@ fn commands_that_were_killed_anywhere_end_with_the_files_of_unbroken_ones() {
         "compress ../in/3-models/single --rank 0.5 --out out".to_owned(),
     ];
     for (stream, arguments) in (1..).zip(commands) {
-        kill(
-            &Victim::new(Some(&inputs.path().join("in")), arguments.leak()),
-            stream,
-            1,
-        );
+        let victim = Victim::new(Some(&inputs.path().join("in")), &arguments);
+        kill_many_times(&victim, stream, 1);
     }
 }
 
-/// A training that goes on until it is told otherwise.
+/// A training of 60 epochs that runs in the background.
 struct Training {
     folder: tempfile::TempDir,
     child: Child,
 }
 
+/// Exit code and standard error of a process.
+struct Ended {
+    code: Option<i32>,
+    stderr: String,
+}
+
 impl Training {
     /// Starts it in `work/`, and waits for its first checkpoint.
     fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("pipeline.toml"), PIPELINE).unwrap();
+        let folder = folder_with_pipeline(PIPELINE);
         succeed(folder.path(), "run pipeline.toml --out in");
-        fs::create_dir(folder.path().join("work")).unwrap();
-        let mut child = command(&folder.path().join("work"), &format!("{TRAIN} --epochs 60"));
-        let child = child
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut training = Self { folder, child };
-        let started = Instant::now();
-        while !training.path("out/checkpoint.safetensors").exists() {
-            assert!(
-                started.elapsed() < Duration::from_secs(60)
-                    && training.child.try_wait().unwrap().is_none(),
-                "no checkpoint was written"
-            );
-            sleep(Duration::from_millis(1));
-        }
-        training
+        let work = folder.path().join("work");
+        fs::create_dir(&work).unwrap();
+        let mut child = spawn_with_stderr(&work, &format!("{TRAIN} --epochs 60"));
+        wait_for_checkpoint(&work.join("out/checkpoint.safetensors"), &mut child);
+        Self { folder, child }
+    }
+
+    /// Starts it again after it has ended.
+    fn restart(&mut self) {
+        self.child = spawn_with_stderr(&self.path(""), &format!("{TRAIN} --epochs 60"));
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -394,19 +383,13 @@ impl Training {
         );
     }
 
-    /// Exit code and standard error.
-    fn end(&mut self) -> (Option<i32>, String) {
-        let mut text = String::new();
-        self.child
-            .stderr
-            .take()
-            .unwrap()
-            .read_to_string(&mut text)
-            .unwrap();
-        (self.child.wait().unwrap().code(), text)
+    fn wait_for_end(&mut self) -> Ended {
+        let stderr = stderr_to_end(&mut self.child);
+        let code = self.child.wait().unwrap().code();
+        Ended { code, stderr }
     }
 
-    /// What the training gives when nobody interferes.
+    /// Files of an uninterrupted training.
     fn unbroken(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         let folder = self.folder.path().join("unbroken");
         fs::create_dir(&folder).unwrap();
@@ -423,7 +406,9 @@ fn a_second_run_on_a_folder_is_refused_and_harms_nothing() {
     let holder = format!("out: process {} on ", first.child.id());
     let message = refusal_while_at_work(&first.path(""), TRAIN, &holder);
     assert!(
-        message.ends_with("is at work in this folder; wait for its end, or choose another one"),
+        message.ends_with(
+            "is writing to this folder; wait until it has finished, or choose another folder"
+        ),
         "{message}"
     );
     for other in ["simulate --out out", "run ../pipeline.toml --out out"] {
@@ -431,8 +416,8 @@ fn a_second_run_on_a_folder_is_refused_and_harms_nothing() {
     }
     assert!(files(&first.path("out")) == before);
     first.signal("-CONT");
-    let (code, text) = first.end();
-    assert_eq!(code, Some(0), "{text}");
+    let ended = first.wait_for_end();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert!(comparable_files(&first.path("")) == first.unbroken());
 }
 
@@ -452,7 +437,7 @@ fn a_training_that_is_interrupted_writes_a_checkpoint_and_says_how_to_go_on() {
     let mut training = Training::start();
     for (signal, expected) in [("-INT", 130), ("-TERM", 143)] {
         training.signal(signal);
-        let (code, text) = training.end();
+        let Ended { code, stderr: text } = training.wait_for_end();
         assert_eq!(code, Some(expected), "{text}");
         let line = text.lines().last().unwrap();
         assert!(
@@ -461,37 +446,33 @@ fn a_training_that_is_interrupted_writes_a_checkpoint_and_says_how_to_go_on() {
             "{text}"
         );
         assert!(
-            line.ends_with("; the same command goes on from there"),
+            line.ends_with("; the same command resumes from there"),
             "{text}"
         );
-        let left: Vec<PathBuf> = files(&training.path("out")).into_keys().collect();
-        assert_eq!(left, [Path::new("checkpoint.safetensors")]);
-        let mut again = command(&training.path(""), &format!("{TRAIN} --epochs 60"));
-        training.child = again
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        assert_eq!(
+            file_names(&training.path("out")),
+            [Path::new("checkpoint.safetensors")]
+        );
+        training.restart();
         sleep(Duration::from_millis(100));
     }
-    let (code, text) = training.end();
-    assert_eq!(code, Some(0), "{text}");
+    let ended = training.wait_for_end();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert!(comparable_files(&training.path("")) == training.unbroken());
 }
 
 #[test]
 fn other_work_that_is_interrupted_ends_and_leaves_no_temporary_file() {
     let folder = tempfile::tempdir().unwrap();
-    let mut child = command(
+    let mut child = spawn_with_stderr(
         folder.path(),
         "simulate --people 20000 --len-nt 1000000 --variants 20000 --risk null --out out",
     );
-    let mut child = child.stderr(Stdio::piped()).spawn().unwrap();
     while fs::read_dir(folder.path().join("out")).map_or(0, Iterator::count) < 2 {
         assert!(child.try_wait().unwrap().is_none(), "nothing was written");
         sleep(Duration::from_millis(1));
     }
-    // The second one ends it at once.
+    // The second signal ends the process at once.
     for _ in 0..2 {
         Command::new("kill")
             .args(["-INT", &child.id().to_string()])
@@ -503,8 +484,8 @@ fn other_work_that_is_interrupted_ends_and_leaves_no_temporary_file() {
     let text = stderr(&output);
     assert!(
         text.ends_with(
-            "interrupted: what was finished is kept, and no file is half-written; the same \
-             command begins again\n"
+            "interrupted: finished work is kept, and no file is incomplete; the same command \
+             starts from scratch\n"
         ),
         "{text}"
     );
@@ -517,8 +498,7 @@ fn other_work_that_is_interrupted_ends_and_leaves_no_temporary_file() {
 
 #[test]
 fn results_that_were_lost_below_a_stage_are_made_again() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("pipeline.toml"), PIPELINE).unwrap();
+    let folder = folder_with_pipeline(PIPELINE);
     succeed(folder.path(), "run pipeline.toml --out out");
     let before = comparable_files(&folder.path().join("out"));
     let scoring_files = folder.path().join("out/4-baselines/scoring_files");

@@ -1,19 +1,17 @@
-//! Planted leaks: each is found by its own guard and stops the run; a clean cohort raises no alarm.
+//! Simulated leaks: each is found by its guard and stops the run; a clean cohort raises no alarm.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
     fs,
-    io::{BufRead, BufReader},
     path::Path,
 };
 
-use crate::support::{refusal, rows, succeed};
-use flate2::read::MultiGzDecoder;
+use crate::support::{compression::gunzipped, refusal, rows, succeed};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// A person of a made-up cohort.
+/// A sample of an invented cohort.
 struct Person {
     id: String,
     family: String,
@@ -22,63 +20,64 @@ struct Person {
     pc1: f64,
 }
 
+/// Approximately standard normal: the sum of 12 uniform numbers minus 6.
 fn normal(random: &mut ChaCha8Rng) -> f64 {
     (0..12).map(|_| random.random::<f64>()).sum::<f64>() - 6.0
 }
 
-/// 1,000 people, 600 of them to train on, 200 in the test split.
+impl Person {
+    fn phenotype(&self) -> &'static str {
+        if self.is_case { "case" } else { "control" }
+    }
+}
+
+/// 1,000 samples: 600 to train on, 200 to validate and 200 to test.
 fn people(random: &mut ChaCha8Rng) -> Vec<Person> {
-    let person = |number: usize| Person {
-        id: format!("P{number:04}"),
-        family: format!("F{number:04}"),
-        split: ["train", "train", "train", "validation", "test"][number % 5],
-        is_case: random.random_bool(0.4),
-        pc1: normal(random),
-    };
-    (0..1_000).map(person).collect()
+    let mut people = Vec::new();
+    for number in 0..1_000 {
+        people.push(Person {
+            id: format!("P{number:04}"),
+            family: format!("F{number:04}"),
+            split: ["train", "train", "train", "validation", "test"][number % 5],
+            is_case: random.random_bool(0.4),
+            pc1: normal(random),
+        });
+    }
+    people
 }
 
-/// Writes `cohort.csv`, and `predictions.csv` with a logit of each model.
+/// Writes `cohort.csv`, and `predictions.csv` with the logits of each model.
 fn write(folder: &Path, people: &[Person], models: &[(&str, Vec<f64>)]) {
-    let phenotype = |person: &Person| if person.is_case { "case" } else { "control" };
-    let cohort = people.iter().map(|person| {
-        format!(
-            "{},{},{},{},{}\n",
-            person.id,
-            phenotype(person),
-            person.split,
-            person.family,
-            person.pc1
-        )
-    });
-    fs::write(
-        folder.join("cohort.csv"),
-        format!(
-            "sample_id,phenotype,split,family_id,PC1\n{}",
-            cohort.collect::<String>()
-        ),
-    )
-    .unwrap();
-    let predictions = models.iter().flat_map(|(model, logits)| {
-        people.iter().zip(logits).map(move |(person, logit)| {
-            format!(
-                "{},{model},{},,{},{logit},{}\n",
-                person.id,
-                person.split,
-                phenotype(person),
-                1.0 / (1.0 + (-logit).exp())
+    let mut cohort = "sample_id,phenotype,split,family_id,PC1\n".to_owned();
+    for person in people {
+        let phenotype = person.phenotype();
+        let Person {
+            id,
+            family,
+            split,
+            pc1,
+            ..
+        } = person;
+        writeln!(cohort, "{id},{phenotype},{split},{family},{pc1}").unwrap();
+    }
+    fs::write(folder.join("cohort.csv"), cohort).unwrap();
+    let mut predictions = "sample_id,model,split,fold,phenotype,logit,probability\n".to_owned();
+    for (model, logits) in models {
+        for (person, logit) in people.iter().zip(logits) {
+            let Person { id, split, .. } = person;
+            let phenotype = person.phenotype();
+            let probability = 1.0 / (1.0 + (-logit).exp());
+            writeln!(
+                predictions,
+                "{id},{model},{split},,{phenotype},{logit},{probability}"
             )
-        })
-    });
-    let header = "sample_id,model,split,fold,phenotype,logit,probability\n";
-    fs::write(
-        folder.join("predictions.csv"),
-        format!("{header}{}", predictions.collect::<String>()),
-    )
-    .unwrap();
+            .unwrap();
+        }
+    }
+    fs::write(folder.join("predictions.csv"), predictions).unwrap();
 }
 
-/// A logit of noise and of `shift` for cases.
+/// Logits of noise, with `shift` added for cases.
 fn score(people: &[Person], shift: f64, random: &mut ChaCha8Rng) -> Vec<f64> {
     people
         .iter()
@@ -86,7 +85,7 @@ fn score(people: &[Person], shift: f64, random: &mut ChaCha8Rng) -> Vec<f64> {
         .collect()
 }
 
-/// Two baselines and a model; with the disease in all three for `shift` above 0.
+/// Two baselines and a model; for `shift` above 0 the last two predict the phenotype.
 fn models(people: &[Person], shift: f64, random: &mut ChaCha8Rng) -> Vec<(&'static str, Vec<f64>)> {
     let pcs = people.iter().map(|person| 0.1 * person.pc1).collect();
     vec![
@@ -133,12 +132,12 @@ fn siblings_of_training_people_in_the_test_split_stop_the_run() {
         EVALUATE,
         &[
             "family-in-two-splits",
-            "of 200 test people, 20 have relatives outside the test split",
+            "of 200 test samples, 20 have relatives outside the test split",
         ],
     );
     assert!(message.contains("--guards warn"), "{message}");
     assert_eq!(alarms(folder.path()), failed(&["family-in-two-splits"]));
-    // All is written, and can be had without an error.
+    // All tables are written, and `--guards warn` turns the error into a warning.
     assert_eq!(rows(&folder.path().join("report/auc.csv")).len(), 10);
     let table = succeed(folder.path(), &format!("{EVALUATE} --guards warn --force"));
     assert!(
@@ -156,14 +155,14 @@ fn a_batch_effect_along_a_principal_component_stops_the_run() {
         person.pc1 += if person.is_case { 1.2 } else { 0.0 };
     }
     let pcs: Vec<f64> = people.iter().map(|person| person.pc1).collect();
-    let of_batch = people
+    let batch_effect = people
         .iter()
         .map(|person| person.pc1 + 0.5 * normal(random))
         .collect();
     write(
         folder.path(),
         &people,
-        &[("prs-pcs", pcs), ("linformer", of_batch)],
+        &[("prs-pcs", pcs), ("linformer", batch_effect)],
     );
     refusal(
         folder.path(),
@@ -191,7 +190,7 @@ fn one_model_under_two_names_stops_the_run() {
     refusal(
         folder.path(),
         EVALUATE,
-        &["identical-scores (linformer-again: the same scores as linformer for all 200 people"],
+        &["identical-scores (linformer-again: the same scores as linformer for all 200 samples"],
     );
     assert_eq!(alarms(folder.path()), failed(&["identical-scores"]));
 }
@@ -213,7 +212,7 @@ fn people_in_another_split_than_the_cohort_says_stop_the_run() {
         EVALUATE,
         &[
             "person-in-two-splits",
-            "of 1000 people, 7 people were predicted in other splits",
+            "of 1000 samples, 7 samples have another split in cohort.csv",
         ],
     );
 }
@@ -229,51 +228,8 @@ fn a_scoring_file_made_with_the_test_people_stops_the_run() {
         "simulate --people 1500 --risk additive --auc 0.6 --len-nt 400000 --recombinations-per-mb \
          200 --seed 5 --out cohort",
     );
-    let in_test: BTreeMap<String, bool> = rows(&folder.path().join("cohort/cohort.csv"))
-        .into_iter()
-        .filter(|row| row["split"] == "test")
-        .map(|row| (row["sample_id"].clone(), row["phenotype"] == "case"))
-        .collect();
-    let vcf = BufReader::new(MultiGzDecoder::new(
-        fs::File::open(folder.path().join("cohort/cohort.vcf.gz")).unwrap(),
-    ));
-    let mut samples: Vec<Option<bool>> = Vec::new();
-    let mut scoring = "#pgs_id=leak\nchr_name\tchr_position\teffect_allele\tother_allele\
-                       \teffect_weight\n"
-        .to_owned();
-    for line in vcf
-        .lines()
-        .map(Result::unwrap)
-        .filter(|line| !line.starts_with("##"))
-    {
-        let cells: Vec<&str> = line.split('\t').collect();
-        if line.starts_with('#') {
-            samples = cells[9..]
-                .iter()
-                .map(|sample| in_test.get(*sample).copied())
-                .collect();
-            continue;
-        }
-        let mut copies = [0.0; 2];
-        let mut people = [0.0; 2];
-        for (genotype, is_case) in cells[9..].iter().zip(&samples) {
-            let Some(is_case) = is_case else { continue };
-            copies[usize::from(*is_case)] += genotype.matches('1').count() as f64;
-            people[usize::from(*is_case)] += 1.0;
-        }
-        let [of_controls, of_cases] = [copies[0] / people[0], copies[1] / people[1]];
-        let frequency = (copies[0] + copies[1]) / (people[0] + people[1]) / 2.0;
-        if frequency > 0.0 && frequency < 1.0 {
-            let weight = (of_cases - of_controls) / (2.0 * frequency * (1.0 - frequency));
-            writeln!(
-                scoring,
-                "{}\t{}\t{}\t{}\t{weight}",
-                cells[0], cells[1], cells[4], cells[3]
-            )
-            .unwrap();
-        }
-    }
-    fs::write(folder.path().join("leak.txt"), scoring).unwrap();
+    let scoring_file = scoring_file_of_test_people(&folder.path().join("cohort"));
+    fs::write(folder.path().join("leak.txt"), scoring_file).unwrap();
     let prs = "prs --vcf cohort/cohort.vcf.gz --cohort cohort/cohort.csv --scoring-file leak.txt \
                --keep-ambiguous --out prs";
     succeed(folder.path(), prs);
@@ -284,7 +240,7 @@ fn a_scoring_file_made_with_the_test_people_stops_the_run() {
         evaluate,
         &[
             "test-better-than-train (prs-leak",
-            "were weights or scoring file made with the test people?",
+            "were weights or scoring file made with the test samples?",
         ],
     );
     let mut expected = failed(&["test-better-than-train"]);
@@ -292,7 +248,55 @@ fn a_scoring_file_made_with_the_test_people_stops_the_run() {
     assert_eq!(alarms(folder.path()), expected);
 }
 
-/// Of each cohort every guard looks at every model; each may be wrong in one of a thousand.
+/// A scoring file whose weights are the effects of an association study on the test split: the
+/// difference of the mean number of copies in cases and controls, divided by 2 p (1 - p).
+fn scoring_file_of_test_people(cohort: &Path) -> String {
+    let is_case_in_test: BTreeMap<String, bool> = rows(&cohort.join("cohort.csv"))
+        .into_iter()
+        .filter(|row| row["split"] == "test")
+        .map(|row| (row["sample_id"].clone(), row["phenotype"] == "case"))
+        .collect();
+    let vcf = gunzipped(&cohort.join("cohort.vcf.gz"));
+    // Whether each column is a case or a control of the test split, or neither.
+    let mut columns: Vec<Option<bool>> = Vec::new();
+    let mut scoring_file = "#pgs_id=leak\nchr_name\tchr_position\teffect_allele\tother_allele\
+                            \teffect_weight\n"
+        .to_owned();
+    for line in vcf.lines().filter(|line| !line.starts_with("##")) {
+        let cells: Vec<&str> = line.split('\t').collect();
+        if line.starts_with('#') {
+            columns = cells[9..]
+                .iter()
+                .map(|sample| is_case_in_test.get(*sample).copied())
+                .collect();
+            continue;
+        }
+        // Of controls and of cases.
+        let mut copies = [0.0; 2];
+        let mut n_samples = [0.0; 2];
+        for (genotype, is_case) in cells[9..].iter().zip(&columns) {
+            let Some(is_case) = is_case else { continue };
+            copies[usize::from(*is_case)] += genotype.matches('1').count() as f64;
+            n_samples[usize::from(*is_case)] += 1.0;
+        }
+        let difference = copies[1] / n_samples[1] - copies[0] / n_samples[0];
+        let frequency = (copies[0] + copies[1]) / (n_samples[0] + n_samples[1]) / 2.0;
+        if frequency > 0.0 && frequency < 1.0 {
+            let weight = difference / (2.0 * frequency * (1.0 - frequency));
+            let [contig, position, _, ref_allele, alt_allele, ..] = cells[..] else {
+                panic!("{line}")
+            };
+            writeln!(
+                scoring_file,
+                "{contig}\t{position}\t{alt_allele}\t{ref_allele}\t{weight}"
+            )
+            .unwrap();
+        }
+    }
+    scoring_file
+}
+
+/// Every guard checks every model of each cohort, and may be wrong once in a thousand cohorts.
 #[test]
 fn clean_cohorts_raise_no_alarm() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,34 +1,35 @@
-//! What machines do to a run: a full disk, a read-only folder, an input that vanishes or changes,
-//! little memory, few threads or many; and cohorts of one person, and of ten thousand loci. The
-//! right result or one clear line, and nothing that was there is lost.
+//! Conditions of the machine: a full disk, a read-only folder, an input that disappears or changes,
+//! little memory, few or many threads; also cohorts of one sample, and of ten thousand loci. Each
+//! gives the right result or one clear line, and no earlier result is lost.
 //!
 //! Input -> output: simulated cohorts -> the files of runs under such conditions, compared with
-//! those of runs without. Mounts need root and a mount namespace of their own (`unshare -m`); where
-//! there is none, those tests are skipped aloud.
+//! those of ordinary runs. Mounts need root and a mount namespace (`unshare -m`); without these the
+//! tests are skipped with a message.
 
 #![cfg(target_os = "linux")]
 
 use std::{
     fs,
-    io::Read,
-    path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
-    thread::sleep,
-    time::{Duration, Instant, SystemTime},
+    path::Path,
+    process::{Command, Output},
+    time::{Duration, SystemTime},
 };
 
 use crate::support::{
-    TINY_PIPELINE, command, files, files_without_times, refusal, refuse, run, stderr, succeed,
+    command,
+    compression::gunzipped,
+    different_files, fasta, file_names, files, files_without_times,
+    pipelines::{TINY_PIPELINE, data_table, folder_with_pipeline, tiny_pipeline_from_tokens},
+    processes::{spawn_with_stderr, stderr_to_end, wait_for_checkpoint},
+    refusal, refuse, run, stderr, succeed,
 };
 use gf_genotypes::{Error, VariantFile, VariantRecord};
 
 fn folder() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("pipeline.toml"), TINY_PIPELINE).unwrap();
-    folder
+    folder_with_pipeline(TINY_PIPELINE)
 }
 
-/// Runs lines of sh in `folder`, the program being `$GF`.
+/// Runs lines of sh in `folder`, started by the command `wrapper`; `$GF` is the program.
 fn shell(folder: &Path, wrapper: &[&str], lines: &str) -> Output {
     let mut words = wrapper.iter().copied().chain(["sh", "-ec", lines]);
     let mut command = Command::new(words.next().unwrap());
@@ -40,24 +41,24 @@ fn shell(folder: &Path, wrapper: &[&str], lines: &str) -> Output {
         .unwrap()
 }
 
-/// As [`shell`], with mounts of its own that go with it; `None`, and a word about it, where that is
+/// Like [`shell`], with mounts that end with the shell; `None`, with a message, where mounts are
 /// not possible.
 fn with_mounts(folder: &Path, lines: &str) -> Option<Output> {
-    let possible = shell(
+    let trial = shell(
         folder,
         &["unshare", "-m"],
         "mkdir probe; mount -t tmpfs none probe",
     );
     let _ = fs::remove_dir(folder.join("probe"));
-    if !possible.status.success() {
-        eprintln!("SKIPPED: no mounts here ({})", stderr(&possible).trim_end());
+    if !trial.status.success() {
+        eprintln!("SKIPPED: no mounts here ({})", stderr(&trial).trim_end());
         return None;
     }
     Some(shell(folder, &["unshare", "-m"], lines))
 }
 
-/// The one line of a command that was refused.
-fn line(output: &Output) -> String {
+/// The message of a command that was refused.
+fn refused_message(output: &Output) -> String {
     let text = stderr(output);
     let message = text
         .lines()
@@ -76,8 +77,7 @@ fn line(output: &Output) -> String {
 fn a_full_disk_is_told_and_the_same_command_goes_on_when_there_is_room() {
     let folder = folder();
     succeed(folder.path(), "run pipeline.toml --out unbroken");
-    // With so much room (the page of the report is the largest file by far) it stops here and there
-    // on the way.
+    // With these sizes the run stops in different stages; the report is by far the largest file.
     for size_kb in [0, 40, 100, 160, 300, 1_000] {
         let lines = format!(
             "mkdir out; mount -t tmpfs -o size={}k none out
@@ -153,7 +153,7 @@ fn a_full_disk_or_device_harms_no_earlier_result() {
         &format!("$GF sequences {genomes} > /dev/full"),
     );
     assert!(
-        line(&output).contains("No space left on device"),
+        refused_message(&output).contains("No space left on device"),
         "{}",
         stderr(&output)
     );
@@ -177,7 +177,7 @@ fn a_read_only_folder_is_told_before_any_work() {
         let Some(output) = with_mounts(folder.path(), &lines) else {
             return;
         };
-        let message = line(&output);
+        let message = refused_message(&output);
         assert!(
             message.starts_with("out") && message.ends_with("Read-only file system (os error 30)"),
             "{message}"
@@ -187,19 +187,15 @@ fn a_read_only_folder_is_told_before_any_work() {
     assert!(files(folder.path()) == before);
 }
 
-/// A user's own files and a pipeline that trains on them for a while.
+/// A cohort in `own`, and a pipeline that trains on it for 40 epochs.
 fn own_cohort() -> tempfile::TempDir {
-    let folder = folder();
+    let pipeline = data_table("own/") + tiny_pipeline_from_tokens();
+    let folder =
+        folder_with_pipeline(&pipeline.replace("epochs = 2", "epochs = 40\npatience = 40"));
     succeed(
         folder.path(),
         "simulate --people 150 --len-nt 4000 --out own",
     );
-    let (_, rest) = TINY_PIPELINE.split_once("[tokens]").unwrap();
-    let data = "[data]\nvcf = [\"own/cohort.vcf.gz\"]\nreference = \
-                \"own/reference.fa\"\nregions_file = \"own/loci.bed\"\n";
-    let text = format!("{data}cohort = \"own/cohort.csv\"\n[tokens]{rest}")
-        .replace("epochs = 2", "epochs = 40\npatience = 40");
-    fs::write(folder.path().join("pipeline.toml"), text).unwrap();
     folder
 }
 
@@ -209,9 +205,9 @@ fn an_input_that_changes_or_vanishes_in_the_middle_of_a_run_is_named() {
     let cohort = folder.path().join("own/cohort.csv");
     let text = fs::read_to_string(&cohort).unwrap();
     let changed = text.replacen("case", "control", 1);
-    let reason = "own/cohort.csv: the file was changed during the run; what was made of it is not \
-                  kept, run again";
-    for (name, now, expected) in [
+    let reason = "own/cohort.csv: the file was changed during the run, so its results are \
+                  discarded; run the same command again";
+    for (name, changed_to, expected) in [
         ("touched", Some(&text), None),
         ("changed", Some(&changed), Some(reason)),
         (
@@ -221,59 +217,32 @@ fn an_input_that_changes_or_vanishes_in_the_middle_of_a_run_is_named() {
         ),
     ] {
         fs::write(&cohort, &text).unwrap();
-        let mut child = command(folder.path(), &format!("run pipeline.toml --out {name}"));
-        let mut child = child
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let started = Instant::now();
-        while !folder
-            .path()
-            .join(name)
-            .join("3-models/tiny/checkpoint.safetensors")
-            .exists()
-        {
-            assert!(
-                started.elapsed() < Duration::from_secs(60) && child.try_wait().unwrap().is_none(),
-                "no checkpoint was written"
-            );
-            sleep(Duration::from_millis(1));
-        }
-        match now {
-            Some(now) => fs::write(&cohort, now).unwrap(),
+        let out = folder.path().join(name);
+        let arguments = format!("run pipeline.toml --out {name}");
+        let mut child = spawn_with_stderr(folder.path(), &arguments);
+        wait_for_checkpoint(
+            &out.join("3-models/tiny/checkpoint.safetensors"),
+            &mut child,
+        );
+        match changed_to {
+            Some(changed_text) => fs::write(&cohort, changed_text).unwrap(),
             None => fs::remove_file(&cohort).unwrap(),
         }
-        let mut log = String::new();
-        child
-            .stderr
-            .take()
-            .unwrap()
-            .read_to_string(&mut log)
-            .unwrap();
+        let log = stderr_to_end(&mut child);
         let status = child.wait().unwrap();
         let Some(expected) = expected else {
             assert!(status.success(), "{log}");
             continue;
         };
-        assert_eq!(
-            (status.code(), log.lines().last()),
-            (Some(1), Some(&*format!("error: 3-models/tiny: {expected}"))),
-            "{log}"
-        );
-        assert!(
-            !folder
-                .path()
-                .join(name)
-                .join("3-models/tiny/stage.json")
-                .exists()
-        );
-        if now.is_some() {
-            succeed(folder.path(), &format!("run pipeline.toml --out {name}"));
+        assert_eq!(status.code(), Some(1), "{log}");
+        let error = format!("error: 3-models/tiny: {expected}");
+        assert_eq!(log.lines().last(), Some(error.as_str()), "{log}");
+        assert!(!out.join("3-models/tiny/stage.json").exists());
+        if changed_to.is_some() {
+            succeed(folder.path(), &arguments);
             succeed(folder.path(), "run pipeline.toml --out fresh");
             assert!(
-                files_without_times(&folder.path().join(name))
-                    == files_without_times(&folder.path().join("fresh")),
+                files_without_times(&out) == files_without_times(&folder.path().join("fresh")),
                 "the changed file was not read again"
             );
         }
@@ -288,33 +257,36 @@ fn a_vcf_that_is_written_to_while_it_is_read_is_an_error() {
         "simulate --people 20 --len-nt 3000 --risk null --out own",
     );
     let path = folder.path().join("own/cohort.vcf.gz");
-    let read = |meanwhile: &dyn Fn()| {
-        let mut file = VariantFile::open(&path).unwrap();
-        meanwhile();
-        let mut n_records = 0;
-        let count = |_: &VariantRecord| -> Result<(), Error> {
-            n_records += 1;
-            Ok(())
-        };
-        file.for_each(None, count)
-            .map(|_| n_records)
-            .map_err(|error| error.to_string())
-    };
-    assert!(read(&|| ()).unwrap() > 0);
     let bytes = fs::read(&path).unwrap();
+    assert!(n_records_while_written_to(&path, None).unwrap() > 0);
     let expected = format!(
-        "{}: the file was changed while it was read: run again when nobody writes to it",
+        "{}: the file was changed while it was read; run again when no program writes to it",
         path.display()
     );
     assert_eq!(
-        read(&|| fs::write(&path, &bytes).unwrap()).unwrap_err(),
+        n_records_while_written_to(&path, Some(&bytes)).unwrap_err(),
         expected
     );
+    let half = &bytes[..bytes.len() / 2];
     assert!(
-        read(&|| fs::write(&path, &bytes[..bytes.len() / 2]).unwrap())
+        n_records_while_written_to(&path, Some(half))
             .unwrap_err()
             .contains("cohort.vcf.gz: ")
     );
+}
+
+/// Opens a VCF, writes these bytes to it, and reads its records; how many there are.
+fn n_records_while_written_to(path: &Path, bytes: Option<&[u8]>) -> Result<usize, String> {
+    let mut file = VariantFile::open(path).unwrap();
+    if let Some(bytes) = bytes {
+        fs::write(path, bytes).unwrap();
+    }
+    let mut n_records = 0;
+    let read = file.for_each(None, |_: &VariantRecord| {
+        n_records += 1;
+        Ok::<(), Error>(())
+    });
+    read.map(|_| n_records).map_err(|error| error.to_string())
 }
 
 #[test]
@@ -322,20 +294,20 @@ fn no_clock_decides_anything() {
     let folder = own_cohort();
     succeed(folder.path(), "run pipeline.toml --out out");
     let before = files_without_times(&folder.path().join("out"));
-    // Results older than their inputs, all from a time to come, all from 1970.
-    let year = |years: u64| SystemTime::UNIX_EPOCH + Duration::from_secs(years * 365 * 86_400);
-    for (of_inputs, of_results) in [(60, 1), (100, 100), (0, 0)] {
-        for path in files(folder.path()).into_keys() {
-            let time = if path.starts_with("out") {
-                of_results
+    // Years since 1970: results older than their inputs, all in the future, all in 1970.
+    for (year_of_inputs, year_of_results) in [(60, 1), (100, 100), (0, 0)] {
+        for path in file_names(folder.path()) {
+            let year = if path.starts_with("out") {
+                year_of_results
             } else {
-                of_inputs
+                year_of_inputs
             };
+            let since_1970 = Duration::from_secs(year * 365 * 86_400);
             fs::File::options()
                 .append(true)
                 .open(folder.path().join(path))
                 .unwrap()
-                .set_modified(year(time))
+                .set_modified(SystemTime::UNIX_EPOCH + since_1970)
                 .unwrap();
         }
         let output = run(folder.path(), "run pipeline.toml --out out");
@@ -343,7 +315,7 @@ fn no_clock_decides_anything() {
         assert_eq!(
             stderr(&output)
                 .lines()
-                .filter(|line| line.contains(": done before ("))
+                .filter(|line| line.contains(": already done ("))
                 .count(),
             5,
             "{}",
@@ -374,7 +346,7 @@ fn with_1_gb_of_memory_the_result_is_the_same_or_refused_in_a_line() {
         &[],
         &format!("ulimit -v 1000000; {train} --hidden 2048 --feed-forward 8192 --layers 4"),
     );
-    let message = line(&output);
+    let message = refused_message(&output);
     assert!(
         message.contains("training needs about") && message.contains("GB are free"),
         "{message}"
@@ -386,9 +358,10 @@ fn with_1_gb_of_memory_the_result_is_the_same_or_refused_in_a_line() {
     let prs =
         "exec $GF prs --vcf large/cohort.vcf.gz --cohort large/cohort.csv --threads 2 --out prs";
     let output = shell(folder.path(), &[], &format!("ulimit -v 500000; {prs}"));
-    let message = line(&output);
+    let message = refused_message(&output);
     assert!(
-        message.contains("dosages of 1600 people need about 0.") && message.contains("GB are free"),
+        message.contains("dosages of 1600 samples need about 0.")
+            && message.contains("GB are free"),
         "{message}"
     );
     // More threads than fit are refused, not a panic.
@@ -398,7 +371,8 @@ fn with_1_gb_of_memory_the_result_is_the_same_or_refused_in_a_line() {
         "ulimit -v 1000000; exec $GF run pipeline.toml --out many --threads 5000",
     );
     assert!(
-        line(&output).starts_with("the threads cannot be started; use fewer (--threads)"),
+        refused_message(&output)
+            .starts_with("the threads cannot be started; use fewer (--threads)"),
         "{}",
         stderr(&output)
     );
@@ -415,40 +389,20 @@ fn one_thread_and_64_give_the_same_bytes() {
         assert!(output.status.success(), "{}", stderr(&output));
         files_without_times(&folder.path().join(n))
     });
-    let different: Vec<&PathBuf> = one
-        .iter()
-        .filter(|(path, bytes)| many.get(*path) != Some(bytes))
-        .map(|(path, _)| path)
-        .collect();
-    assert!(
-        different.is_empty() && one.len() == many.len(),
-        "{different:?}"
-    );
+    let different = different_files(&one, &many);
+    assert!(different.is_empty(), "{different:?}");
 }
 
 #[test]
 fn one_person_is_read_and_scored_as_in_the_cohort_and_no_cohort_to_learn_from() {
     let folder = folder();
     succeed(folder.path(), "run pipeline.toml --out out");
-    let vcf = text_of(&folder.path().join("out/0-cohort/cohort.vcf.gz"));
-    // The third person's column alone.
-    let columns = |line: &str| {
-        let cells: Vec<&str> = line.split('\t').collect();
-        [&cells[..9], &cells[11..12]].concat().join("\t")
-    };
-    let one: Vec<String> = vcf
-        .lines()
-        .map(|line| {
-            if line.starts_with("##") {
-                line.to_owned()
-            } else {
-                columns(line)
-            }
-        })
-        .collect();
-    fs::write(folder.path().join("one.vcf"), one.join("\n") + "\n").unwrap();
-    let header = one.iter().find(|line| line.starts_with("#CHROM")).unwrap();
-    let person = header.rsplit('\t').next().unwrap();
+    let vcf = third_sample(&gunzipped(
+        &folder.path().join("out/0-cohort/cohort.vcf.gz"),
+    ));
+    fs::write(folder.path().join("one.vcf"), &vcf).unwrap();
+    let header = vcf.lines().find(|line| line.starts_with("#CHROM")).unwrap();
+    let sample = header.rsplit('\t').next().unwrap();
     let genomes = "--reference out/0-cohort/reference.fa";
     let model = "--model out/3-models/tiny --cohort out/0-cohort/cohort.csv";
     let of_all = succeed(
@@ -456,16 +410,13 @@ fn one_person_is_read_and_scored_as_in_the_cohort_and_no_cohort_to_learn_from() 
         &format!("score --vcf out/0-cohort/cohort.vcf.gz {genomes} {model}"),
     );
     let table = fs::read_to_string(folder.path().join("out/0-cohort/cohort.csv")).unwrap();
-    let row = |table: &str| {
-        table
-            .lines()
-            .filter(|line| line.starts_with(&format!("{person},")))
-            .map(String::from)
-            .collect::<Vec<_>>()
-    };
     fs::write(
         folder.path().join("one.csv"),
-        format!("{}\n{}\n", table.lines().next().unwrap(), row(&table)[0]),
+        format!(
+            "{}\n{}\n",
+            table.lines().next().unwrap(),
+            rows_of_sample(&table, sample)[0]
+        ),
     )
     .unwrap();
     let of_one = succeed(
@@ -473,13 +424,16 @@ fn one_person_is_read_and_scored_as_in_the_cohort_and_no_cohort_to_learn_from() 
         &format!("score --vcf one.vcf {genomes} --model out/3-models/tiny --cohort one.csv"),
     );
     assert_eq!(of_one.lines().count(), 2);
-    assert_eq!(row(&of_one), row(&of_all));
-    let fasta = succeed(
+    assert_eq!(
+        rows_of_sample(&of_one, sample),
+        rows_of_sample(&of_all, sample)
+    );
+    let sequences = succeed(
         folder.path(),
         &format!("sequences --vcf one.vcf {genomes} --regions-file out/0-cohort/loci.bed"),
     );
-    assert_eq!(crate::support::fasta(&fasta).len(), 2);
-    // Nothing can be learnt from one person.
+    assert_eq!(fasta(&sequences).len(), 2);
+    // No model can be fitted to one sample.
     let tokens = "--tokens out/2-tokens --cohort one.csv";
     refusal(
         folder.path(),
@@ -498,12 +452,27 @@ fn one_person_is_read_and_scored_as_in_the_cohort_and_no_cohort_to_learn_from() 
     );
 }
 
-fn text_of(path: &Path) -> String {
+/// A VCF with only its third sample: columns 1 to 9, and 12.
+fn third_sample(vcf: &str) -> String {
     let mut text = String::new();
-    noodles::bgzf::io::Reader::new(fs::File::open(path).unwrap())
-        .read_to_string(&mut text)
-        .unwrap();
+    for line in vcf.lines() {
+        if line.starts_with("##") {
+            text.push_str(line);
+        } else {
+            let cells: Vec<&str> = line.split('\t').collect();
+            text.push_str(&[&cells[..9], &cells[11..12]].concat().join("\t"));
+        }
+        text.push('\n');
+    }
     text
+}
+
+/// Rows of a CSV whose first column is this sample.
+fn rows_of_sample<'t>(table: &'t str, sample: &str) -> Vec<&'t str> {
+    table
+        .lines()
+        .filter(|line| line.starts_with(&format!("{sample},")))
+        .collect()
 }
 
 #[test]
@@ -513,33 +482,30 @@ fn ten_thousand_loci_are_read_as_one_by_one() {
         folder.path(),
         "simulate --people 20 --len-nt 400000 --variants 12000 --risk null --out own",
     );
-    let vcf = text_of(&folder.path().join("own/cohort.vcf.gz"));
-    let positions = vcf
+    let vcf = gunzipped(&folder.path().join("own/cohort.vcf.gz"));
+    // A locus of 30 nt around each variant.
+    let mut loci = Vec::new();
+    for record in vcf
         .lines()
         .filter(|line| !line.starts_with('#'))
-        .map(|line| line.split('\t').nth(1).unwrap().parse::<usize>().unwrap());
-    let locus = |(n, at): (usize, usize)| {
-        format!(
-            "simulated\t{}\t{}\tL{n}",
-            at.saturating_sub(16),
-            (at + 14).min(400_000)
-        )
-    };
-    let loci: Vec<String> = positions.take(10_000).enumerate().map(locus).collect();
+        .take(10_000)
+    {
+        let position: usize = record.split('\t').nth(1).unwrap().parse().unwrap();
+        let start0 = position.saturating_sub(16);
+        let end0 = (position + 14).min(400_000);
+        loci.push(format!("simulated\t{start0}\t{end0}\tL{}", loci.len()));
+    }
     assert_eq!(loci.len(), 10_000);
     let few: Vec<&str> = loci.iter().step_by(1_999).map(String::as_str).collect();
     fs::write(folder.path().join("many.bed"), loci.join("\n") + "\n").unwrap();
     fs::write(folder.path().join("few.bed"), few.join("\n") + "\n").unwrap();
     let genomes = "--vcf own/cohort.vcf.gz --reference own/reference.fa";
-    let many = crate::support::fasta(&succeed(
-        folder.path(),
-        &format!("sequences {genomes} --regions-file many.bed"),
-    ));
-    let few = crate::support::fasta(&succeed(
-        folder.path(),
-        &format!("sequences {genomes} --regions-file few.bed"),
-    ));
-    assert_eq!((many.len(), few.len()), (400_000, 240));
+    let [many, few] = ["many.bed", "few.bed"].map(|bed| {
+        let arguments = format!("sequences {genomes} --regions-file {bed}");
+        fasta(&succeed(folder.path(), &arguments))
+    });
+    assert_eq!(many.len(), 400_000);
+    assert_eq!(few.len(), 240);
     assert!(
         few.iter()
             .all(|(name, bases)| many.get(name) == Some(bases))

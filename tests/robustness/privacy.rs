@@ -1,20 +1,24 @@
-//! What is passed on (models, reports, logs) names nobody and holds nothing that only one person
-//! has; what has people in it is its owner's only; and nothing goes to the network.
+//! Files that are shared (models, reports, logs) name no sample and contain nothing that only one
+//! sample has; files with individual-level data can be read by their owner only; and nothing is
+//! sent to the network.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     fs,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
     sync::OnceLock,
 };
 
-use crate::support::{command, files, run, stderr, succeed};
+use crate::support::{
+    command, compression::gunzipped, fasta, files, no_oracle, processes::succeeds, run, stderr,
+    succeed,
+};
 use flate2::read::MultiGzDecoder;
 
-/// Bases of a piece of sequence that is looked for.
+/// Length (nt) of the pieces of sequence that are searched for.
 const PIECE: usize = 24;
-/// How every sample is named, so that no other text looks like it.
+/// Prefix of every sample's name, which occurs nowhere else by chance.
 const NAME: &str = "Zq7x";
 
 const PIPELINE: &str = "\
@@ -43,32 +47,33 @@ epochs = 2
 ensemble = 2
 ";
 
-/// What is passed on.
+/// Whether a file of a run is meant to be shared.
 fn is_for_others(path: &Path) -> bool {
-    let in_model = path.starts_with("out/3-models")
-        && !["predictions.csv", "stage.json"]
-            .iter()
-            .any(|name| path.ends_with(name));
-    let in_prs = [
-        "prs_model.json",
-        "weights.csv",
-        "association.csv",
-        "guards.csv",
-    ]
-    .iter()
-    .any(|name| path.ends_with(name));
-    let in_prs = in_prs || path.starts_with("out/4-baselines/scoring_files");
-    in_model
-        || in_prs && path.starts_with("out/4-baselines")
-        || path.starts_with("out/5-report") && !path.ends_with("stage.json")
+    if path.starts_with("out/3-models") {
+        return !ends_with_any(path, &["predictions.csv", "stage.json"]);
+    }
+    if path.starts_with("out/4-baselines") {
+        let tables = [
+            "prs_model.json",
+            "weights.csv",
+            "association.csv",
+            "guards.csv",
+        ];
+        return path.starts_with("out/4-baselines/scoring_files") || ends_with_any(path, &tables);
+    }
+    path.starts_with("out/5-report") && !path.ends_with("stage.json")
 }
 
-/// A run of everything, and what was said meanwhile.
+fn ends_with_any(path: &Path, names: &[&str]) -> bool {
+    names.iter().any(|name| path.ends_with(name))
+}
+
+/// A run of every command, and what the commands printed.
 struct Study {
     folder: tempfile::TempDir,
-    /// Of every command, both streams but for tables of people that are asked for.
-    said: String,
-    /// Samples.
+    /// Both streams of every command, without tables of samples, which go to files.
+    printed: String,
+    /// Names of the samples.
     names: Vec<String>,
 }
 
@@ -76,112 +81,108 @@ fn study() -> &'static Study {
     static STUDY: OnceLock<Study> = OnceLock::new();
     STUDY.get_or_init(|| {
         let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        succeed(
-            folder.path(),
-            "simulate --people 160 --len-nt 4000 --risk additive --seed 4 --out in",
-        );
-        let mut vcf = String::new();
-        std::io::Read::read_to_string(
-            &mut MultiGzDecoder::new(fs::File::open(at("in/cohort.vcf.gz")).unwrap()),
-            &mut vcf,
-        )
-        .unwrap();
-        let cohort = fs::read_to_string(at("in/cohort.csv")).unwrap();
-        let rename = |text: &str| {
-            (1..=160).fold(text.to_owned(), |text, n| {
-                text.replace(&format!("P{n:05}"), &format!("{NAME}{n:05}"))
-            })
-        };
-        let reference = crate::support::fasta(&fs::read_to_string(at("in/reference.fa")).unwrap())
-            .into_values()
-            .next()
-            .unwrap();
-        fs::write(
-            at("people.vcf"),
-            rename(&with_private_variants(&vcf, &reference)),
-        )
-        .unwrap();
-        fs::write(at("cohort.csv"), rename(&cohort)).unwrap();
-        fs::write(at("p.toml"), PIPELINE).unwrap();
-        let genomes = "--vcf people.vcf --reference in/reference.fa";
-        let commands = [
-            "run p.toml --out out".to_owned(),
-            format!("score {genomes} --cohort cohort.csv --model out/3-models/tiny -o scored.csv"),
-            "score --vcf people.vcf --cohort cohort.csv --model out/4-baselines -o scored-prs.csv"
-                .to_owned(),
-            format!(
-                "explain {genomes} --cohort cohort.csv --model out/3-models/tiny --haplotypes 4 \
-                 --pairs 2 --out explained"
-            ),
-            format!("sequences {genomes} --regions-file in/loci.bed -o people.fa --out sequences"),
-            format!(
-                "tokenize {genomes} --regions-file in/loci.bed --cohort cohort.csv --out tokens"
-            ),
-            "prs --vcf people.vcf --cohort cohort.csv --out prs".to_owned(),
-            "train --tokens tokens --cohort cohort.csv --hidden 16 --layers 1 --heads 2 \
-             --feed-forward 16 --projected-length 8 --epochs 1 --out trained"
-                .to_owned(),
-            "evaluate --predictions trained/predictions.csv prs/predictions.csv --cohort \
-             cohort.csv --guards warn --out report"
-                .to_owned(),
-            "compress trained --rank 2 --out small".to_owned(),
-        ];
-        let mut said = String::new();
-        for arguments in commands {
+        let names = write_inputs(folder.path());
+        let mut printed = String::new();
+        for arguments in commands() {
             let output = run(folder.path(), &arguments);
             assert!(
                 output.status.success(),
                 "`{arguments}`: {}",
                 stderr(&output)
             );
-            said += &stderr(&output);
-            said += &String::from_utf8(output.stdout).unwrap();
+            printed += &stderr(&output);
+            printed += &String::from_utf8(output.stdout).unwrap();
         }
-        let names = cohort
-            .lines()
-            .skip(1)
-            .map(|line| rename(line.split(',').next().unwrap()))
-            .collect();
         Study {
             folder,
-            said,
+            printed,
             names,
         }
     })
 }
 
-/// The VCF with variants that one person each has, on one haplotype, far from all others.
-fn with_private_variants(vcf: &str, reference: &str) -> String {
-    let position = |line: &str| line.split('\t').nth(1).unwrap().parse::<usize>().unwrap();
-    let (header, mut records): (Vec<&str>, Vec<String>) = (
-        vcf.lines().filter(|line| line.starts_with('#')).collect(),
-        vcf.lines()
-            .filter(|line| !line.starts_with('#'))
-            .map(str::to_owned)
-            .collect(),
+/// Writes `people.vcf`, `cohort.csv` and `p.toml`; returns the names of the samples.
+fn write_inputs(folder: &Path) -> Vec<String> {
+    succeed(
+        folder,
+        "simulate --people 160 --len-nt 4000 --risk additive --seed 4 --out in",
     );
-    let taken: Vec<usize> = records.iter().map(|line| position(line)).collect();
+    let reference = fs::read_to_string(folder.join("in/reference.fa")).unwrap();
+    let bases = fasta(&reference).into_values().next().unwrap();
+    let vcf = with_private_variants(&gunzipped(&folder.join("in/cohort.vcf.gz")), &bases);
+    let cohort = renamed(&fs::read_to_string(folder.join("in/cohort.csv")).unwrap());
+    fs::write(folder.join("people.vcf"), renamed(&vcf)).unwrap();
+    fs::write(folder.join("cohort.csv"), &cohort).unwrap();
+    fs::write(folder.join("p.toml"), PIPELINE).unwrap();
+    cohort
+        .lines()
+        .skip(1)
+        .map(|line| line.split(',').next().unwrap().to_owned())
+        .collect()
+}
+
+/// A text with [`NAME`] in the names of the 160 simulated samples.
+fn renamed(text: &str) -> String {
+    (1..=160).fold(text.to_owned(), |text, n| {
+        text.replace(&format!("P{n:05}"), &format!("{NAME}{n:05}"))
+    })
+}
+
+/// Every command that reads genotypes, tokens, models or predictions.
+fn commands() -> Vec<String> {
+    let genomes = "--vcf people.vcf --reference in/reference.fa";
+    vec![
+        "run p.toml --out out".to_owned(),
+        format!("score {genomes} --cohort cohort.csv --model out/3-models/tiny -o scored.csv"),
+        "score --vcf people.vcf --cohort cohort.csv --model out/4-baselines -o scored-prs.csv"
+            .to_owned(),
+        format!(
+            "explain {genomes} --cohort cohort.csv --model out/3-models/tiny --haplotypes 4 \
+             --pairs 2 --out explained"
+        ),
+        format!("sequences {genomes} --regions-file in/loci.bed -o people.fa --out sequences"),
+        format!("tokenize {genomes} --regions-file in/loci.bed --cohort cohort.csv --out tokens"),
+        "prs --vcf people.vcf --cohort cohort.csv --out prs".to_owned(),
+        "train --tokens tokens --cohort cohort.csv --hidden 16 --layers 1 --heads 2 \
+         --feed-forward 16 --projected-length 8 --epochs 1 --out trained"
+            .to_owned(),
+        "evaluate --predictions trained/predictions.csv prs/predictions.csv --cohort cohort.csv \
+         --guards warn --out report"
+            .to_owned(),
+        "compress trained --rank 2 --out small".to_owned(),
+    ]
+}
+
+/// The VCF with twelve more variants, each of which one sample has on one haplotype; all are more
+/// than 8 nt away from other variants.
+fn with_private_variants(vcf: &str, reference: &str) -> String {
+    let (header, records): (Vec<&str>, Vec<&str>) =
+        vcf.lines().partition(|line| line.starts_with('#'));
+    let positions: Vec<usize> = records.iter().map(|line| position_of(line)).collect();
+    let mut records: Vec<String> = records.into_iter().map(str::to_owned).collect();
     let free = (PIECE..reference.len() - PIECE)
         .step_by(40)
-        .filter(|&free| taken.iter().all(|taken| taken.abs_diff(free) > 8));
+        .filter(|&free| positions.iter().all(|position| position.abs_diff(free) > 8));
     for (number, position) in free.take(12).enumerate() {
-        let of = &reference[position - 1..position];
-        let alt = if of == "A" { "C" } else { "A" };
-        let carrier = 3 + 11 * number;
-        let calls: Vec<&str> = (0..160)
-            .map(|person| if person == carrier { "0|1" } else { "0|0" })
-            .collect();
+        let ref_allele = &reference[position - 1..position];
+        let alt_allele = if ref_allele == "A" { "C" } else { "A" };
+        let mut calls = vec!["0|0"; 160];
+        calls[3 + 11 * number] = "0|1";
         records.push(format!(
-            "simulated\t{position}\t.\t{of}\t{alt}\t.\tPASS\t.\tGT\t{}",
+            "simulated\t{position}\t.\t{ref_allele}\t{alt_allele}\t.\tPASS\t.\tGT\t{}",
             calls.join("\t")
         ));
     }
-    records.sort_by_key(|line| position(line));
+    records.sort_by_key(|line| position_of(line));
     format!("{}\n{}\n", header.join("\n"), records.join("\n"))
 }
 
-/// The text of a file, unpacked where it is packed.
+/// 1-based POS of a record.
+fn position_of(record: &str) -> usize {
+    record.split('\t').nth(1).unwrap().parse().unwrap()
+}
+
+/// Contents of a file, decompressed where it is compressed.
 fn content(path: &Path, bytes: &[u8]) -> Vec<u8> {
     if path.extension().is_some_and(|extension| extension == "gz") {
         let mut text = Vec::new();
@@ -201,11 +202,11 @@ fn has(bytes: &[u8], text: &str) -> bool {
 fn models_reports_and_logs_name_nobody() {
     let Study {
         folder,
-        said,
+        printed,
         names,
     } = study();
     assert!(names.len() == 160 && names.iter().all(|name| name.starts_with(NAME)));
-    assert!(!said.contains(NAME), "{said}");
+    assert!(!printed.contains(NAME), "{printed}");
     let of_others: BTreeMap<PathBuf, Vec<u8>> = files(folder.path())
         .into_iter()
         .filter(|(path, _)| is_for_others(path))
@@ -228,7 +229,7 @@ fn models_reports_and_logs_name_nobody() {
             path.display()
         );
     }
-    // Not even where a run says what it did.
+    // The records of the commands name no sample either, and only their owner can read them.
     for record in [
         "out",
         "explained",
@@ -260,16 +261,13 @@ fn models_reports_and_logs_name_nobody() {
     }
 }
 
-/// Bases that are in the haplotypes of one person of the cohort and not in the reference.
+/// Pieces that are in the haplotypes of exactly one sample and not in the reference.
 fn pieces_of_one_person(folder: &Path) -> HashSet<String> {
-    let reference =
-        crate::support::fasta(&fs::read_to_string(folder.join("in/reference.fa")).unwrap())
-            .into_values()
-            .collect::<String>();
+    let reference: String = fasta(&fs::read_to_string(folder.join("in/reference.fa")).unwrap())
+        .into_values()
+        .collect();
     let mut people_of: HashMap<String, HashSet<String>> = HashMap::new();
-    for (definition, bases) in
-        crate::support::fasta(&fs::read_to_string(folder.join("people.fa")).unwrap())
-    {
+    for (definition, bases) in fasta(&fs::read_to_string(folder.join("people.fa")).unwrap()) {
         let person = definition.split(['|', '_', ' ']).next().unwrap().to_owned();
         for piece in bases
             .as_bytes()
@@ -288,26 +286,21 @@ fn pieces_of_one_person(folder: &Path) -> HashSet<String> {
 
 #[test]
 fn bases_that_one_person_has_are_in_no_model_report_or_log() {
-    let Study { folder, said, .. } = study();
+    let Study {
+        folder, printed, ..
+    } = study();
     let pieces = pieces_of_one_person(folder.path());
     assert!(
         pieces.len() > 20,
         "{} pieces: nothing to look for",
         pieces.len()
     );
-    let complement = |base: char| match base {
-        'A' => 'T',
-        'C' => 'G',
-        'G' => 'C',
-        'T' => 'A',
-        other => other,
-    };
-    let looked_for: HashSet<String> = pieces
+    let both_strands: HashSet<String> = pieces
         .iter()
         .flat_map(|piece| [piece.clone(), piece.chars().rev().map(complement).collect()])
         .collect();
     let mut texts: Vec<(String, Vec<u8>)> =
-        vec![("what was said".into(), said.clone().into_bytes())];
+        vec![("what was said".into(), printed.clone().into_bytes())];
     for (path, bytes) in files(folder.path())
         .into_iter()
         .filter(|(path, _)| is_for_others(path))
@@ -316,7 +309,7 @@ fn bases_that_one_person_has_are_in_no_model_report_or_log() {
     }
     let mut n_windows = 0;
     for (name, text) in texts {
-        // Pieces are letters only: other runs of bytes need not be looked at.
+        // A piece consists of these letters only, so that other bytes can be skipped.
         for letters in text
             .split(|byte| !b"ACGTN".contains(byte))
             .filter(|letters| letters.len() >= PIECE)
@@ -324,7 +317,7 @@ fn bases_that_one_person_has_are_in_no_model_report_or_log() {
             for window in letters.windows(PIECE) {
                 n_windows += 1;
                 assert!(
-                    !looked_for.contains(std::str::from_utf8(window).unwrap()),
+                    !both_strands.contains(std::str::from_utf8(window).unwrap()),
                     "{name} has what one person has"
                 );
             }
@@ -334,7 +327,8 @@ fn bases_that_one_person_has_are_in_no_model_report_or_log() {
         n_windows > 1_000,
         "the tokens of the model were not looked at"
     );
-    // With the bound lifted they are there: the search finds what it should.
+    // Without the minimum count of samples the tokenizer contains such pieces, so that this search
+    // would find them.
     let genomes = "--vcf people.vcf --reference in/reference.fa --regions-file in/loci.bed \
                    --cohort cohort.csv --segment-length 64";
     succeed(
@@ -345,7 +339,17 @@ fn bases_that_one_person_has_are_in_no_model_report_or_log() {
     assert!(pieces.iter().any(|piece| everything.contains(piece)));
 }
 
-/// Files that have a line, or a row of numbers, for each person without naming them.
+fn complement(base: char) -> char {
+    match base {
+        'A' => 'T',
+        'C' => 'G',
+        'G' => 'C',
+        'T' => 'A',
+        other => other,
+    }
+}
+
+/// Files with individual-level data that do not contain [`NAME`].
 const OF_PEOPLE: [&str; 4] = [
     "tokens.safetensors",
     "cohort.vcf.gz",
@@ -356,41 +360,41 @@ const OF_PEOPLE: [&str; 4] = [
 #[cfg(unix)]
 #[test]
 fn files_with_people_in_them_are_the_owners_only() {
-    use std::os::unix::fs::PermissionsExt;
     let folder = study().folder.path();
-    let mode = |path: &Path| {
-        fs::metadata(folder.join(path))
-            .unwrap()
-            .permissions()
-            .mode()
-            & 0o777
-    };
-    // Written by this test.
-    let by_us: [&Path; 3] = ["people.vcf", "cohort.csv", "p.toml"].map(Path::new);
-    let usual = mode(by_us[2]);
+    // Files that this test writes itself.
+    let inputs: [&Path; 3] = ["people.vcf", "cohort.csv", "p.toml"].map(Path::new);
+    let usual = mode(&folder.join(inputs[2]));
     assert_ne!(usual, 0o600, "umask of this machine");
     let mut n_private = 0;
     let mut n_open = 0;
     for (path, bytes) in files(folder) {
-        if by_us.contains(&&*path) || path.starts_with("everything") {
+        if inputs.contains(&&*path) || path.starts_with("everything") {
             continue;
         }
+        let mode = mode(&folder.join(&path));
         let text = content(&path, &bytes);
         if has(&text, NAME)
             || has(&text, "P00001")
             || OF_PEOPLE.iter().any(|name| path.ends_with(name))
         {
-            assert_eq!(mode(&path), 0o600, "{} has people in it", path.display());
+            assert_eq!(mode, 0o600, "{} has people in it", path.display());
             n_private += 1;
         } else if is_for_others(&path) {
-            assert_eq!(mode(&path), usual, "{} is to be passed on", path.display());
+            assert_eq!(mode, usual, "{} is to be passed on", path.display());
             n_open += 1;
         }
     }
     assert!(n_private >= 8 && n_open >= 20, "{n_private} {n_open}");
 }
 
-/// The whole of a study in a network namespace without any interface but a loopback that is down.
+/// Permission bits of a file.
+#[cfg(unix)]
+fn mode(path: &Path) -> u32 {
+    use std::os::unix::fs::PermissionsExt;
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+/// A whole pipeline in a network namespace whose only interface is a loopback that is down.
 #[cfg(target_os = "linux")]
 #[test]
 fn everything_runs_without_a_network() {
@@ -403,13 +407,7 @@ fn everything_runs_without_a_network() {
     } else {
         vec!["--map-root-user", "--net"]
     };
-    let allowed = Command::new("unshare")
-        .args(&namespace)
-        .arg("true")
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success());
-    if !allowed {
+    if !succeeds(Command::new("unshare").args(&namespace).arg("true")) {
         eprintln!("SKIPPED: no network namespace can be made here");
         return;
     }
@@ -421,15 +419,10 @@ fn everything_runs_without_a_network() {
     )
     .unwrap();
     let program = env!("CARGO_BIN_EXE_gf-genomics");
-    let traced = Command::new("strace")
-        .arg("-V")
-        .stdout(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success());
-    let mut inside: Vec<&str> = vec!["unshare"];
-    inside.extend(namespace);
-    if traced {
-        inside.extend([
+    let is_traced = succeeds(Command::new("strace").arg("-V"));
+    let mut words: Vec<&str> = namespace;
+    if is_traced {
+        words.extend([
             "strace",
             "-f",
             "-qq",
@@ -439,25 +432,25 @@ fn everything_runs_without_a_network() {
             "calls",
         ]);
     } else {
-        crate::support::no_oracle(
+        no_oracle(
             "no strace on this machine; only that nothing fails without a network is \
              shown",
         );
     }
-    inside.extend([program, "run", "p.toml", "--out", "out"]);
-    let output = Command::new(inside[0])
-        .args(&inside[1..])
+    words.extend([program, "run", "p.toml", "--out", "out"]);
+    let output = Command::new("unshare")
+        .args(&words)
         .current_dir(folder.path())
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
-    if traced {
+    if is_traced {
         let calls = fs::read_to_string(folder.path().join("calls")).unwrap();
         assert!(!calls.contains("AF_INET"), "a socket was opened:\n{calls}");
     }
 }
 
-/// A person who is wrong is named to whoever runs the command, on stderr, and nowhere else.
+/// An error about a sample names it on standard error, and in no file.
 #[test]
 fn an_error_names_a_person_on_stderr_only() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,5 +1,5 @@
-//! Opening a `tokenizer.json`, our own or a foreign one: what would change sequences, or crash the
-//! library, is refused with its reason.
+//! Opens a `tokenizer.json` of this or another program. A file that would change sequences or crash
+//! the library is refused with the reason.
 
 use std::collections::HashSet;
 
@@ -8,10 +8,11 @@ use serde_json::{Map, Value};
 
 use crate::Error;
 
-/// In the pre-tokenizer of a file with overlapping k-mers, which Hugging Face's library reads over.
+/// Field of the pre-tokenizer with the length of overlapping k-mers; Hugging Face's library ignores
+/// it.
 pub(crate) const OVERLAPPING: &str = "gf_genomics_overlapping_kmer_length";
 
-/// Components that keep, or visibly lose, letters; whether they do is seen by encoding.
+/// Components that keep letters, or whose loss of letters a check by encoding detects.
 const NORMALIZERS: &[&str] = &[
     "BertNormalizer",
     "Lowercase",
@@ -32,16 +33,16 @@ const PRE_TOKENIZERS: &[&str] = &[
 ];
 const MODELS: &[&str] = &["BPE", "WordLevel", "WordPiece"];
 
-/// A file that the library can be given.
+/// A checked file.
 pub(crate) struct Opened {
-    /// The library's tokenizer, without the parts that only matter to text: padding, truncation,
+    /// The library's tokenizer without the parts that matter only for text: padding, truncation,
     /// templates, decoder.
     pub inner: tokenizers::Tokenizer,
-    /// Length of overlapping k-mers, for a file with our own field.
+    /// Length of overlapping k-mers, if the file has our field.
     pub overlapping: Option<usize>,
 }
 
-/// What the library is given of a file.
+/// The parts of a file that are passed to the library.
 #[derive(Serialize)]
 struct Relevant<'f> {
     added_tokens: &'f Value,
@@ -51,7 +52,7 @@ struct Relevant<'f> {
     version: &'f Value,
 }
 
-/// Checks a `tokenizer.json` and gives it to the library.
+/// Checks a `tokenizer.json` and passes it to the library.
 pub(crate) fn open(json: &str) -> Result<Opened, Error> {
     let file: Value = serde_json::from_str(json).map_err(|error| unusable(error.to_string()))?;
     let normalizer = part(&file, "normalizer");
@@ -65,7 +66,7 @@ pub(crate) fn open(json: &str) -> Result<Opened, Error> {
         PRE_TOKENIZERS,
     )?;
     check_model(model)?;
-    // What is no length is 0, which is out of range.
+    // A value that is not a length becomes 0, which is out of range.
     let overlapping = pre_tokenizer
         .get(OVERLAPPING)
         .map(|length| length.as_u64().map_or(0, |length| length as usize));
@@ -78,15 +79,15 @@ pub(crate) fn open(json: &str) -> Result<Opened, Error> {
         pre_tokenizer,
         version: part(&file, "version"),
     };
-    // The library's reader borrows from the text, so the checked parts are given to it as text. A
-    // vocabulary can be large: one copy at a time.
+    // The library's reader borrows from the text, so it gets the checked parts as text. Only one
+    // copy exists at a time, because a vocabulary can be large.
     let text = serde_json::to_string(&relevant).map_err(|error| unusable(error.to_string()))?;
     drop(file);
     let inner = text.parse().map_err(|error| unusable(format!("{error}")))?;
     Ok(Opened { inner, overlapping })
 }
 
-/// A part of the file; null if it is not there.
+/// A part of the file; null if it is absent.
 fn part<'f>(file: &'f Value, name: &str) -> &'f Value {
     file.get(name).unwrap_or(&Value::Null)
 }
@@ -95,7 +96,8 @@ fn unusable(reason: impl Into<String>) -> Error {
     Error::Unusable(reason.into())
 }
 
-/// `part` is null, a component of `known`, or a `Sequence` of such (in its field `members`).
+/// Checks that `part` is null, a component of `known`, or a `Sequence` of these (in its field
+/// `members`).
 fn check_components(what: &str, members: &str, part: &Value, known: &[&str]) -> Result<(), Error> {
     if part.is_null() {
         return Ok(());
@@ -107,13 +109,15 @@ fn check_components(what: &str, members: &str, part: &Value, known: &[&str]) -> 
             .try_for_each(|part| check_components(what, members, part, known)),
         None if known.contains(&kind) => Ok(()),
         _ => Err(unusable(format!(
-            "a {what} `{kind}` is not supported, it may change sequences; supported: null, {}",
+            "a {what} `{kind}` is not supported, because it may change sequences; supported are \
+             null, {}",
             known.join(", ")
         ))),
     }
 }
 
-/// Refuses models that the library cannot read safely, or whose tokens, joined, are not the input.
+/// Refuses models that the library cannot read safely, or whose joined tokens differ from the
+/// input.
 fn check_model(model: &Value) -> Result<(), Error> {
     let kind = model
         .get("type")
@@ -121,7 +125,7 @@ fn check_model(model: &Value) -> Result<(), Error> {
         .unwrap_or_default();
     if !MODELS.contains(&kind) {
         return Err(unusable(format!(
-            "a model `{kind}` is not supported; supported: {}",
+            "a model `{kind}` is not supported; supported are {}",
             MODELS.join(", ")
         )));
     }
@@ -131,7 +135,7 @@ fn check_model(model: &Value) -> Result<(), Error> {
             Some(Value::String(text)) if text.is_empty() => {}
             Some(other) => {
                 return Err(unusable(format!(
-                    "its tokens carry a {affix} ({other}), so that joined they are not the \
+                    "its tokens have a {affix} ({other}), so the joined tokens differ from the \
                      sequence"
                 )));
             }
@@ -162,7 +166,7 @@ fn check_vocabulary(model: &Value) -> Result<(), Error> {
         .collect();
     if ids.len() != vocabulary.len() || ids.is_empty() {
         return Err(unusable(
-            "its vocabulary is empty, or two entries have one id, or an id is no 32-bit number",
+            "its vocabulary is empty, two entries have one id, or an id is not a 32-bit number",
         ));
     }
     for merge in model
@@ -186,7 +190,7 @@ fn check_vocabulary(model: &Value) -> Result<(), Error> {
                 .all(|token| !token.is_empty() && vocabulary.contains_key(token))
         }) {
             return Err(unusable(format!(
-                "its merge {merge} is not of its vocabulary"
+                "its merge {merge} has parts that are not in its vocabulary"
             )));
         }
     }

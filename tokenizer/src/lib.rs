@@ -1,11 +1,11 @@
 //! Bases to token ids: reference-anchored segments, and byte-pair encoding, k-mers or single
 //! nucleotides over any ASCII alphabet.
 //!
-//! A leaf of the workspace: it knows no VCF, no people and no tensors. Words are *segments*, short
-//! pieces of a haplotype, so that identical segments of different people are one counted word.
-//! Every tokenizer is a Hugging Face `tokenizer.json`.
+//! This crate depends on no other crate of the workspace. Words are *segments*, short pieces of a
+//! haplotype, so that identical segments of different samples are one counted word. Every tokenizer
+//! is a Hugging Face `tokenizer.json`.
 
-/// The example of the README is a test.
+/// Runs the example of the README as a test.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
@@ -21,7 +21,7 @@ pub use train::{KMER_LENGTHS, Kind, VocabSize};
 
 /// Fills unused slots; masked everywhere.
 pub const PAD: u32 = 0;
-/// A symbol outside the vocabulary; cannot occur for validated input.
+/// A symbol outside of the vocabulary; cannot occur for validated input.
 pub const UNK: u32 = 1;
 /// First token of every haplotype.
 pub const CLS: u32 = 2;
@@ -32,59 +32,59 @@ pub const MASK: u32 = 4;
 /// The special tokens, in the order of their ids.
 pub const SPECIAL_TOKENS: [&str; 5] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
 
-/// What can go wrong between bases and tokens.
+/// Errors of tokenizers.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A byte is not in the tokenizer's alphabet; it would be deleted or replaced without a word.
+    /// A byte is not in the tokenizer's alphabet; it would be silently deleted or replaced.
     #[error(
         "`{}` at offset {offset} of a segment is not one of the tokenizer's letters {alphabet}",
         byte.escape_ascii()
     )]
     NotInAlphabet {
-        /// The byte found.
+        /// The byte.
         byte: u8,
         /// 0-based offset in the segment.
         offset: usize,
         /// The letters that can be encoded.
         alphabet: String,
     },
-    /// The letters to train for are not usable.
+    /// The letters for training are not usable.
     #[error("alphabet `{alphabet}`: {reason}")]
     Alphabet {
-        /// The letters given.
+        /// The letters.
         alphabet: String,
-        /// What is wrong.
+        /// The problem.
         reason: &'static str,
     },
-    /// The vocabulary asked for cannot hold the special tokens and the alphabet.
-    #[error("a vocabulary of {found} cannot hold the {needed} special tokens and letters")]
+    /// The requested vocabulary is too small for the special tokens and the alphabet.
+    #[error("a vocabulary of {found} is too small for the {needed} special tokens and letters")]
     VocabularyTooSmall {
-        /// Entries asked for.
+        /// Requested number of entries.
         found: usize,
-        /// Entries needed at least.
+        /// Smallest possible number of entries.
         needed: usize,
     },
     /// A length of k-mers out of range.
-    #[error("k-mers of {0} letters: a length must be from 1 to 64")]
+    #[error("k-mers of {0} letters are not supported; choose a length from 1 to 64")]
     KmerLength(usize),
-    /// There is nothing to train on.
+    /// There is no segment to train on.
     #[error("no segment to train the tokenizer on")]
     NoWords,
-    /// The tokens of a segment do not join to it.
+    /// The joined tokens of a segment differ from it.
     #[error(
-        "the tokenizer changes sequences: `{segment}` comes back as `{tokens}`; its tokens, \
-         joined, must be the sequence"
+        "the tokenizer changes sequences: `{segment}` is decoded as `{tokens}`; use a tokenizer \
+         whose joined tokens equal the sequence"
     )]
     Lossy {
-        /// What was to be encoded.
+        /// The segment to encode.
         segment: String,
-        /// What its tokens say.
+        /// Its tokens, joined.
         tokens: String,
     },
-    /// A `tokenizer.json` is not what this program can rely on.
+    /// A `tokenizer.json` cannot be used safely.
     #[error("tokenizer.json: {0}")]
     Unusable(String),
-    /// The Hugging Face library refused.
+    /// An error of the Hugging Face library.
     #[error("tokenizers: {0}")]
     Library(String),
 }

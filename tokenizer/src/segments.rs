@@ -1,4 +1,4 @@
-//! Cutting a locus at fixed reference coordinates, and how far two segments are apart.
+//! Cuts a locus at fixed reference coordinates, and measures the distance of two segments.
 
 /// Starts of the segments of `start0..end0`, one every `segment_len_nt` reference bases; the last
 /// may be shorter.
@@ -19,7 +19,7 @@ pub fn cuts(start0: usize, end0: usize, segment_len_nt: usize) -> Vec<usize> {
 /// ```
 #[must_use]
 pub fn edit_distance(a: &[u8], b: &[u8]) -> usize {
-    // What both begin and end with costs nothing, and what is left of two relatives is short.
+    // A common prefix and suffix cost nothing, and the rest of similar segments is short.
     let n_prefix = a.iter().zip(b).take_while(|(a, b)| a == b).count();
     let a = &a[n_prefix..];
     let b = &b[n_prefix..];

@@ -50,8 +50,8 @@ struct Overlapping {
 }
 
 impl Tokenizer {
-    /// Fits a tokenizer on distinct segments and how often each occurs. `alphabet`: every letter
-    /// that sequences may hold, ascending.
+    /// Fits a tokenizer on distinct segments and their counts. `alphabet` has every letter that
+    /// sequences may contain, ascending.
     ///
     /// ```
     /// use gf_tokenizer::{Kind, Tokenizer};
@@ -66,8 +66,8 @@ impl Tokenizer {
     /// ```
     ///
     /// # Errors
-    /// No segment, a byte outside the alphabet, an alphabet of other than printable letters, or
-    /// sizes out of range.
+    /// No segment, a byte outside of the alphabet, an alphabet with unprintable letters, or sizes
+    /// out of range.
     pub fn train(
         kind: &train::Kind,
         alphabet: &[u8],
@@ -81,16 +81,16 @@ impl Tokenizer {
         Self::new(json, trained.inner, trained.overlapping)
     }
 
-    /// Reads a `tokenizer.json`, our own or another's.
+    /// Reads a `tokenizer.json` of this or another program.
     ///
     /// # Errors
-    /// Malformed JSON, or a tokenizer whose tokens, joined, would not be the sequence.
+    /// Malformed JSON, or a tokenizer whose joined tokens would differ from the sequence.
     pub fn from_json(json: &str) -> Result<Self, Error> {
         let opened = file::open(json)?;
         Self::new(json.to_string(), opened.inner, opened.overlapping)
     }
 
-    /// The `tokenizer.json`; of a tokenizer that was read, the text as it was given.
+    /// The text of the `tokenizer.json`. A tokenizer that was read keeps its original text.
     #[must_use]
     pub fn json(&self) -> &str {
         &self.json
@@ -117,12 +117,12 @@ impl Tokenizer {
         let alphabet = tokenizer.letters_without_loss();
         if alphabet.is_empty() {
             return Err(Error::Unusable(
-                "no letter is an entry of its own that stays as it is: sequences cannot be \
-                 written with it"
+                "no single letter of its vocabulary encodes to itself, so it cannot encode \
+                 sequences"
                     .into(),
             ));
         }
-        // A segment of several letters must survive as well.
+        // A segment of several letters must also be decoded without loss.
         tokenizer.lossless(&alphabet)?;
         tokenizer.alphabet = alphabet;
         Ok(tokenizer)
@@ -174,7 +174,7 @@ impl Tokenizer {
     /// Token ids of one segment; [`Self::decode`] gives the segment back.
     ///
     /// # Errors
-    /// A byte outside the alphabet, or a foreign tokenizer that would lose something.
+    /// A byte outside of the alphabet, or a foreign tokenizer that would change the segment.
     pub fn encode(&self, segment: &[u8]) -> Result<Vec<u32>, Error> {
         if let Some(offset) = segment
             .iter()
@@ -606,7 +606,7 @@ mod tests {
         refused(
             r#""normalizer": null"#,
             r#""normalizer": {"type": "Lowercase"}"#,
-            "no letter",
+            "no single letter",
         );
         refused(
             r#""normalizer": null"#,
@@ -628,13 +628,9 @@ mod tests {
         refused(
             r#""merges": ["#,
             r###""continuing_subword_prefix": "##", "merges": ["###,
-            "joined they are not the sequence",
+            "joined tokens differ from the sequence",
         );
-        refused(
-            r#"["A", "C"]"#,
-            r#"["AC", "AC"]"#,
-            "is not of its vocabulary",
-        );
+        refused(r#"["A", "C"]"#, r#"["AC", "AC"]"#, "not in its vocabulary");
         refused(r#""AC": 900"#, r#""AC": 7"#, "two entries have one id");
         refused(
             r#""type": "BPE""#,

@@ -18,38 +18,39 @@ use tokenizers::{
 
 use crate::{Error, SPECIAL_TOKENS, UNK, file::OVERLAPPING};
 
-/// Lengths a k-mer can have.
+/// Allowed lengths of a k-mer.
 pub const KMER_LENGTHS: RangeInclusive<usize> = 1..=64;
 
-/// What tokens are.
+/// The kind of tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Byte-pair encoding; merges and ids are those of Hugging Face's trainer on the same words.
     Bpe {
-        /// How large the vocabulary grows.
+        /// Size of the vocabulary.
         vocab_size: VocabSize,
-        /// Longest token in letters as Hugging Face's trainer counts (it compares after merging
-        /// with `<`): from 3 on tokens have at most one less, and 1 and 2 both give at
-        /// most 2. None longer than its segment when absent.
+        /// Longest token in letters, as Hugging Face's trainer counts (it compares with `<` after
+        /// merging). With N of 3 or more, tokens have at most N - 1 letters; with 1 or 2, at
+        /// most 2. If absent, only the segment limits a token.
         max_token_len_nt: Option<usize>,
     },
-    /// The k-mers of training; what is unknown or shorter is single letters.
+    /// The k-mers of the training segments. Unknown or shorter pieces are single letters.
     Kmer {
         /// Letters of a k-mer.
         length_nt: usize,
-        /// One at every letter of a segment instead of one after the other. Hugging Face's library
-        /// cannot express this: it opens the file, but encodes k-mers one after the other.
+        /// One k-mer at every letter of a segment (stride 1) instead of one after the other.
+        /// Hugging Face's library cannot express this: it opens the file, but encodes k-mers one
+        /// after the other.
         overlapping: bool,
     },
     /// Single letters.
     Nucleotide,
 }
 
-/// How large the vocabulary grows.
+/// Size of the vocabulary.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum VocabSize {
-    /// Until every segment seen in training is one token: each allele combination inside a segment
-    /// has a token of its own.
+    /// Large enough that every segment of the training data is one token: each combination of
+    /// alleles inside a segment has its own token.
     #[default]
     Saturate,
     /// At most this many entries, special tokens and letters included.
@@ -62,10 +63,9 @@ impl std::str::FromStr for VocabSize {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "saturate" => Ok(Self::Saturate),
-            number => number
-                .parse()
-                .map(Self::AtMost)
-                .map_err(|_| format!("`{number}` is neither `saturate` nor a whole number from 0")),
+            number => number.parse().map(Self::AtMost).map_err(|_| {
+                format!("`{number}` is neither `saturate` nor a whole number of 0 or more")
+            }),
         }
     }
 }
@@ -157,10 +157,10 @@ pub(crate) fn train(
     Ok(Trained { inner, overlapping })
 }
 
-/// Refuses an alphabet that is empty, not ascending, or has bytes that are no letters.
+/// Refuses an alphabet that is empty or not ascending, or has bytes that are not letters.
 fn require_usable(alphabet: &[u8]) -> Result<(), &'static str> {
     if alphabet.is_empty() || !alphabet.is_sorted_by(|a, b| a < b) {
-        return Err("letters must be ascending, each once");
+        return Err("letters must be in ascending order without duplicates");
     }
     if !alphabet.iter().all(|&letter| is_letter(letter)) {
         return Err("letters must be printable ASCII other than blanks and square brackets");
@@ -168,7 +168,7 @@ fn require_usable(alphabet: &[u8]) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// The file with our own field, which the library reads over.
+/// The file with our own field, which the library ignores.
 pub(crate) fn with_overlapping(inner: &HuggingFace, length: usize) -> Result<String, Error> {
     let mut file = serde_json::to_value(inner).map_err(Error::library)?;
     if let Some(Value::Object(pre_tokenizer)) = file.get_mut("pre_tokenizer") {
@@ -187,8 +187,8 @@ fn bpe(
     max_token_len_nt: Option<usize>,
 ) -> Result<HuggingFace, Error> {
     let needed = SPECIAL_TOKENS.len() + alphabet.len();
-    // Every merge shortens a word by one symbol at least, so no more entries than this can arise;
-    // the trainer makes room for all it is told.
+    // Every merge shortens a word by at least one symbol, which bounds the number of entries. The
+    // trainer allocates memory for the requested size, so the bound must be small.
     let saturated = needed
         + segments
             .iter()

@@ -1,17 +1,16 @@
-//! Files that are not what a command reads, recognised by their first bytes: what each is, and what
-//! to do with it.
+//! Foreign file formats, recognised by their first bytes, with advice for each.
 
 use std::fmt;
 
-/// Bytes of a file that [`foreign`] looks at.
-const TAR_MAGIC_AT: usize = 257;
+/// Offset of the magic bytes of a tar archive.
+const TAR_MAGIC_OFFSET: usize = 257;
 
-/// A format that is not read here.
+/// A format that the program does not read as text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Foreign {
-    /// What the file is.
+    /// The format, with its article.
     name: &'static str,
-    /// What to do with it.
+    /// The next action of the user.
     advice: &'static str,
 }
 
@@ -25,40 +24,40 @@ const fn format(name: &'static str, advice: &'static str) -> Foreign {
     Foreign { name, advice }
 }
 
-const TO_CSV: &str = "open it where it was made and save the table as CSV (UTF-8)";
-const UNPACK: &str = "unpack it and give the file that is inside";
+const TO_CSV: &str = "save the table as CSV (UTF-8) in the program that wrote it";
+const UNPACK: &str = "unpack it and give the file inside";
 
 impl Foreign {
-    /// Genotypes where a text is wanted.
+    /// Genotypes in place of a text file.
     pub(super) const BCF: Self = format(
         "a BCF file of genotypes",
-        "give it as --vcf, and the text file here",
+        "give it with --vcf, and give a text file here",
     );
     const PLINK_BED: Self = format(
         "a PLINK 1 file of genotypes (.bed), not a BED file of regions",
-        "make a VCF of it with `plink2 --bfile PREFIX --export vcf bgz`",
+        "convert it to VCF with `plink2 --bfile PREFIX --export vcf bgz`",
     );
     const PGEN: Self = format(
         "a PLINK 2 file of genotypes (.pgen)",
-        "make a VCF of it with `plink2 --pfile PREFIX --export vcf bgz vcf-dosage=DS`",
+        "convert it to VCF with `plink2 --pfile PREFIX --export vcf bgz vcf-dosage=DS`",
     );
     const BGEN: Self = format(
         "a BGEN file of genotypes",
-        "make a VCF of it with `plink2 --bgen FILE ref-first --sample FILE --export vcf bgz \
+        "convert it to VCF with `plink2 --bgen FILE ref-first --sample FILE --export vcf bgz \
          vcf-dosage=DS`",
     );
     const ZIP: Self = format("a zip archive", UNPACK);
     const WORKBOOK: Self = format(
         "an Excel workbook (.xlsx)",
-        "save the sheet as CSV (UTF-8) and give that",
+        "save the sheet as CSV (UTF-8) and give that file",
     );
     const WEB_PAGE: Self = format(
         "a web page (HTML), not data",
-        "the download gave an error or login page: download the file itself again",
+        "the server returned an error or login page, so download the file again",
     );
 }
 
-/// First bytes and the format that has them.
+/// First bytes of each format. A longer entry is before a shorter one with the same start.
 const MAGIC: [(&[u8], Foreign); 30] = [
     (b"\x6c\x1b\x00", Foreign::PLINK_BED),
     (b"\x6c\x1b\x01", Foreign::PLINK_BED),
@@ -67,7 +66,7 @@ const MAGIC: [(&[u8], Foreign); 30] = [
         b"\xd0\xcf\x11\xe0",
         format(
             "an old Excel workbook (.xls)",
-            "save the sheet as CSV (UTF-8) and give that",
+            "save the sheet as CSV (UTF-8) and give that file",
         ),
     ),
     (
@@ -93,17 +92,17 @@ const MAGIC: [(&[u8], Foreign); 30] = [
     ),
     (
         b"TBI\x01",
-        format("a tabix index", "give the file that it belongs to"),
+        format("a tabix index", "give the file that it indexes"),
     ),
     (
         b"CSI\x01",
-        format("a CSI index", "give the file that it belongs to"),
+        format("a CSI index", "give the file that it indexes"),
     ),
     (
         b"<?xml",
         format(
-            "an XML document, perhaps the error message of a server",
-            "download or export the file itself again",
+            "an XML document, perhaps an error message from a server",
+            "download or export the file again",
         ),
     ),
     (
@@ -129,12 +128,12 @@ const MAGIC: [(&[u8], Foreign); 30] = [
     (b"PAR1", format("a Parquet table", TO_CSV)),
     (b"ARROW1", format("an Arrow table", TO_CSV)),
     (b"FEA1", format("a Feather table", TO_CSV)),
-    (b"RDX2", format("data of R (.RData)", TO_CSV)),
-    (b"RDX3", format("data of R (.RData)", TO_CSV)),
-    (b"X\n\x00\x00", format("data of R (.rds)", TO_CSV)),
-    (b"\x93NUMPY", format("an array of NumPy (.npy)", TO_CSV)),
+    (b"RDX2", format("an R data file (.RData)", TO_CSV)),
+    (b"RDX3", format("an R data file (.RData)", TO_CSV)),
+    (b"X\n\x00\x00", format("an R data file (.rds)", TO_CSV)),
+    (b"\x93NUMPY", format("a NumPy array (.npy)", TO_CSV)),
     (b"SQLite format 3", format("an SQLite database", TO_CSV)),
-    (b"$FL2", format("a table of SPSS (.sav)", TO_CSV)),
+    (b"$FL2", format("an SPSS table (.sav)", TO_CSV)),
     (
         b"\x28\xb5\x2f\xfd",
         format(
@@ -167,13 +166,13 @@ const MAGIC: [(&[u8], Foreign); 30] = [
     ),
 ];
 
-/// What a file is by its first bytes, where that is no text, no VCF and no compressed text.
+/// The format of a file by its first bytes; `None` for text, VCF and compressed text.
 #[must_use]
 pub fn foreign(start: &[u8]) -> Option<Foreign> {
     if start.starts_with(b"PK\x03\x04") {
         let is_workbook = [&b"[Content_Types].xml"[..], b"xl/"]
             .iter()
-            .any(|name| holds(&start[..start.len().min(4096)], name));
+            .any(|name| contains(&start[..start.len().min(4096)], name));
         return Some(if is_workbook {
             Foreign::WORKBOOK
         } else {
@@ -193,16 +192,16 @@ pub fn foreign(start: &[u8]) -> Option<Foreign> {
     by_magic
         .or_else(|| is_bgen(start).then_some(Foreign::BGEN))
         .or_else(|| {
-            let is_tar = start.get(TAR_MAGIC_AT..TAR_MAGIC_AT + 5) == Some(b"ustar");
+            let is_tar = start.get(TAR_MAGIC_OFFSET..TAR_MAGIC_OFFSET + 5) == Some(b"ustar");
             is_tar.then_some(format("a tar archive", UNPACK))
         })
 }
 
-fn holds(bytes: &[u8], part: &[u8]) -> bool {
+fn contains(bytes: &[u8], part: &[u8]) -> bool {
     bytes.windows(part.len()).any(|window| window == part)
 }
 
-/// BGEN 1.1 to 1.3: the name of the format, or four zero bytes behind a header of 20 bytes or more.
+/// Whether a file is BGEN 1.1 to 1.3, by the name of the format in its header.
 fn is_bgen(start: &[u8]) -> bool {
     start.get(16..20) == Some(b"bgen")
 }
@@ -213,12 +212,10 @@ fn is_web_page(start: &[u8]) -> bool {
         .unwrap_or(start)
         .trim_ascii_start();
     let head: Vec<u8> = start.iter().take(256).map(u8::to_ascii_lowercase).collect();
-    let is_html = |text: &[u8]| {
-        text.starts_with(b"<!doctype html")
-            || text.starts_with(b"<html")
-            || text.starts_with(b"<head")
-    };
-    is_html(&head) || (head.starts_with(b"<?xml") && holds(&head, b"<html"))
+    let is_html = [&b"<!doctype html"[..], b"<html", b"<head"]
+        .iter()
+        .any(|tag| head.starts_with(tag));
+    is_html || (head.starts_with(b"<?xml") && contains(&head, b"<html"))
 }
 
 #[cfg(test)]

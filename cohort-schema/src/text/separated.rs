@@ -1,22 +1,24 @@
-//! What separates the cells of a table, quotes that a spreadsheet adds, and decimal commas.
+//! Separators of cells, quotation marks of spreadsheets, and decimal commas.
 
 use std::path::Path;
 
 use super::note;
 use crate::Error;
 
-/// What stands between the cells of a table.
+/// The separator between the cells of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Separator {
     /// One of these bytes: a comma, a tab or a semicolon.
     Byte(u8),
-    /// Any number of spaces, as PLINK 1 writes them.
+    /// Any number of spaces, like in the tables of PLINK 1.
     Blanks,
 }
 
 impl Separator {
-    /// By the line of column names: a tab where there is one, else the commoner of semicolon and
-    /// comma outside of quotes, else blanks.
+    /// Guesses the separator from the line of column names.
+    ///
+    /// It is a tab if there is one, else the more frequent of semicolon and comma outside of
+    /// quotes, else blanks.
     #[must_use]
     pub fn guess(header: &str) -> Self {
         let mut is_quoted = false;
@@ -42,8 +44,7 @@ impl Separator {
     }
 }
 
-/// The cells of a line between any number of blanks, with tabs between them; a cell in quotation
-/// marks may have blanks in it.
+/// Replaces the blanks between the cells of a line by tabs. Blanks in quotation marks are kept.
 #[must_use]
 pub fn blanks_as_tabs(line: &str) -> String {
     let mut cells: Vec<String> = Vec::new();
@@ -66,7 +67,7 @@ pub fn blanks_as_tabs(line: &str) -> String {
     cells.join("\t")
 }
 
-/// Number of cells of a line, and the first of them. A separator in quotation marks is part of its
+/// The number of cells of a line, and the first cell. A separator in quotation marks is part of its
 /// cell.
 #[must_use]
 pub fn count_cells(line: &str, separator: u8) -> (usize, &str) {
@@ -83,9 +84,11 @@ pub fn count_cells(line: &str, separator: u8) -> (usize, &str) {
     (n_cells, unquoted(&line[..end_of_first]))
 }
 
-/// A table of R's `write.table` with a cell of no name before its column names. R gives rows the
-/// names 1, 2, ..., for which it writes no column name. `None` for any other table: where the first
-/// cells are no such numbers, the header may just as well lack the name of another column.
+/// Adds an empty column name to a table of R's `write.table`, which numbers its rows without a
+/// column name.
+///
+/// `None` for any other table. Where the first cells are not 1, 2, ..., the missing column name may
+/// be that of another column.
 #[must_use]
 pub fn named_row_numbers(path: &Path, table: &str, separator: u8) -> Option<String> {
     let begin = table.len() - table.trim_start_matches(['\r', '\n']).len();
@@ -105,39 +108,41 @@ pub fn named_row_numbers(path: &Path, table: &str, separator: u8) -> Option<Stri
         return None;
     }
     note(format!(
-        "{}: the first cell of each row is its number and has no column name, as R writes it",
+        "{}: the first column has row numbers and no column name, as in tables written by R",
         path.display()
     ));
     let (before, names) = table.split_at(begin);
     Some(format!("{before}\"\"{}{names}", char::from(separator)))
 }
 
-/// A table with one byte between its cells and a name for every column: blanks become tabs where
-/// there is no `separator`, and row numbers of R get an empty name; and that byte.
+/// Converts a table to one byte between cells and a name for every column; returns this byte too.
+///
+/// Without a `separator`, blanks become tabs. Row numbers of R get an empty column name.
 #[must_use]
 pub fn regular(path: &Path, text: String, separator: Option<u8>) -> (String, u8) {
-    let (text, separator) = if let Some(separator) = separator {
-        (text, separator)
+    let separated = if separator.is_some() {
+        text
     } else {
         let lines: Vec<String> = text.lines().map(blanks_as_tabs).collect();
-        (lines.join("\n") + "\n", b'\t')
+        lines.join("\n") + "\n"
     };
-    let named = named_row_numbers(path, &text, separator);
-    (named.unwrap_or(text), separator)
+    let separator = separator.unwrap_or(b'\t');
+    let named = named_row_numbers(path, &separated, separator);
+    (named.unwrap_or(separated), separator)
 }
 
-/// What may be wrong with a row of more cells than its header has.
+/// A hint for a row with more cells than the header.
 #[must_use]
 pub fn why_one_more(n_cells: usize, n_names: usize) -> &'static str {
     if n_cells == n_names + 1 {
-        "; is the name of a column missing? R names no column of row names: write the table with \
+        ". A column name may be missing. R writes row names without one, so write the table with \
          row.names=FALSE"
     } else {
         ""
     }
 }
 
-/// A cell without the blanks around it and the quotation marks that a spreadsheet puts around it.
+/// A cell without surrounding blanks and quotation marks.
 #[must_use]
 pub fn unquoted(cell: &str) -> &str {
     let cell = cell.trim();
@@ -146,8 +151,7 @@ pub fn unquoted(cell: &str) -> &str {
         .map_or(cell, str::trim)
 }
 
-/// The cells of a line: between tabs where there are any, else between blanks; without quotation
-/// marks.
+/// The cells of a line without quotation marks, separated by tabs if there are any, else by blanks.
 #[must_use]
 pub fn words(line: &str) -> Vec<&str> {
     if line.contains('\t') {
@@ -159,7 +163,7 @@ pub fn words(line: &str) -> Vec<&str> {
 
 /// Columns of a `.fam` file: FID, IID, PAT, MAT, SEX, phenotype.
 const COLUMNS_OF_FAM: usize = 6;
-/// Column names under which a list of samples has its names.
+/// Names of the sample column in a list of samples, in lower case.
 const SAMPLE_COLUMNS: [&str; 8] = [
     "iid",
     "sample_id",
@@ -171,64 +175,69 @@ const SAMPLE_COLUMNS: [&str; 8] = [
     "participant_id",
 ];
 
-/// The samples of a list: the first cell of each line; below a line with `IID` or `sample_id`, the
-/// cell of that column. PLINK's keep files (FID, IID) and `.fam` files have no header. Their
-/// samples are in the second column, and a note says so.
+/// The samples of a list.
+///
+/// - With a header that has a sample column, such as `IID` or `sample_id`: the cells of this
+///   column.
+/// - PLINK's keep files (FID, IID) and `.fam` files, which have no header: the second column, with
+///   a note.
+/// - Otherwise the first cell of each line.
 ///
 /// # Errors
 /// A list without a sample.
 pub fn samples_of(path: &Path, text: &str) -> Result<Vec<String>, Error> {
-    let separators = |character: char| matches!(character, ',' | ';');
-    let cells = |line: &str| -> Vec<String> {
-        let is_separated = !line.contains('\t') && line.contains(separators);
-        let cells = if is_separated {
-            line.split(separators).map(unquoted).collect()
-        } else {
-            words(line)
-        };
-        cells.into_iter().map(str::to_owned).collect()
-    };
     let mut lines = text
         .lines()
         .filter(|line| !line.trim().is_empty())
         .peekable();
-    let names = lines
-        .peek()
-        .map_or(Vec::new(), |line| cells(line.trim_start_matches('#')));
-    let is_name = |cell: &String| SAMPLE_COLUMNS.contains(&cell.to_lowercase().as_str());
-    let named = names.iter().position(is_name);
-    if named.is_some() {
+    let header = lines.peek().map_or(Vec::new(), |line| {
+        separated_cells(line.trim_start_matches('#'))
+    });
+    let sample_column = header
+        .iter()
+        .position(|cell| SAMPLE_COLUMNS.contains(&cell.to_lowercase().as_str()));
+    if sample_column.is_some() {
         lines.next();
     }
-    // Without a header a comma may be part of a name.
-    let row = |line: &str| {
-        if named.is_some() {
-            cells(line)
-        } else {
-            words(line).into_iter().map(str::to_owned).collect()
-        }
-    };
-    let rows: Vec<Vec<String>> = lines
+    let rows: Vec<Vec<&str>> = lines
         .filter(|line| !line.starts_with('#'))
-        .map(row)
+        .map(|line| {
+            // Without a header, a comma may be part of a name.
+            if sample_column.is_some() {
+                separated_cells(line)
+            } else {
+                words(line)
+            }
+        })
         .collect();
-    let column = named.unwrap_or_else(|| usize::from(are_of_plink(path, &rows)));
-    let names = rows
-        .into_iter()
-        .map(|row| row.into_iter().nth(column).unwrap_or_default());
-    let samples: Vec<String> = names.filter(|name| !name.is_empty()).collect();
+    let column = sample_column.unwrap_or_else(|| usize::from(are_of_plink(path, &rows)));
+    let samples: Vec<String> = rows
+        .iter()
+        .filter_map(|row| row.get(column))
+        .filter(|name| !name.is_empty())
+        .map(|&name| name.to_owned())
+        .collect();
     if samples.is_empty() {
         Err(Error::file(
             path,
-            "no sample in this list: one name per line is expected",
+            "no sample in this list; expected one sample ID per line",
         ))
     } else {
         Ok(samples)
     }
 }
 
+/// The cells of a line, separated by commas or semicolons if there are no tabs.
+fn separated_cells(line: &str) -> Vec<&str> {
+    if line.contains('\t') || !line.contains([',', ';']) {
+        words(line)
+    } else {
+        line.split([',', ';']).map(unquoted).collect()
+    }
+}
+
 /// Whether lines without a header are PLINK's: FID and IID, or the six columns of a `.fam` file.
-fn are_of_plink(path: &Path, rows: &[Vec<String>]) -> bool {
+fn are_of_plink(path: &Path, rows: &[Vec<&str>]) -> bool {
     let n_columns = rows.first().map_or(0, Vec::len);
     let are_of_plink =
         [2, COLUMNS_OF_FAM].contains(&n_columns) && rows.iter().all(|row| row.len() == n_columns);
@@ -241,15 +250,26 @@ fn are_of_plink(path: &Path, rows: &[Vec<String>]) -> bool {
     are_of_plink
 }
 
-/// Whether the numbers of a column have a decimal comma, told from all of its cells.
+/// Evidence for decimal commas in a column, from all of its cells.
 #[derive(Clone, Copy, Debug, Default)]
 struct Commas {
-    /// Cells such as `63,5`.
+    /// Number of cells such as `63,5`.
     n: usize,
-    /// One of them cannot be a thousands separator: `0,034`, `63,5`.
+    /// A comma is not a thousands separator in at least one cell, such as `0,034` or `63,5`.
     is_clear: bool,
-    /// A cell that is no such number, or a number with a point.
+    /// At least one cell has other text, or a number with a point.
     is_other: bool,
+}
+
+impl Commas {
+    /// Whether the numbers have decimal commas.
+    ///
+    /// `1,234` alone is ambiguous. It is a decimal in a table separated by `;`, which spreadsheets
+    /// write in languages with a decimal comma.
+    fn are_decimal(self, separator: Separator) -> bool {
+        let is_decided = self.is_clear || separator == Separator::Byte(b';');
+        self.n > 0 && !self.is_other && is_decided
+    }
 }
 
 /// Finds the columns of a table whose numbers have a decimal comma.
@@ -259,45 +279,43 @@ pub struct DecimalCommas {
 }
 
 impl DecimalCommas {
-    /// Takes in the cells of one row.
+    /// Adds the cells of one row to the evidence.
     pub fn see<'c>(&mut self, cells: impl Iterator<Item = &'c str>) {
         for (column, cell) in cells.enumerate() {
             if column == self.columns.len() {
                 self.columns.push(Commas::default());
             }
-            let found = &mut self.columns[column];
+            let commas = &mut self.columns[column];
             let cell = unquoted(cell);
             match cell.split_once(',') {
                 _ if is_missing(cell) => {}
                 Some((whole, fraction)) if is_whole(whole) && is_fraction(fraction) => {
-                    found.n += 1;
+                    commas.n += 1;
                     let digits = whole.trim_start_matches(['-', '+']);
                     let could_be_thousands = fraction.len() == 3
                         && (1..=3).contains(&digits.len())
                         && !digits.starts_with('0');
-                    found.is_clear |= !could_be_thousands;
+                    commas.is_clear |= !could_be_thousands;
                 }
                 None if is_whole(cell) => {}
-                _ => found.is_other = true,
+                _ => commas.is_other = true,
             }
         }
     }
 
-    /// The columns. `1,234` alone is one thousand or one: such a column is taken where a `;`
-    /// separates the cells, which spreadsheets do in languages with a decimal comma, and left
-    /// as it is elsewhere.
+    /// The columns with decimal commas, in a table with this separator.
+    ///
+    /// A column of numbers such as `1,234` is ambiguous. It counts only with the separator `;`,
+    /// which spreadsheets use in languages with a decimal comma.
     #[must_use]
     pub fn columns(&self, separator: Separator) -> Vec<usize> {
-        let is_found = |found: &Commas| {
-            found.n > 0 && !found.is_other && (found.is_clear || separator == Separator::Byte(b';'))
-        };
         (0..self.columns.len())
-            .filter(|&column| is_found(&self.columns[column]))
+            .filter(|&column| self.columns[column].are_decimal(separator))
             .collect()
     }
 }
 
-/// A cell that says that there is no number.
+/// Whether a cell of a column of numbers is a missing value.
 fn is_missing(cell: &str) -> bool {
     ["", ".", "na", "nan", "nr", "null", "none"].contains(&cell.to_ascii_lowercase().as_str())
 }
@@ -307,14 +325,15 @@ fn is_whole(text: &str) -> bool {
     !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Digits, perhaps with an exponent.
+/// Whether a text is digits, optionally with an exponent.
 fn is_fraction(text: &str) -> bool {
     let (digits, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
     !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) && is_whole(exponent)
 }
 
-/// A table without quoted cells whose decimal commas are points; `None` where it has none. The
-/// first line has the names.
+/// Replaces the decimal commas of a table by points; `None` for a table without decimal commas.
+///
+/// The first line has the column names. No cell is quoted.
 #[must_use]
 pub fn with_decimal_points(path: &Path, body: &str, separator: u8) -> Option<String> {
     if separator == b',' {
@@ -323,7 +342,7 @@ pub fn with_decimal_points(path: &Path, body: &str, separator: u8) -> Option<Str
     let separator = char::from(separator);
     let mut lines = body.lines();
     let names: Vec<&str> = lines.next()?.split(separator).collect();
-    // Nearly every table has points: a line without a comma need not be taken apart.
+    // Nearly every table has points, and a text without commas needs no analysis.
     if !lines.clone().any(|line| line.contains(',')) {
         return None;
     }
@@ -353,12 +372,17 @@ pub fn with_decimal_points(path: &Path, body: &str, separator: u8) -> Option<Str
     Some(text)
 }
 
-/// Notes which columns have decimal commas.
+/// Prints a note with the columns that have decimal commas.
 pub(crate) fn note_columns<'n>(path: &Path, columns: &[usize], name: impl Fn(usize) -> &'n str) {
     let names: Vec<&str> = columns.iter().map(|&column| name(column)).collect();
     note(format!(
-        "{}: numbers with a decimal comma, read with a point, in {}",
+        "{}: decimal commas were read as decimal points in {} {}",
         path.display(),
+        if names.len() == 1 {
+            "column"
+        } else {
+            "columns"
+        },
         names.join(", ")
     ));
 }
@@ -384,9 +408,9 @@ mod tests {
     #[test]
     fn row_numbers_of_r_get_a_column_without_a_name() {
         let path = Path::new("r.txt");
-        let named = |table: &str, separator| named_row_numbers(path, table, separator);
         assert_eq!(
-            named(
+            named_row_numbers(
+                path,
                 "\"id\"\t\"age\"\n\"1\"\t\"A\"\t70\n\"2\"\t\"B\"\t71\n",
                 b'\t'
             )
@@ -394,10 +418,14 @@ mod tests {
             Some("\"\"\t\"id\"\t\"age\"\n\"1\"\t\"A\"\t70\n\"2\"\t\"B\"\t71\n")
         );
         // The first cells may be ids, and the name of the last column missing.
-        assert_eq!(named("id,age\nA,70,1\nB,71,0\n", b','), None);
-        assert_eq!(named("id,age\n1,70,1\n3,71,0\n", b','), None);
-        assert_eq!(named("id,age\n1,70\n2,71\n", b','), None);
-        assert_eq!(named("id,age\n", b','), None);
+        for table in [
+            "id,age\nA,70,1\nB,71,0\n",
+            "id,age\n1,70,1\n3,71,0\n",
+            "id,age\n1,70\n2,71\n",
+            "id,age\n",
+        ] {
+            assert_eq!(named_row_numbers(path, table, b','), None, "{table}");
+        }
     }
 
     #[test]
@@ -407,25 +435,24 @@ mod tests {
 
     #[test]
     fn decimal_commas_are_told_from_thousands_and_lists() {
-        let columns = |cells: &[&str], separator: u8| {
+        for (cells, separator, expected) in [
+            (&["63,5", "70", "NA"][..], b'\t', true),
+            (&["0,034"], b'\t', true),
+            (&["-1,5e-3"], b'\t', true),
+            (&["1,234"], b';', true),
+            (&["1,234", "12,500"], b'\t', false),
+            (&["63,5", "63.5"], b';', false),
+            (&["A,G"], b';', false),
+            (&["1,2,3"], b';', false),
+            (&["63", "70"], b';', false),
+        ] {
             let mut commas = DecimalCommas::default();
             for cell in cells {
                 commas.see([*cell].into_iter());
             }
-            !commas.columns(Separator::Byte(separator)).is_empty()
-        };
-        assert!(
-            columns(&["63,5", "70", "NA"], b'\t')
-                && columns(&["0,034"], b'\t')
-                && columns(&["-1,5e-3"], b'\t')
-        );
-        assert!(columns(&["1,234"], b';') && !columns(&["1,234", "12,500"], b'\t'));
-        assert!(
-            !columns(&["63,5", "63.5"], b';')
-                && !columns(&["A,G"], b';')
-                && !columns(&["1,2,3"], b';')
-        );
-        assert!(!columns(&["63", "70"], b';'));
+            let has_decimal_commas = !commas.columns(Separator::Byte(separator)).is_empty();
+            assert_eq!(has_decimal_commas, expected, "{cells:?}");
+        }
     }
 
     #[test]
@@ -443,8 +470,6 @@ mod tests {
 
     #[test]
     fn samples_are_the_first_cells_or_those_of_a_named_column() {
-        let of =
-            |text: &str| samples_of(Path::new("s.txt"), text).map_err(|error| error.to_string());
         let expected = Ok(vec!["A".to_owned(), "B".to_owned()]);
         for text in [
             "A\nB\n",
@@ -459,13 +484,17 @@ mod tests {
             "sample_id,age\nA,5\nB,6\n",
             "sample_id;age\nA;5\nB;6\n",
         ] {
-            assert_eq!(of(text), expected, "{text}");
+            assert_eq!(samples(text), expected, "{text}");
         }
         assert_eq!(
-            of("A,5\nB,6\n"),
+            samples("A,5\nB,6\n"),
             Ok(vec!["A,5".to_owned(), "B,6".to_owned()]),
             "no header, no columns"
         );
-        assert!(of("#IID\n").unwrap_err().contains("no sample"));
+        assert!(samples("#IID\n").unwrap_err().contains("no sample"));
+    }
+
+    fn samples(text: &str) -> Result<Vec<String>, String> {
+        samples_of(Path::new("s.txt"), text).map_err(|error| error.to_string())
     }
 }

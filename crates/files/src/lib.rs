@@ -1,4 +1,4 @@
-//! Files of a run: written whole or not at all, locked while a run writes, read back with their
+//! Files of a run: atomic writes, a lock of the output folder, and reading with a check of the
 //! version.
 
 pub mod memory;

@@ -2,9 +2,10 @@
 
 use std::{fs, path::Path};
 
-/// Memory that this program can still have, in bytes, where the system tells: what the machine has,
-/// and what the program's control group (a Slurm job, a container) and `ulimit -v` leave of their
-/// limits.
+/// Memory that this program can still allocate, in bytes; `None` if the system does not report it.
+///
+/// It is the least of three numbers: the free memory of the machine, and the rest of the limits of
+/// the control group (a Slurm job, a container) and of `ulimit -v`.
 #[must_use]
 pub fn available() -> Option<usize> {
     let of_machine = kilobytes(&read("/proc/meminfo")?, "MemAvailable:");
@@ -15,7 +16,7 @@ pub fn available() -> Option<usize> {
         .min()
 }
 
-/// The least that the control group of this program and its ancestors leave.
+/// The smallest rest of the limits of this program's control group and its ancestors.
 fn of_own_groups() -> Option<usize> {
     let text = read("/proc/self/cgroup")?;
     let group = text.lines().find_map(|line| line.strip_prefix("0::"))?;
@@ -25,13 +26,13 @@ fn of_own_groups() -> Option<usize> {
         .min()
 }
 
-/// Addresses that `ulimit -v` leaves this program, in bytes; `None` without such a limit.
+/// Rest of the limit of `ulimit -v`, in bytes; `None` without such a limit.
 #[must_use]
 pub fn address_space() -> Option<usize> {
     of_process(&read("/proc/self/limits")?, &read("/proc/self/status")?)
 }
 
-/// What a limit of the address space leaves, `None` without one.
+/// Rest of the limit of the address space; `None` without a limit.
 fn of_process(limits: &str, status: &str) -> Option<usize> {
     let line = limits
         .lines()
@@ -40,8 +41,8 @@ fn of_process(limits: &str, status: &str) -> Option<usize> {
     Some(limit.saturating_sub(kilobytes(status, "VmSize:")?))
 }
 
-/// What a control group (version 2) leaves of its limit, `None` without one; file contents that it
-/// can drop count as free.
+/// Rest of the limit of a control group (version 2); `None` without a limit. Cached file contents
+/// that the system can drop count as free.
 fn of_group(folder: &Path) -> Option<usize> {
     let limit = read_number(&folder.join("memory.max"))?;
     let used = read_number(&folder.join("memory.current"))?;

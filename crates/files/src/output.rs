@@ -45,14 +45,14 @@ pub fn message(text: fmt::Arguments<'_>) {
     let _ = io::stderr().lock().write_fmt(text);
 }
 
-/// A line for the user on standard error, as `eprintln!`, but never a panic: see
+/// Prints a line on standard error, like `eprintln!` but without a panic: see
 /// [`message`](crate::output::message()).
 #[macro_export]
 macro_rules! message {
     ($($words:tt)*) => { $crate::output::message(format_args!("{}\n", format_args!($($words)*))) };
 }
 
-/// Like `message!`, without the end of a line.
+/// Like `message!`, without a line break.
 #[macro_export]
 macro_rules! message_text {
     ($($words:tt)*) => { $crate::output::message(format_args!($($words)*)) };
@@ -64,11 +64,11 @@ pub fn at(path: &Path) -> impl FnOnce(io::Error) -> Error {
     move |source| Error { path, source }
 }
 
-/// Writes `path` through `write`, atomically, for its owner only; a name ending in `.gz` is
-/// compressed as BGZF.
+/// Writes `path` through `write`, atomically and readable for the owner only. A name that ends in
+/// `.gz` is compressed as BGZF.
 ///
 /// # Errors
-/// When the folder cannot be made, or writing or renaming fails; nothing is left under `path` then.
+/// The folder cannot be made, or writing or renaming fails. Then there is no file `path`.
 pub fn write(
     path: &Path,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
@@ -86,7 +86,7 @@ fn write_for(
     pending.finish()
 }
 
-/// A file under a temporary name until it is finished. If dropped before, it is deleted.
+/// A file under a temporary name until it is finished. If dropped earlier, it is deleted.
 #[derive(Debug)]
 pub struct Pending {
     path: PathBuf,
@@ -97,7 +97,7 @@ enum Target {
     Plain(BufWriter<Temporary>),
     /// Blocks are compressed on all threads.
     Bgzf(bgzf::io::MultithreadedWriter<BufWriter<Temporary>>),
-    /// Standard output, a device or a pipe: written to, never replaced.
+    /// Standard output, a device or a pipe, which is written to but not replaced.
     Stream(BufWriter<Box<dyn Write>>),
 }
 
@@ -112,11 +112,11 @@ impl std::fmt::Debug for Target {
 }
 
 impl Pending {
-    /// Begins a file for its owner only; a name ending in `.gz` is compressed as BGZF, `-` is
-    /// standard output.
+    /// Starts a file that is readable for its owner only. A name that ends in `.gz` is compressed
+    /// as BGZF; `-` is standard output.
     ///
     /// # Errors
-    /// When the folder or the file cannot be made.
+    /// The folder or the file cannot be made.
     pub fn create(path: &Path) -> Result<Self, Error> {
         Self::create_for(Readers::Owner, path)
     }
@@ -160,16 +160,16 @@ impl Pending {
         })
     }
 
-    /// The name it will have.
+    /// The final path.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Puts the file, whole, under its name.
+    /// Renames the complete file to its final name.
     ///
     /// # Errors
-    /// When writing or renaming fails.
+    /// Writing or renaming fails.
     pub fn finish(self) -> Result<(), Error> {
         self.target.finish(&self.path).map_err(at(&self.path))
     }
@@ -202,17 +202,17 @@ impl Write for Pending {
     fn flush(&mut self) -> io::Result<()> {
         match &mut self.target {
             Target::Plain(out) => out.flush(),
-            // A flush would end a block; `finish` writes what is left.
+            // A flush would end a block; `finish` writes the rest.
             Target::Bgzf(_) => Ok(()),
             Target::Stream(out) => out.flush(),
         }
     }
 }
 
-/// Removes a file; that there is none is no error.
+/// Removes a file. An absent file is not an error.
 ///
 /// # Errors
-/// When it is there and cannot be removed.
+/// The file exists and cannot be removed.
 pub fn remove_if_there(path: &Path) -> Result<(), Error> {
     require_no_input(path).map_err(at(path))?;
     match fs::remove_file(path) {
@@ -221,7 +221,7 @@ pub fn remove_if_there(path: &Path) -> Result<(), Error> {
     }
 }
 
-/// Writes `value` as JSON in one line, atomically: for large tables that no one reads by eye.
+/// Writes `value` as JSON in one line, atomically; for large tables that people do not read.
 ///
 /// # Errors
 /// The errors of [`write()`].
@@ -275,7 +275,7 @@ fn csv<T: Serialize>(
 /// SHA-256 of a file's bytes, in lower-case hexadecimal.
 ///
 /// # Errors
-/// When the file cannot be read.
+/// The file cannot be read.
 pub fn sha256_of_file(path: &Path) -> Result<String, Error> {
     let mut file = fs::File::open(path).map_err(at(path))?;
     let mut hasher = Sha256::new();
@@ -319,7 +319,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path();
         fs::write(path.join("other"), "x").unwrap();
-        // The replaced file may have been readable for others.
+        // The replaced file may have been readable for other users.
         fs::write(path.join("people.csv"), "x").unwrap();
         write(&path.join("people.csv"), |out| out.write_all(b"x")).unwrap();
         write_csv(&path.join("people.csv.gz"), &["sample_id"], ["P1"]).unwrap();

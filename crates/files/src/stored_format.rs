@@ -1,6 +1,7 @@
-//! Reading back what this program wrote, and what may have come from elsewhere since: nothing
-//! outside of its folder is read, and files of a newer program are told apart from those of an
-//! older one.
+//! Reads files that this program wrote, possibly on another machine or with another version.
+//!
+//! No file outside of the folder is read. Messages distinguish files of a newer program from files
+//! of an older one.
 
 use std::{fs, io, path::Path};
 
@@ -8,11 +9,11 @@ use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::output;
 
-/// The bytes of a file, which must be a regular one in its folder: a link in a model from elsewhere
-/// could lead anywhere.
+/// The bytes of a file, which must be a regular file in its folder: a link in a model of unknown
+/// origin could lead to any file.
 ///
 /// # Errors
-/// When it cannot be read, is no regular file, or is a link that leads out of the folder.
+/// The file cannot be read, is not a regular file, or is a link to a file outside of the folder.
 pub fn read(path: &Path) -> Result<Vec<u8>, output::Error> {
     read_inside_folder(path).map_err(output::at(path))
 }
@@ -25,38 +26,40 @@ fn read_inside_folder(path: &Path) -> io::Result<Vec<u8>> {
         .unwrap_or(Path::new("."));
     if !real.starts_with(folder.canonicalize()?) {
         return Err(io::Error::other(format!(
-            "a link that leads out of its folder, to {}: put the file itself here (cp -L)",
+            "this is a link to {}, which is outside of its folder; copy the file itself here (cp \
+             -L)",
             real.display()
         )));
     }
     if !real.metadata()?.is_file() {
-        return Err(io::Error::other("no regular file"));
+        return Err(io::Error::other(
+            "not a regular file; put the file itself here",
+        ));
     }
     fs::read(real)
 }
 
-/// The value of a JSON text that says its `schema_version`, of which this program reads one;
+/// The value of a JSON text with a `schema_version`, which must be the one that this program reads.
 /// `again` is the command that makes such a file.
 ///
 /// # Errors
-/// No version, that of a newer program or of an older one, with what to do; JSON that is no such
-/// value.
+/// No version, or the version of a newer or older program, with the next action. JSON that is not
+/// such a value.
 pub fn from_json<T: DeserializeOwned>(
     json: &[u8],
     schema_version: u32,
     again: &str,
 ) -> Result<T, String> {
-    // Before all else: what is wrong with the rest may be because of the version.
+    // The version comes first: it may explain all other errors.
     let found = version(json).map_err(|error| error.to_string())?;
     check(found, schema_version, again)?;
     serde_json::from_slice(json).map_err(|error| error.to_string())
 }
 
-/// Refuses a JSON text that says the version of a newer program; what else may be wrong with it is
-/// not looked at.
+/// Refuses a JSON text with the version of a newer program; nothing else in it is checked.
 ///
 /// # Errors
-/// That version, with what to do.
+/// The version, with the next action.
 pub fn require_no_newer(json: &[u8], schema_version: u32) -> Result<(), String> {
     no_newer(version(json).ok().flatten(), schema_version)
 }
@@ -72,8 +75,8 @@ fn version(json: &[u8]) -> serde_json::Result<Option<u32>> {
 fn no_newer(found: Option<u32>, schema_version: u32) -> Result<(), String> {
     match found {
         Some(found) if found > schema_version => Err(format!(
-            "schema version {found}, of a newer gf-genomics; this one ({}) reads version \
-             {schema_version}: update it",
+            "schema version {found} is from a newer gf-genomics, and this one ({}) reads version \
+             {schema_version}; update gf-genomics",
             env!("CARGO_PKG_VERSION")
         )),
         _ => Ok(()),
@@ -83,18 +86,18 @@ fn no_newer(found: Option<u32>, schema_version: u32) -> Result<(), String> {
 /// Refuses a version that this program does not read.
 ///
 /// # Errors
-/// As [`from_json`].
+/// The errors of [`from_json`].
 pub fn check(found: Option<u32>, schema_version: u32, again: &str) -> Result<(), String> {
     no_newer(found, schema_version)?;
     match found {
         Some(found) if found == schema_version => Ok(()),
         Some(found) => Err(format!(
-            "schema version {found}, of an older gf-genomics; this one reads version \
-             {schema_version}: make it again with `{again}`"
+            "schema version {found} is from an older gf-genomics, and this one reads version \
+             {schema_version}; make the file again with `{again}`"
         )),
         None => Err(format!(
-            "no schema_version: not written by gf-genomics, or damaged; make it again with \
-             `{again}`"
+            "no schema_version, so the file is damaged or not from gf-genomics; make the file \
+             again with `{again}`"
         )),
     }
 }
@@ -120,14 +123,14 @@ mod tests {
         assert_eq!(parsed(r#"{"schema_version":2,"size":5}"#), Ok(5));
         let newer = parsed(r#"{"schema_version":3,"volume":[1]}"#).unwrap_err();
         assert!(
-            newer.contains("schema version 3, of a newer gf-genomics")
-                && newer.ends_with("reads version 2: update it"),
+            newer.contains("schema version 3 is from a newer gf-genomics")
+                && newer.ends_with("reads version 2; update gf-genomics"),
             "{newer}"
         );
         let older = parsed(r#"{"schema_version":1}"#).unwrap_err();
         assert!(
-            older.contains("of an older gf-genomics")
-                && older.ends_with("make it again with `gf-genomics make`"),
+            older.contains("is from an older gf-genomics")
+                && older.ends_with("make the file again with `gf-genomics make`"),
             "{older}"
         );
         assert!(
@@ -179,12 +182,15 @@ mod tests {
             assert!(
                 read_in(&inside, name)
                     .unwrap_err()
-                    .starts_with("a link that leads out of its folder"),
+                    .starts_with("this is a link to "),
                 "{name}"
             );
         }
-        assert_eq!(read_in(&inside, "folder").unwrap_err(), "no regular file");
-        // The folder itself may be a link: the user says where it is.
+        assert_eq!(
+            read_in(&inside, "folder").unwrap_err(),
+            "not a regular file; put the file itself here"
+        );
+        // The folder itself may be a link, because the user names it.
         symlink(&inside, folder.path().join("alias")).unwrap();
         assert!(read(&folder.path().join("alias/real")).is_ok());
     }

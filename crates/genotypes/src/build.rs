@@ -26,7 +26,7 @@ pub enum GenomeBuild {
 }
 
 impl GenomeBuild {
-    /// All that are known.
+    /// All known builds.
     pub const ALL: [Self; 4] = [Self::NCBI36, Self::GRCh37, Self::GRCh38, Self::CHM13];
 
     /// The build in which a contig has this length.
@@ -49,11 +49,9 @@ impl fmt::Display for GenomeBuild {
     }
 }
 
-/// A text that names no [`GenomeBuild`].
+/// A text that does not name a [`GenomeBuild`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{0}` is not a genome build that is known here; write GRCh37, GRCh38, NCBI36 or T2T-CHM13"
-)]
+#[error("`{0}` is not a known genome build; write GRCh37, GRCh38, NCBI36 or T2T-CHM13")]
 pub struct UnknownBuild(pub String);
 
 impl TryFrom<String> for GenomeBuild {
@@ -98,7 +96,7 @@ enum Named {
     Build(GenomeBuild),
     /// A build that is not among [`GenomeBuild::ALL`].
     Unknown,
-    /// No build.
+    /// Not part of the name of a build.
     Nothing,
 }
 
@@ -198,7 +196,7 @@ const MITOCHONDRIA: [(usize, &[&str]); 2] = [
     (16_571, &["hg18", "hg19"]),
 ];
 
-/// The builds in which a contig has this length; none where it is no length of a human chromosome.
+/// The builds in which a contig has this length; none if no human chromosome has it.
 #[must_use]
 pub fn builds_of_length(contig: &str, len_nt: usize) -> Vec<&'static str> {
     let key = contig_key(contig);

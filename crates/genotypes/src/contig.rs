@@ -1,4 +1,4 @@
-//! Names of contigs: aliases of the same chromosome, and accessions that tell the genome build.
+//! Names of contigs: aliases of the same chromosome, and accessions that identify the genome build.
 //!
 //! Input -> output: a name as any file writes it -> its key in this program. Keys of human
 //! chromosomes are `1` to `22`, `X`, `Y` and `MT`; any other name is its own key, without `chr`.
@@ -37,7 +37,7 @@ const REFSEQ_GRCH37: [u32; 24] = [
     10, 11, 11, 11, 9, 11, 13, 10, 11, 10, 9, 11, 10, 8, 9, 9, 10, 9, 9, 10, 8, 10, 10, 9,
 ];
 
-/// The key of a contig. It is asked for at every record, so it allocates nothing.
+/// The key of a contig. It is needed at every record, so it allocates nothing.
 #[must_use]
 pub fn contig_key(contig: &str) -> &str {
     chromosome_key(contig).unwrap_or_else(|| without_chr(contig.trim()))
@@ -56,7 +56,7 @@ pub fn chromosome_key(contig: &str) -> Option<&'static str> {
         .or_else(|| accession(contig).map(|(key, _)| key))
 }
 
-/// The build that a name tells: accessions of NCBI have a version.
+/// The build of a name: accessions of NCBI have a version.
 #[must_use]
 pub fn contig_build(contig: &str) -> Option<GenomeBuild> {
     accession(contig.trim()).and_then(|(_, build)| build)
@@ -68,7 +68,7 @@ pub fn same_contig(a: &str, b: &str) -> bool {
     a == b || contig_key(a) == contig_key(b) && !tell_different_builds(a, b)
 }
 
-/// Whether both names tell their build, and they differ.
+/// Whether both names identify a build, and the builds differ.
 #[must_use]
 pub fn tell_different_builds(a: &str, b: &str) -> bool {
     match (contig_build(a), contig_build(b)) {
@@ -141,7 +141,7 @@ fn whole_number(text: &str) -> Option<usize> {
     if is_number { whole.parse().ok() } else { None }
 }
 
-/// The chromosome of an accession of `RefSeq` or `GenBank`, and the build where a version tells it.
+/// The chromosome of an accession of `RefSeq` or `GenBank`, and the build if its version is known.
 fn accession(name: &str) -> Option<(&'static str, Option<GenomeBuild>)> {
     let (stem, version) = match name.split_once('.') {
         Some((stem, version)) => (stem, Some(version.parse::<u32>().ok()?)),

@@ -1,9 +1,9 @@
 //! Reads a FASTA through its `.fai`, and checks that the index belongs to the file.
 //!
 //! The index of an earlier version of the file would give wrong bases, or those of another contig.
-//! - When the file is opened, every record must begin where the index says, and end where the next
-//!   one begins.
-//! - When bases are read, every line must end where the index says.
+//! - When the file is opened, every record must begin where the index states, and end where the
+//!   next one begins.
+//! - When bases are read, every line must end where the index states.
 //!
 //! Input -> output: a FASTA, plain or bgzipped, and its index -> bases of an interval. Format:
 //! `samtools faidx` (name, bases, offset of the first base, bases and bytes of a line).
@@ -24,7 +24,7 @@ const MAX_DEFINITION_BYTES: u64 = 1 << 16;
 /// Records of a bgzipped FASTA that are compared when it is opened; each needs a block to be
 /// decompressed.
 const MAX_BGZF_LOOKS: usize = 256;
-/// Bytes behind the last record that are looked at.
+/// Number of bytes after the last record that are checked.
 const TAIL_BYTES: u64 = 1 << 12;
 
 /// One record of the index.
@@ -53,7 +53,7 @@ impl Layout {
         self.offset + index / self.line_bases * self.line_width + index % self.line_bases
     }
 
-    /// Byte behind the last base.
+    /// Byte after the last base.
     fn end(&self) -> u64 {
         self.len_nt
             .checked_sub(1)
@@ -114,7 +114,7 @@ impl IndexedFasta {
             gzi::check(path, &gzi, min_len).map_err(|reason| {
                 Error::file(
                     &gzi,
-                    format!("not the index of the FASTA: {reason}; {again}"),
+                    format!("this index does not fit the FASTA because {reason}; {again}"),
                 )
             })?;
             let index = bgzf::gzi::fs::read(&gzi).map_err(Error::io(&gzi))?;
@@ -145,7 +145,7 @@ impl IndexedFasta {
         for (number, pair) in in_order.windows(2).enumerate() {
             let before = &pair[0];
             let next = &pair[1];
-            // A record that the index leaves out, as of a name that is there twice, makes a gap
+            // A record that the index lacks (such as the second one of a name) leaves a gap
             // longer than any name.
             let is_long = next.offset.saturating_sub(before.end()) > next.name.len() as u64 + 200;
             if is_long || number % step == 0 {
@@ -156,10 +156,10 @@ impl IndexedFasta {
         let last_base = self.read(last.end().saturating_sub(1), 1)?;
         let tail = self.read(last.end(), TAIL_BYTES)?;
         if last.len_nt > 0 && !last_base.first().is_some_and(|byte| is_base(*byte)) {
-            return Err(self.stale(&last.name, "the FASTA does not end where the index says"));
+            return Err(self.stale(&last.name, "the FASTA does not end where the index states"));
         }
         if !tail.iter().all(u8::is_ascii_whitespace) {
-            return Err(self.stale(&last.name, "the FASTA has more behind it"));
+            return Err(self.stale(&last.name, "the FASTA has more text after it"));
         }
         Ok(())
     }
@@ -172,7 +172,7 @@ impl IndexedFasta {
             .checked_sub(start)
             .filter(|len| *len <= MAX_DEFINITION_BYTES);
         let Some(len) = len else {
-            return Err(self.stale(&record.name, "it does not begin where the index says"));
+            return Err(self.stale(&record.name, "it does not begin where the index states"));
         };
         let bytes = self.read(start, len)?;
         let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
@@ -192,16 +192,14 @@ impl IndexedFasta {
         let at = record.offset;
         Err(self.stale(
             &record.name,
-            &format!(
-                "its first base is not at byte {at}, or a record before it is not in the index"
-            ),
+            &format!("its first base is not at byte {at}, or the index lacks a record before it"),
         ))
     }
 
     /// Upper-case bases `from..to` of record number `number`.
     ///
     /// # Errors
-    /// A read error; lines that do not end where the index says.
+    /// A read error; lines that do not end where the index states.
     pub fn bases(&mut self, number: usize, from: usize, to: usize) -> Result<Vec<u8>, Error> {
         let record = self.records[number].clone();
         if from >= to {
@@ -219,7 +217,7 @@ impl IndexedFasta {
                 matches!(byte, b'\r' | b'\n')
             };
             if !fits {
-                return Err(self.stale(&record.name, "its lines do not end where the index says"));
+                return Err(self.stale(&record.name, "its lines do not end where the index states"));
             }
             if column < record.line_bases {
                 bases.push(byte.to_ascii_uppercase());
@@ -227,7 +225,7 @@ impl IndexedFasta {
             column = (column + 1) % record.line_width;
         }
         if bases.len() != to - from {
-            return Err(self.stale(&record.name, "the FASTA ends before it"));
+            return Err(self.stale(&record.name, "the FASTA ends before the end of this contig"));
         }
         Ok(bases)
     }
@@ -241,7 +239,7 @@ impl IndexedFasta {
         Error::file(
             &self.fai,
             format!(
-                "the index does not fit {fasta}: contig `{contig}`: {found}; make it again with \
+                "the index does not fit {fasta} at contig `{contig}`: {found}; make it again with \
                  `samtools faidx {fasta}`"
             ),
         )
@@ -251,7 +249,7 @@ impl IndexedFasta {
 /// Reads a `.fai` and refuses one that is damaged or empty.
 ///
 /// # Errors
-/// The problem, as a message to which the caller appends how to make the index.
+/// The problem, as a message to which the caller appends the command that makes the index.
 fn read_fai(fai: &Path, fasta_path: &Path) -> Result<Vec<Layout>, String> {
     let index =
         fasta::fai::fs::read(fai).map_err(|error| format!("the index is damaged ({error}); "))?;
@@ -268,7 +266,7 @@ fn read_fai(fai: &Path, fasta_path: &Path) -> Result<Vec<Layout>, String> {
         .collect();
     if let Some(wrong) = records.iter().find(|record| !record.is_possible()) {
         return Err(format!(
-            "the index is damaged (the lines of `{}`); ",
+            "the index is damaged (line lengths of `{}`); ",
             wrong.name
         ));
     }
@@ -276,7 +274,7 @@ fn read_fai(fai: &Path, fasta_path: &Path) -> Result<Vec<Layout>, String> {
     for (number, record) in (1..).zip(&records) {
         if let Some(first) = seen.insert(record.name.as_str(), number) {
             return Err(format!(
-                "contig `{}` is there twice (lines {first} and {number}); keep one record of it \
+                "contig `{}` is listed twice (lines {first} and {number}); keep one record of it \
                  in {} and ",
                 record.name,
                 fasta_path.display()

@@ -55,7 +55,7 @@ pub(super) const UNPHASED_REFERENCE: Genotype = Genotype {
 /// before.
 ///
 /// # Errors
-/// A description of what is wrong (ploidy above two, not a number, allele number above
+/// A description of the problem (ploidy above two, not a number, allele number above
 /// `max_allele`).
 #[inline]
 pub(super) fn parse_text(gt: &[u8], max_allele: i16) -> Result<Genotype, String> {

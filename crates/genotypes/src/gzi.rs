@@ -12,16 +12,16 @@ use std::{
 
 use noodles::bgzf;
 
-/// Blocks that are looked at, spread over the file.
+/// Number of blocks that are checked, spread over the file.
 const N_LOOKS: usize = 64;
-/// Blocks that the index may leave out at the end: one with bases, and the end-of-file block.
+/// Blocks that the index may lack at the end: one with bases, and the end-of-file block.
 const MAX_LEFT_OUT: usize = 3;
 
-/// Compares an index with the blocks of its file. `min_len` is how many bytes the file must hold at
-/// least, uncompressed.
+/// Compares an index with the blocks of its file. `min_len` is the least length of the file in
+/// bytes, uncompressed.
 ///
 /// # Errors
-/// What does not fit.
+/// The difference, as a message.
 pub(super) fn check(fasta: &Path, gzi: &Path, min_len: u64) -> Result<(), String> {
     let index = bgzf::gzi::fs::read(gzi).map_err(|error| format!("it is damaged ({error})"))?;
     let mut blocks = vec![(0, 0)];
@@ -34,7 +34,7 @@ pub(super) fn check(fasta: &Path, gzi: &Path, min_len: u64) -> Result<(), String
     if is_index_of(&mut file, file_len, &blocks, min_len) {
         Ok(())
     } else {
-        Err("it is of another file".to_owned())
+        Err("it belongs to another file".to_owned())
     }
 }
 

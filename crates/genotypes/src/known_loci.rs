@@ -1,7 +1,7 @@
 //! Loci that `--regions` knows by name: those of Alzheimer's disease, on GRCh38, with their
 //! sources.
 //!
-//! Input -> output: a name -> its interval; `ad-loci.tsv` has them, and says where they are from.
+//! Input -> output: a name -> its interval, from `ad-loci.tsv`, which also has the sources.
 //! Coordinates: 1-based, both ends included.
 
 use super::{Error, Locus, Reference, Strand};
@@ -25,7 +25,7 @@ pub struct KnownLocus {
     pub end: usize,
     /// Variants that define it, separated by commas.
     pub lead_variants: &'static str,
-    /// Publications; the comments of the table have them in full.
+    /// Publications; the comments of the table have the full references.
     pub source: &'static str,
 }
 
@@ -64,7 +64,7 @@ impl KnownLocus {
     }
 }
 
-/// All of them, in the order of the genome.
+/// All known loci, in the order of the genome.
 pub fn known_loci() -> impl Iterator<Item = KnownLocus> {
     TABLE
         .lines()
@@ -88,7 +88,7 @@ pub(super) fn nearest(name: &str) -> Option<&'static str> {
 /// Compares the build of the loci that a list of regions names with that of the FASTA.
 ///
 /// # Errors
-/// A FASTA of another build: the interval would hold other bases.
+/// A FASTA of another build, in which the interval has other bases.
 pub fn require_build_of_named(regions: &str, reference: &Reference) -> Result<(), Error> {
     let builds = reference.builds();
     let of_other_build = regions
@@ -99,8 +99,8 @@ pub fn require_build_of_named(regions: &str, reference: &Reference) -> Result<()
         return Ok(());
     };
     let reason = format!(
-        "the interval of this name is on {} ({}), but {} is {}: give the interval on that build \
-         as contig:beg-end",
+        "this known locus is on {} ({}), but {} is {}; give its interval on that build as \
+         contig:beg-end",
         locus.build,
         locus.region(),
         reference.path().display(),

@@ -4,12 +4,14 @@
 //! samples at once. Coordinates: a VCF `position` is 1-based as in the file; every interval
 //! (`start0..end0`) is 0-based and half-open. Only this crate uses the readers of noodles.
 
+pub mod bgen;
 mod build;
 mod contig;
 mod faidx;
 mod genotypes;
 mod gzi;
 mod known_loci;
+pub mod pgen;
 mod ref_allele;
 mod reference;
 mod regions;
@@ -32,8 +34,8 @@ pub use self::{
     },
     samples::Samples,
     variants::{
-        DosageField, RecordLocation, STDIN, VariantFile, VariantRecord, admits, pass,
-        samples_of_files,
+        DosageField, FormatOptions, RecordLocation, RefOrder, STDIN, VariantFile, VariantRecord,
+        admits, companions, pass, samples_of_files,
     },
 };
 
@@ -101,13 +103,19 @@ pub enum Error {
         /// The problem and the next action.
         reason: String,
     },
+    /// A PGEN or BED file cannot be used.
+    #[error(transparent)]
+    Pgen(Box<pgen::PgenError>),
+    /// A BGEN file cannot be used.
+    #[error(transparent)]
+    Bgen(Box<bgen::BgenError>),
     /// A file is not readable as text.
     #[error(transparent)]
     Text(#[from] gf_cohort_schema::Error),
     /// A contig is not in the reference.
     #[error(
-        "{}: no contig `{contig}` (nor {tried}) in this FASTA; it has {available}. \
-         Is it the right build?",
+        "{}: no contig `{contig}` (nor {tried}) in this FASTA, which has {available}; is it the \
+         right genome build?",
         path.display()
     )]
     UnknownContig {

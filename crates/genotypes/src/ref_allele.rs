@@ -1,22 +1,23 @@
 //! Compares REF of variant records with the FASTA.
 //!
-//! Input -> output: records of one VCF in its order and a FASTA -> agreement, no base to compare
-//! with, or an error. The FASTA is read in windows, because records come in order. N and ambiguity
+//! Input -> output: records of one VCF in its order and a FASTA -> agreement, no base to compare,
+//! or an error. The FASTA is read in windows, because records come in order. N and ambiguity
 //! codes agree with any base.
 
 use std::path::Path;
 
 use super::{Error, Reference, VariantRecord};
 
-/// What is said of a record whose ALT is what the FASTA has.
-pub const EXCHANGED: &str = "which is ALT here: are REF and ALT swapped (PLINK 1.9 does so \
-                             without --keep-allele-order; `plink2 --ref-from-fa` sets them \
-                             right), or is it another build (GRCh37 beside GRCh38)?";
-/// What is said of another record whose REF is not what the FASTA has.
-pub const OTHER_REFERENCE: &str = "the VCF was made against another reference; is it GRCh37 \
-                                   beside GRCh38, or are positions shifted?";
+/// The probable cause if ALT, not REF, equals the FASTA.
+pub const EXCHANGED: &str = "The FASTA has the ALT allele. Are REF and ALT swapped? PLINK 1.9 \
+                             swaps them without --keep-allele-order, and `plink2 --ref-from-fa` \
+                             restores them. Or is the FASTA of another genome build (GRCh37 \
+                             instead of GRCh38)?";
+/// The probable cause if neither REF nor ALT equals the FASTA.
+pub const OTHER_REFERENCE: &str = "The VCF was made with another reference. Is one file GRCh37 \
+                                   and the other GRCh38, or are positions shifted?";
 
-/// Bases that are read at once.
+/// Bases read at a time.
 const WINDOW_NT: usize = 1 << 16;
 
 /// A FASTA that records are compared with.
@@ -26,7 +27,7 @@ pub struct RefAlleles<'r> {
     contig: String,
     start0: usize,
     bases: Vec<u8>,
-    /// Records where the FASTA has nothing.
+    /// Number of records at which the FASTA has no bases.
     pub n_beyond: u64,
 }
 
@@ -45,7 +46,7 @@ impl<'r> RefAlleles<'r> {
     /// Compares a record of `file`.
     ///
     /// # Errors
-    /// Bases that differ, with both; a FASTA that cannot be read.
+    /// Bases that differ (the message has both), or a FASTA that cannot be read.
     pub fn compare(&mut self, file: &Path, record: &VariantRecord) -> Result<(), Error> {
         let Some(expected) = self.bases_of(record)? else {
             self.n_beyond += 1;
@@ -71,7 +72,7 @@ impl<'r> RefAlleles<'r> {
         let found_text = String::from_utf8_lossy(&record.ref_allele);
         let expected_text = String::from_utf8_lossy(expected).into_owned();
         let reason = format!(
-            "REF is `{found_text}` but {} has `{expected_text}`: {causes}",
+            "REF is `{found_text}` but {} has `{expected_text}`. {causes}",
             self.reference.path().display()
         );
         Err(Error::record(file, record, reason))

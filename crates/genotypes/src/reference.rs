@@ -27,7 +27,7 @@ struct Slice {
     len_nt: usize,
     /// The record is the whole contig, so `len_nt` is the contig's length.
     whole: bool,
-    /// Bases, upper-case, when the file is held in memory.
+    /// Bases, upper-case, if the file is in memory.
     bases: Option<Vec<u8>>,
 }
 
@@ -80,7 +80,7 @@ impl Reference {
             return Err(Error::file(
                 path,
                 format!(
-                    "no index beside this large FASTA; make one with `samtools faidx {}`",
+                    "no index next to this large FASTA; make one with `samtools faidx {}`",
                     path.display()
                 ),
             ));
@@ -117,7 +117,7 @@ impl Reference {
             .map(|slice| slice.len_nt)
     }
 
-    /// The name this FASTA gives to `contig`, by any of its spellings.
+    /// The name of `contig`, given in any spelling, in this FASTA.
     ///
     /// # Errors
     /// An unknown contig.
@@ -163,16 +163,16 @@ impl Reference {
         {
             return Ok(Some(format!(
                 "{vcf}: contig `{contig}` has {stated_nt} nt in the header, but {len_nt} nt in \
-                 {fasta}; the header is not believed, and REF of every record is compared with \
-                 the FASTA"
+                 {fasta}. The header is ignored, and REF of every record is compared with the \
+                 FASTA"
             )));
         }
         let stated_in = stated_in.join(" and ");
         let here_in = here_in.join(" and ");
         let reason = format!(
             "contig `{contig}` has {len_nt} nt here, as in {here_in}, but {stated_nt} nt in the \
-             header of {vcf}, as in {stated_in}: the files are of different builds; give the \
-             FASTA of {stated_in}"
+             header of {vcf}, as in {stated_in}. The files are of different genome builds; give \
+             the FASTA of {stated_in}"
         );
         Err(Error::file(&self.path, reason))
     }
@@ -241,7 +241,7 @@ impl Reference {
         Err(Error::file(
             &self.path,
             format!(
-                "{contig}:{}-{end0} is not inside this FASTA, which holds {}",
+                "{contig}:{}-{end0} is not inside this FASTA, which contains {}",
                 start0 + 1,
                 available.join(", ")
             ),
@@ -257,7 +257,8 @@ impl Reference {
             of_other_build.filter(|slice| contig_key(&slice.contig) == contig_key(contig))
         {
             let reason = format!(
-                "contig `{}` here is of another build than `{contig}`: take files of one build",
+                "contig `{}` here is of another genome build than `{contig}`; use files of one \
+                 build",
                 slice.contig
             );
             return Error::file(&self.path, reason);
@@ -305,10 +306,10 @@ impl Slice {
     }
 }
 
-/// The reason why a file with this first line is no FASTA.
+/// The reason why a file with this first line is not a FASTA.
 fn not_a_fasta(line: &[u8]) -> &'static str {
     if line.starts_with(b"##fileformat=VCF") {
-        "this is a VCF file; a FASTA starts with a `>` line. Are --vcf and --reference exchanged?"
+        "this is a VCF file, and a FASTA starts with a `>` line. Are --vcf and --reference swapped?"
     } else {
         "a FASTA starts with a `>` line"
     }
@@ -448,7 +449,7 @@ mod tests {
         assert!(
             message.contains("as in GRCh38")
                 && message.contains("as in GRCh37")
-                && message.contains("different builds"),
+                && message.contains("different genome builds"),
             "{message}"
         );
         assert!(
@@ -470,7 +471,7 @@ mod tests {
                 "contig `a` is in this FASTA twice (first at line 1)",
             ],
         );
-        // samtools leaves the second one out of the index.
+        // samtools omits the second one from the index.
         let fai = folder.path().join("reference.fa.fai");
         std::fs::write(&fai, "a\t4\t5\t4\t5\nb\t2\t13\t2\t3\n").unwrap();
         refuses(
@@ -478,7 +479,7 @@ mod tests {
             &[
                 "reference.fa.fai",
                 "contig `b`",
-                "more behind it",
+                "more text after it",
                 "samtools faidx",
             ],
         );
@@ -487,7 +488,7 @@ mod tests {
             &path,
             &[
                 "reference.fa.fai",
-                "contig `a` is there twice (lines 1 and 3)",
+                "contig `a` is listed twice (lines 1 and 3)",
             ],
         );
     }
@@ -520,7 +521,7 @@ mod tests {
                 ">a\nACGTACGTAC\n>b\nTTT\nTTGG\n",
             ),
             ("another name", ">x\nACGTACGTAC\n>b\nTTTTT\nGG\n"),
-            ("a contig behind", ">a\nACGTACGTAC\n>b\nTTTTT\nGG\n>c\nA\n"),
+            ("a later contig", ">a\nACGTACGTAC\n>b\nTTTTT\nGG\n>c\nA\n"),
             ("cut", ">a\nACGTACGTAC\n>b\nTTT"),
             ("CRLF", ">a\r\nACGTACGTAC\r\n>b\r\nTTTTT\r\nGG\r\n"),
         ];
@@ -654,15 +655,15 @@ mod tests {
             &path,
             &[
                 name,
-                ".gzi: not the index of the FASTA: it is of another file; make it again with \
-                 `samtools faidx",
+                ".gzi: this index does not fit the FASTA because it belongs to another file; make \
+                 it again with `samtools faidx",
             ],
         );
         let mut shifted = blocks.clone();
         shifted[4].1 += 1;
         for wrong in [&shifted[..], &blocks[..2], &[], &[(1, 1), (0, 0)]] {
             write_gzi(&path, wrong);
-            refuses(&path, &[name, ".gzi: not the index"]);
+            refuses(&path, &[name, ".gzi: this index does not fit the FASTA"]);
         }
         std::fs::write(format!("{}.gzi", path.display()), [1, 2, 3]).unwrap();
         refuses(&path, &[name, "it is damaged"]);
@@ -697,7 +698,7 @@ mod tests {
         assert_eq!(reference.resolve("chrX").unwrap(), "23");
         let message = reference.resolve("NC_000001.10").unwrap_err().to_string();
         assert!(
-            message.contains("another build than `NC_000001.10`"),
+            message.contains("another genome build than `NC_000001.10`"),
             "{message}"
         );
     }

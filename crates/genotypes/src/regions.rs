@@ -54,8 +54,7 @@ impl Locus {
         }
     }
 
-    /// Length on the reference in nucleotides; 0 where a damaged file says that it ends before it
-    /// starts.
+    /// Length on the reference in nucleotides; 0 if a damaged file has an end before the start.
     #[must_use]
     pub fn len_nt(&self) -> usize {
         self.end0.saturating_sub(self.start0)
@@ -144,7 +143,7 @@ impl DisjointRegions {
         }
     }
 
-    /// Where loci are.
+    /// The regions of loci.
     #[must_use]
     pub fn of_loci<'a>(loci: impl IntoIterator<Item = &'a Locus>) -> Self {
         Self::new(
@@ -192,8 +191,8 @@ fn for_each_bed_line(
     Ok(())
 }
 
-/// `track ...` and `browser ...` are for genome browsers. A contig may have a name that begins so,
-/// or is one of the words; then two positions follow.
+/// `track ...` and `browser ...` are lines for genome browsers. A contig may have such a name; then
+/// two positions follow.
 fn is_display_line(line: &str) -> bool {
     let words = text::words(line);
     let is_word = line
@@ -206,7 +205,7 @@ fn is_display_line(line: &str) -> bool {
 }
 
 /// Parses a comma-separated list of regions `contig:beg-end` (1-based, inclusive) and of names of
-/// [`known_loci`]. A region is named as it is written.
+/// [`known_loci`]. The name of a region is its text.
 ///
 /// Thousands separators are allowed: a comma before exactly three digits does not start another
 /// region.
@@ -226,7 +225,7 @@ pub fn loci_of_regions(text: &str) -> Result<Vec<Locus>, Error> {
         if !seen.insert((contig, locus.start0, locus.end0)) {
             return Err(Error::Region {
                 region,
-                reason: "given twice".into(),
+                reason: "this region is given twice; remove one of the two".into(),
             });
         }
         loci.push(locus);
@@ -268,15 +267,17 @@ fn locus_of_region(region: &str) -> Option<Locus> {
 
 /// The message about a text that is neither a region nor a known name.
 fn no_region(name: &str) -> String {
-    let form = "not of the form contig:beg-end (1-based, inclusive, beg not behind end)";
+    let form = "not of the form contig:beg-end (1-based, inclusive, beg <= end)";
     if name.contains(':') {
         return form.to_owned();
     }
     match known_loci::nearest(name) {
         Some(known) => {
-            format!("{form}; is the locus `{known}` meant? `gf-genomics regions` lists the names")
+            format!(
+                "{form}. Do you mean the locus `{known}`? `gf-genomics regions` lists all names"
+            )
         }
-        None => format!("{form}, and no known locus; `gf-genomics regions` lists the names"),
+        None => format!("{form}, and not a known locus; `gf-genomics regions` lists all names"),
     }
 }
 
@@ -289,7 +290,7 @@ fn parse_bed_line(line: &str) -> Result<Locus, String> {
         ));
     };
     if contig.is_empty() {
-        return Err("a BED line without a contig: the first column is empty".into());
+        return Err("a BED line without a contig; fill its first column".into());
     }
     let start0 = parse_bed_number(start, "start")?;
     let end0 = parse_bed_number(end, "end")?;
@@ -299,7 +300,11 @@ fn parse_bed_line(line: &str) -> Result<Locus, String> {
     let strand = match columns.get(5) {
         None | Some(&("+" | "." | "")) => Strand::Forward,
         Some(&"-") => Strand::Reverse,
-        Some(other) => return Err(format!("BED strand `{other}` is none of + - .")),
+        Some(other) => {
+            return Err(format!(
+                "BED strand `{other}` is not one of `+`, `-` and `.`"
+            ));
+        }
     };
     let name = match columns.get(3) {
         None | Some(&("" | ".")) => format!("{contig}:{}-{end0}", start0 + 1),
@@ -409,7 +414,7 @@ mod tests {
             loci_of_regions("SPI1")
                 .unwrap_err()
                 .to_string()
-                .contains("is the locus `CELF1-SPI1` meant?")
+                .contains("Do you mean the locus `CELF1-SPI1`?")
         );
         for (text, bad) in [
             ("chr1:5-12,chr2", "`chr2`"),

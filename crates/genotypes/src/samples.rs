@@ -1,4 +1,4 @@
-//! Which samples of the files are read: all, those of a list, or all but those.
+//! Selection of samples: all, those of a list, or all except those.
 
 use std::collections::HashSet;
 
@@ -6,33 +6,33 @@ use serde::{Deserialize, Serialize};
 
 use super::{Error, VariantFile};
 
-/// Which samples.
+/// A selection of samples.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Samples {
-    /// All of the files.
+    /// All samples of the files.
     #[default]
     All,
-    /// These, in this order.
+    /// These samples, in this order.
     Only(Vec<String>),
-    /// All but these.
+    /// All samples except these.
     Except(Vec<String>),
 }
 
 impl Samples {
-    /// The samples of a file that are meant, which need not be there where a list names them.
+    /// The selected samples of a file. [`Self::Only`] does not check that the file has them.
     ///
     /// # Errors
-    /// A sample to be left out that the file does not have; nobody left.
+    /// An excluded sample that the file does not have, or a selection without samples.
     pub fn select(&self, file: &VariantFile) -> Result<Vec<String>, Error> {
         self.among(file.samples())
             .map_err(|reason| Error::file(file.path(), reason))
     }
 
-    /// As [`Self::of`], of any list of samples.
+    /// Like [`Self::select`], for any list of samples.
     ///
     /// # Errors
-    /// As [`Self::of`], without the place.
+    /// The errors of [`Self::select`], without the path.
     pub fn among(&self, all: &[String]) -> Result<Vec<String>, String> {
         let chosen = match self {
             Self::All => all.to_vec(),
@@ -40,7 +40,10 @@ impl Samples {
             Self::Except(others) => {
                 let known: HashSet<&str> = all.iter().map(String::as_str).collect();
                 if let Some(unknown) = others.iter().find(|other| !known.contains(other.as_str())) {
-                    return Err(format!("no sample `{unknown}`, which is to be left out"));
+                    return Err(format!(
+                        "no sample `{unknown}`, although the list after `^` excludes it; remove \
+                         it from the list"
+                    ));
                 }
                 let others: HashSet<&str> = others.iter().map(String::as_str).collect();
                 all.iter()
@@ -50,16 +53,16 @@ impl Samples {
             }
         };
         if chosen.is_empty() {
-            Err("nobody is left of its samples".into())
+            Err("no sample is left after the selection; check the lists of samples".into())
         } else {
             Ok(chosen)
         }
     }
 
-    /// Keeps those of a table, in its order, that are meant; `sample_of` names a row.
+    /// Keeps the selected rows of a table, in its order; `sample_of` returns the sample of a row.
     ///
     /// # Errors
-    /// A sample of the list that the table does not have; nobody left.
+    /// A sample of the list that the table does not have, or a selection without samples.
     pub fn retain<T>(
         &self,
         rows: &mut Vec<T>,
@@ -76,7 +79,7 @@ impl Samples {
             .find(|sample| !known.contains(sample.as_str()))
         {
             return Err(format!(
-                "no sample `{unknown}`, which --samples or --samples-file names"
+                "no sample `{unknown}`, although --samples or --samples-file lists it"
             ));
         }
         let chosen: HashSet<&str> = chosen.iter().map(String::as_str).collect();
@@ -107,7 +110,7 @@ mod tests {
         assert!(
             kept(&Samples::Except(list(&["A", "B", "C"])))
                 .unwrap_err()
-                .contains("nobody is left")
+                .contains("no sample is left")
         );
     }
 

@@ -6,12 +6,16 @@
 //! read; without one the file is streamed and must be sorted by position.
 
 mod bcf;
+mod bgen_records;
 mod columns;
+mod format;
+mod format_options;
 mod gt;
 mod header;
 mod imputed_dosages;
 mod index;
 mod input;
+mod pgen_records;
 mod record;
 mod region_cursor;
 mod text;
@@ -23,18 +27,22 @@ use std::{
 };
 
 pub(super) use self::input::{Compression, Decompression, Input};
-use self::{
-    columns::{Columns, Selection},
-    header::Header,
-    input::is_stream,
-    region_cursor::{PassedOver, RegionCursor},
-};
 pub use self::{
+    bgen_records::RefOrder,
+    format::companions,
+    format_options::FormatOptions,
     imputed_dosages::DosageField,
     input::STDIN,
     record::{RecordLocation, VariantRecord, admits, pass},
 };
-use super::{DisjointRegions, Error, same_contig};
+use self::{
+    columns::{Columns, Selection},
+    format::Format,
+    header::Header,
+    input::is_stream,
+    region_cursor::{PassedOver, RegionCursor},
+};
+use super::{DisjointRegions, Error, Reference, same_contig};
 use gf_files::output::FileState;
 
 /// An open VCF or BCF file: the header is read, the records are not.
@@ -43,7 +51,7 @@ pub struct VariantFile {
     /// State of the file when it was opened, to notice a change. Unused for a stream.
     stamp: Option<FileState>,
     header: Header,
-    is_bcf: bool,
+    format: Format,
     compression: Compression,
     columns: Columns,
     dosage_field: DosageField,
@@ -77,8 +85,8 @@ impl std::fmt::Debug for VariantFile {
 }
 
 impl VariantFile {
-    /// Opens a file, or standard input if `path` is `-`, and reads the header. The first bytes tell
-    /// VCF, VCF.gz and BCF apart.
+    /// Opens a file, or standard input if `path` is `-`, and reads the header. The first bytes
+    /// distinguish VCF, VCF.gz and BCF.
     ///
     /// # Errors
     /// An unreadable, empty or truncated file, a header that cannot be read, no samples, or a
@@ -86,18 +94,24 @@ impl VariantFile {
     pub fn open(path: &Path) -> Result<Self, Error> {
         let stamp = FileState::read(path);
         let is_stream = is_stream(path);
-        // A stream goes on after the header with the same input; a file is opened again.
+        // A stream continues after the header with the same input; a file is opened again.
         let decompression = if is_stream {
             Decompression::Ahead
         } else {
             Decompression::Inline
         };
+        if !is_stream && let Some(format) = Format::open_binary(path)? {
+            return Ok(Self::of_binary(path, stamp, format));
+        }
         let mut input = Input::open(path, decompression)?;
-        let is_bcf = input.starts_with(b"BCF")?;
-        let mut header = if is_bcf {
-            Header::read_bcf(&mut input)?
+        let format = if input.starts_with(b"BCF")? {
+            Format::Bcf
         } else {
-            Header::read_text(&mut input)?
+            Format::Text
+        };
+        let mut header = match format {
+            Format::Bcf => Header::read_bcf(&mut input)?,
+            _ => Header::read_text(&mut input)?,
         };
         let columns = Columns::all(header.samples.len());
         let compression = input.compression();
@@ -108,7 +122,7 @@ impl VariantFile {
             path: path.into(),
             stamp,
             header,
-            is_bcf,
+            format,
             compression,
             columns,
             dosage_field: DosageField::Gt,
@@ -116,6 +130,74 @@ impl VariantFile {
             stream: is_stream.then_some(input),
             passed_over: PassedOver::default(),
         })
+    }
+
+    /// Opens a file, and completes what its format does not state.
+    ///
+    /// # Errors
+    /// Like [`Self::open`].
+    pub fn open_with(path: &Path, options: &FormatOptions) -> Result<Self, Error> {
+        let mut file = Self::open(path)?;
+        if let Some(order) = options.ref_order() {
+            file.set_ref_order(order);
+        }
+        if let Some(contig) = &options.contig {
+            file.set_contig(contig);
+        }
+        Ok(file)
+    }
+
+    /// A PGEN, BED or BGEN file.
+    fn of_binary(path: &Path, stamp: Option<FileState>, format: Format) -> Self {
+        let header = match &format {
+            Format::Pgen(file) => pgen_records::header(file),
+            Format::Bgen(records) => records.header(),
+            Format::Text | Format::Bcf => Header::default(),
+        };
+        Self {
+            path: path.into(),
+            stamp,
+            columns: Columns::all(header.samples.len()),
+            header,
+            format,
+            compression: Compression::None,
+            dosage_field: DosageField::Gt,
+            is_stream: false,
+            stream: None,
+            passed_over: PassedOver::default(),
+        }
+    }
+
+    /// Whether the format leaves open which allele is REF, and nobody has said it yet.
+    #[must_use]
+    pub fn needs_ref_order(&self) -> bool {
+        matches!(&self.format, Format::Bgen(records) if !records.has_ref_order())
+    }
+
+    /// States which allele of a BGEN file is REF. Other formats state it themselves.
+    pub fn set_ref_order(&mut self, order: RefOrder) {
+        if let Format::Bgen(records) = &mut self.format {
+            records.set_ref_order(order);
+        }
+    }
+
+    /// Decides which allele of a BGEN file is REF by comparing single-base variants with the FASTA.
+    ///
+    /// # Errors
+    /// The alleles agree with neither order, or with both.
+    pub fn decide_ref_order(&mut self, reference: &mut Reference) -> Result<(), Error> {
+        match &mut self.format {
+            Format::Bgen(records) => records.decide_ref_order(reference),
+            Format::Text | Format::Bcf | Format::Pgen(_) => Ok(()),
+        }
+    }
+
+    /// Gives the contig of BGEN variants whose chromosome field is empty.
+    pub fn set_contig(&mut self, contig: &str) {
+        if let Format::Bgen(records) = &mut self.format {
+            records.set_contig(contig.to_owned());
+            self.header = records.header();
+        }
     }
 
     /// The file; `-` is standard input.
@@ -160,7 +242,7 @@ impl VariantFile {
     }
 
     /// Warnings about records that [`Self::for_each`] skipped, one line per reason: records at POS
-    /// 0, malformed records that nobody needs, and records beyond the stated length of the contig.
+    /// 0, malformed records that are not needed, and records beyond the stated contig length.
     #[must_use]
     pub fn passed_over(&self) -> Vec<String> {
         self.passed_over.warnings(&self.path)
@@ -198,7 +280,12 @@ impl VariantFile {
     /// Whether the file has an index. Without one it is read from start to end.
     #[must_use]
     pub fn is_indexed(&self) -> bool {
-        self.compression == Compression::Bgzf && index::index_of(&self.path).is_some()
+        match self.format {
+            Format::Pgen(_) | Format::Bgen(_) => true,
+            Format::Text | Format::Bcf => {
+                self.compression == Compression::Bgzf && index::index_of(&self.path).is_some()
+            }
+        }
     }
 
     /// Visits each record that overlaps one of the regions `wanted`, or every record if `None`, in
@@ -236,6 +323,11 @@ impl VariantFile {
         let path = self.path.clone();
         let contigs = self.header.contigs.clone();
         let mut cursor = RegionCursor::new(&path, &contigs, wanted).needing(is_needed);
+        if self.is_binary() {
+            self.read_binary(&mut cursor, &mut visit)?;
+            self.passed_over = cursor.passed_over;
+            return Ok(cursor.contigs_seen);
+        }
         if let Some(wanted) =
             wanted.filter(|_| !self.is_stream && self.compression == Compression::Bgzf)
             && let Some(indexed) = index::open(&self.path, &self.header, wanted)?
@@ -247,14 +339,16 @@ impl VariantFile {
         let input = match stream {
             Some(input) => input,
             None if self.is_stream => {
-                return Err(
-                    Error::file(&self.path, "a stream can be read only once: give a file").into(),
-                );
+                return Err(Error::file(
+                    &self.path,
+                    "a stream can be read only once; give a file instead",
+                )
+                .into());
             }
             None => {
                 let mut input = Input::open(&self.path, Decompression::Ahead)?;
                 // A text header is skipped together with the records: its lines begin with `#`.
-                if self.is_bcf {
+                if matches!(self.format, Format::Bcf) {
                     Header::read_bcf(&mut input)?;
                 }
                 input
@@ -263,6 +357,39 @@ impl VariantFile {
         self.read_records(input, &mut cursor, &mut visit)?;
         self.passed_over = cursor.passed_over;
         Ok(cursor.contigs_seen)
+    }
+
+    fn is_binary(&self) -> bool {
+        matches!(self.format, Format::Pgen(_) | Format::Bgen(_))
+    }
+
+    fn read_binary<E: From<Error>>(
+        &mut self,
+        cursor: &mut RegionCursor<'_>,
+        visit: &mut impl FnMut(&VariantRecord) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let selection = Selection {
+            columns: &self.columns,
+            dosage_field: self.dosage_field,
+        };
+        let result = match &mut self.format {
+            Format::Pgen(file) => pgen_records::for_each(file, selection, cursor, visit),
+            Format::Bgen(records) => records.for_each(selection, cursor, visit),
+            Format::Text | Format::Bcf => Ok(()),
+        };
+        self.require_unchanged()?;
+        result
+    }
+
+    /// A change of the file explains any error in its records, so it is reported first.
+    fn require_unchanged(&self) -> Result<(), Error> {
+        if !self.is_stream && FileState::read(&self.path) != self.stamp {
+            return Err(Error::file(
+                &self.path,
+                "the file was changed while it was read; run again when no program writes to it",
+            ));
+        }
+        Ok(())
     }
 
     fn read_records<E: From<Error>>(
@@ -275,19 +402,11 @@ impl VariantFile {
             columns: &self.columns,
             dosage_field: self.dosage_field,
         };
-        let result = if self.is_bcf {
-            bcf::for_each(input, &self.header, selection, cursor, visit)
-        } else {
-            text::for_each(input, &self.header, selection, cursor, visit)
+        let result = match self.format {
+            Format::Bcf => bcf::for_each(input, &self.header, selection, cursor, visit),
+            _ => text::for_each(input, &self.header, selection, cursor, visit),
         };
-        // A change of the file explains any error in its records, so it is reported first.
-        if !self.is_stream && FileState::read(&self.path) != self.stamp {
-            return Err(Error::file(
-                &self.path,
-                "the file was changed while it was read: run again when nobody writes to it",
-            )
-            .into());
-        }
+        self.require_unchanged()?;
         result
     }
 }

@@ -127,9 +127,9 @@ fn iupac_code(bits: u8) -> Option<u8> {
     CODES.get(usize::from(bits)).copied().filter(|_| bits != 0)
 }
 
-/// The set of bases that an IUPAC code stands for, as bits (A = 1, C = 2, G = 4, T = 8).
+/// The set of bases that an IUPAC code means, as bits (A = 1, C = 2, G = 4, T = 8).
 ///
-/// 0 for a letter that is no IUPAC code.
+/// 0 for a letter that is not an IUPAC code.
 pub fn iupac_bits(base: u8) -> u8 {
     let base = if base == b'U' { b'T' } else { base };
     CODES[1..]

@@ -79,7 +79,7 @@ impl CommonEdit {
             .collect()
     }
 
-    /// `edit` if it is common: N is no allele, whatever its frequency.
+    /// `edit` if it is common. N is never an allele.
     fn if_common(edit: &Edit, n_copies: usize, n_haplotypes: usize) -> Option<Self> {
         let frequency_percent =
             (100.0 * n_copies as f64 / n_haplotypes.max(1) as f64).round() as u32;
@@ -138,8 +138,8 @@ impl Carried {
         let is_informative = self.n_expected >= ENOUGH_VARIANTS;
         (self.n_people < ENOUGH_SAMPLES && is_informative && is_far_below).then(|| {
             format!(
-                "{self}; are records of these samples missing from the files? The others are read \
-                 as the reference"
+                "{self}. Do the files lack records of these samples? Absent records are read as \
+                 the reference"
             )
         })
     }
@@ -157,8 +157,8 @@ impl std::fmt::Display for Carried {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "{} of {} (5 % and more) of the training people {} carried by somebody here; about \
-             {:.0} would be expected",
+            "{} of {} (5 % and more) of the training samples {} carried by at least one sample \
+             here; about {:.0} would be expected",
             self.n_carried,
             counted(self.n_common, "common variant", "common variants"),
             if self.n_carried == 1 { "is" } else { "are" },
@@ -204,7 +204,7 @@ mod tests {
         let mut training = locus(&[&[], &[0], &[0, 1]], 2);
         training.pairs = vec![[0, 1], [0, 0], [1, 2], [0, ABSENT_HAPLOTYPE]];
         let common = CommonEdit::find(&training, &[0, 1, 2, 3], 2);
-        assert_eq!(common.len(), 1, "one person alone carries edit 1");
+        assert_eq!(common.len(), 1, "only one sample carries edit 1");
         assert_eq!(
             (common[0].start0, common[0].frequency_percent),
             (training.edits[0].start0, 43)

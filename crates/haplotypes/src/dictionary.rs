@@ -153,7 +153,7 @@ mod tests {
             let has = haplotype.contains(&edit);
             prop_assert_eq!(locus.switched(&haplotype, edit, has), Some(haplotype.clone()));
             match locus.switched(&haplotype, edit, !has) {
-                None => prop_assert!(!has, "what is there can be taken out"),
+                None => prop_assert!(!has, "a present edit can be removed"),
                 Some(switched) => {
                     prop_assert!(switched.contains(&edit) != has && switched.is_sorted());
                     prop_assert_eq!(locus.switched(&switched, edit, has), Some(haplotype));
@@ -170,7 +170,7 @@ mod tests {
         }
     }
 
-    /// Bases that an edit adds less those that it replaces.
+    /// Number of bases that an edit adds minus the number that it replaces.
     fn length_change(edit: &Edit) -> i64 {
         edit.alt.len() as i64 - (edit.end0 - edit.start0) as i64
     }

@@ -13,7 +13,7 @@
 //! - `X`: a deleted base;
 //! - `B H U D O`: `A G T C N`, each followed by an insertion.
 //!
-//! A genotype symbol stands for an unordered pair of haploid symbols. A homozygote is the single
+//! A genotype symbol means an unordered pair of haploid symbols. A homozygote is the single
 //! letter, two bases are their IUPAC code, and a base with N is lower case:
 //!
 //! ```text

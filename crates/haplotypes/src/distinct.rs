@@ -133,7 +133,7 @@ impl HaplotypeBuilder {
         }
     }
 
-    /// The haplotype of the carriers of an edit who had haplotype `from`, or the reason why the
+    /// The new haplotype of an edit's carriers that had haplotype `from`, or the reason why the
     /// edit does not fit. It is computed for the first carrier and looked up for the others.
     fn target(&mut self, from: u32, ordered: &OrderedEdit) -> Result<u32, Reason> {
         let known = self.moves[from as usize];
@@ -286,7 +286,7 @@ mod tests {
 
     const REFERENCE: &[u8] = b"ACGTACGTACGTACGTACGTACGTACGTAC";
 
-    /// Haplotype 1 of one sample, and the reasons of what is not in it.
+    /// Haplotype 1 of one sample, and the reasons of the alleles that it lacks.
     #[derive(Debug, PartialEq)]
     struct Built {
         bases: String,

@@ -69,29 +69,33 @@ use self::{
 use gf_cohort_schema::counted;
 use gf_files::output;
 use gf_genotypes::{
-    DisjointRegions, Locus, RecordLocation, RefAlleles, Reference, VariantFile, contig_key,
-    loci_of_regions, read_intervals, read_loci, require_build_of_named, tell_different_builds,
+    DisjointRegions, FormatOptions, Locus, RecordLocation, RefAlleles, Reference, VariantFile,
+    contig_key, loci_of_regions, read_intervals, read_loci, require_build_of_named,
+    tell_different_builds,
 };
 
-/// What the stage needs.
+/// Inputs and policies of a run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Options {
-    /// VCF, VCF.gz or BCF files, of the same people, each locus in one of them; `-` is standard
+    /// VCF, VCF.gz or BCF files with the same samples. Each locus is in one file; `-` is standard
     /// input.
     pub vcf: Vec<PathBuf>,
-    /// FASTA.
+    /// What the genotype files do not state about themselves.
+    #[serde(default, skip_serializing_if = "FormatOptions::is_default")]
+    pub format: FormatOptions,
+    /// Reference FASTA.
     pub reference: PathBuf,
-    /// Where.
+    /// Loci.
     pub regions: Regions,
-    /// Who.
+    /// Samples to read.
     pub samples: Samples,
-    /// Policies.
+    /// Policies for genotypes.
     pub policies: Policies,
-    /// BED of places to read as N; records that touch them are not applied.
+    /// BED of intervals to read as N; records that touch them are not applied.
     pub mask: Option<PathBuf>,
-    /// BED outside of which everything is read as N.
+    /// BED of callable intervals; all other bases are read as N.
     pub callable: Option<PathBuf>,
-    /// Where to write `skips.csv`, if anywhere.
+    /// Path of `skips.csv`; not written if absent.
     pub skips: Option<PathBuf>,
 }
 
@@ -111,7 +115,7 @@ impl Options {
     }
 }
 
-/// Where the loci come from.
+/// Source of the loci.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Regions {
@@ -156,7 +160,7 @@ pub struct Summary {
     pub n_reference_iupac_as_n: u64,
     /// Reference bases that `--mask` and `--callable` turn to N.
     pub n_masked_nt: u64,
-    /// Number of skips by reason.
+    /// Number of skipped alleles and records by reason.
     pub skips: BTreeMap<Reason, u64>,
     /// Missing alleles of each sample, in the order of the dictionary. Not stored: the record of a
     /// run has no data about single samples.
@@ -176,14 +180,14 @@ impl std::fmt::Display for Summary {
             writeln!(
                 f,
                 "{locus}: {haplotypes} of {}",
-                counted(self.n_people, "person", "people")
+                counted(self.n_people, "sample", "samples")
             )?;
         }
         if let Some(first) = self.loci_without_records.first() {
             let loci = counted(self.loci_without_records.len(), "locus", "loci");
             writeln!(
                 f,
-                "{loci} without a record, read as the reference (the first: {first})"
+                "{loci} without a record, read as the reference (first: {first})"
             )?;
         }
         if self.n_reference_iupac_as_n > 0 {
@@ -209,7 +213,7 @@ impl std::fmt::Display for Summary {
 /// Errors of this crate.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A file is wrong.
+    /// An input file cannot be used.
     #[error(transparent)]
     Ingest(#[from] gf_genotypes::Error),
     /// A file could not be written or read back.
@@ -370,12 +374,15 @@ struct Opened {
 
 impl Opened {
     fn new(loci: &[(Locus, Masks)], options: &Options) -> Result<Self, Error> {
-        let reference = Reference::open(&options.reference)?;
+        let mut reference = Reference::open(&options.reference)?;
         let mut files = options
             .vcf
             .iter()
-            .map(|path| VariantFile::open(path))
+            .map(|path| VariantFile::open_with(path, &options.format))
             .collect::<Result<Vec<_>, _>>()?;
+        for file in files.iter_mut().filter(|file| file.needs_ref_order()) {
+            file.decide_ref_order(&mut reference)?;
+        }
         let first = files
             .first()
             .ok_or_else(|| Error::Inputs("no VCF or BCF file given".into()))?;
@@ -435,14 +442,14 @@ fn require_valid_options(loci: &[(Locus, Masks)], options: &Options) -> Result<(
         && (options.policies.strict || options.policies.overlap == Overlap::Bcftools)
     {
         return Err(Error::Inputs(
-            "strict and overlap = bcftools are rules for haplotypes: leave them out with \
-             encoding = diploid"
+            "strict and overlap = bcftools are rules for haplotypes; remove them with encoding = \
+             diploid"
                 .into(),
         ));
     }
     if let Some((locus, _)) = loci.iter().find(|(locus, masks)| !masks.are_inside(locus)) {
         return Err(Error::Inputs(format!(
-            "locus `{}`: a masked place lies outside of it",
+            "locus `{}` has a masked interval outside of it; the file with the masks is damaged",
             locus.name
         )));
     }
@@ -450,7 +457,7 @@ fn require_valid_options(loci: &[(Locus, Masks)], options: &Options) -> Result<(
 }
 
 /// Refuses a VCF header with the same contig in another build than the reference. Accessions such
-/// as `NC_000001.11` tell the build.
+/// as `NC_000001.11` identify the build.
 fn require_one_build(files: &[VariantFile], in_reference: &str) -> Result<(), Error> {
     for file in files {
         let of_other_build = file.contigs().find(|(name, _)| {
@@ -459,8 +466,8 @@ fn require_one_build(files: &[VariantFile], in_reference: &str) -> Result<(), Er
         });
         if let Some((name, _)) = of_other_build {
             let reason = format!(
-                "{}: contig `{name}` is of another build than `{in_reference}` of the reference; \
-                 take files of one build",
+                "{}: contig `{name}` is of another genome build than `{in_reference}` of the \
+                 reference; use files of one build",
                 file.path().display()
             );
             return Err(Error::Inputs(reason));
@@ -571,7 +578,8 @@ fn require_same_samples(files: &[VariantFile]) -> Result<(), Error> {
                 [&pair[1], &pair[0]]
             };
             return Err(Error::Inputs(format!(
-                "sample `{sample}` is in {} and not in {}; name the people wanted with --samples",
+                "sample `{sample}` is in {} but not in {}; list samples that all files have with \
+                 --samples",
                 with.path().display(),
                 without.path().display()
             )));

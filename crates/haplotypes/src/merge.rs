@@ -44,7 +44,7 @@ impl Shard {
 
 /// The complete files of a merged dictionary under temporary names. If dropped, they are deleted.
 #[derive(Debug)]
-#[must_use = "the files stand under their names once they are saved"]
+#[must_use = "the files have no final names until they are saved"]
 pub struct Merged {
     dictionary: Writer,
     skips: SkipTable,
@@ -128,7 +128,7 @@ fn merge_samples(group: &[&Shard]) -> Result<Dictionary, Error> {
     for (dictionary, shard) in dictionaries.iter().zip(group) {
         require_same_loci(dictionary, first).map_err(|reason| {
             shard.refuse(format!(
-                "{reason}; the other blocks were made from other files or options"
+                "{reason}; make all blocks from the same files with the same options"
             ))
         })?;
         let repeated = dictionary
@@ -136,7 +136,9 @@ fn merge_samples(group: &[&Shard]) -> Result<Dictionary, Error> {
             .iter()
             .find(|sample| !seen.insert(sample.as_str()));
         if let Some(sample) = repeated {
-            return Err(shard.refuse(format!("sample `{sample}` is in an earlier block as well")));
+            return Err(shard.refuse(format!(
+                "sample `{sample}` is also in an earlier block; give each sample once"
+            )));
         }
     }
     let samples = dictionaries
@@ -161,12 +163,12 @@ fn merge_samples(group: &[&Shard]) -> Result<Dictionary, Error> {
 /// Refuses a block with another encoding, other loci or another reference than the first block.
 fn require_same_loci(dictionary: &Dictionary, first: &Dictionary) -> Result<(), String> {
     if (dictionary.encoding, dictionary.iupac) != (first.encoding, first.iupac) {
-        return Err("sequences of another encoding".into());
+        return Err("these sequences have another encoding than the other blocks".into());
     }
     if dictionary.loci.len() != first.loci.len() {
         let loci = counted(dictionary.loci.len(), "locus", "loci");
         return Err(format!(
-            "{loci}, where the other blocks have {}",
+            "this block has {loci}, but the other blocks have {}",
             first.loci.len()
         ));
     }
@@ -176,7 +178,10 @@ fn require_same_loci(dictionary: &Dictionary, first: &Dictionary) -> Result<(), 
             && a.masks == b.masks
             && a.reference == b.reference;
         if !is_same {
-            return Err(format!("locus `{}` is not the same", a.locus.name));
+            return Err(format!(
+                "locus `{}` differs from the other blocks",
+                a.locus.name
+            ));
         }
     }
     Ok(())
@@ -254,9 +259,9 @@ impl MergedLoci {
         summary: &mut Summary,
     ) -> Result<(), Error> {
         if (group.encoding, group.iupac) != (self.encoding, self.iupac) {
-            return Err(
-                shard.refuse("sequences of another encoding than those of the other loci".into())
-            );
+            return Err(shard.refuse(
+                "these sequences have another encoding than those of the other loci".into(),
+            ));
         }
         require_same_order(&group.samples, &self.samples).map_err(|reason| shard.refuse(reason))?;
         for locus in &group.loci {
@@ -270,7 +275,7 @@ impl MergedLoci {
                 .is_some();
             if is_repeated {
                 return Err(shard.refuse(format!(
-                    "locus `{name}` is in a block of other loci as well"
+                    "locus `{name}` is also in a block of other loci; give each locus once"
                 )));
             }
             self.writer.add(&self.samples, locus)?;
@@ -290,16 +295,16 @@ pub fn require_same_order(samples: &[String], expected: &[String]) -> Result<(),
     let first_difference = samples.iter().zip(expected).find(|(a, b)| a != b);
     let reason = match first_difference {
         Some((sample, expected)) => {
-            format!("sample `{sample}` stands where the other loci have `{expected}`")
+            format!("sample `{sample}` is in the place of `{expected}` of the other loci")
         }
         None => format!(
-            "{}, where the other loci have {}",
-            counted(samples.len(), "person", "people"),
+            "{}, but {} at the other loci",
+            counted(samples.len(), "sample", "samples"),
             expected.len()
         ),
     };
     Err(format!(
-        "{reason}: every locus needs blocks of the same people, in the same order"
+        "{reason}; every locus needs blocks of the same samples, in the same order"
     ))
 }
 
@@ -316,7 +321,8 @@ fn add_counts(summary: &mut Summary, group: &[&Shard]) -> Result<(), Error> {
         let here = counted(shard.summary.n_records, "record", "records");
         let there = first.n_records;
         return Err(shard.refuse(format!(
-            "{here}, where another block of these loci has {there}: made from other files or masks"
+            "this block has {here}, but another block of these loci has {there}; make all blocks \
+             from the same files and masks"
         )));
     }
     summary.n_records += first.n_records;

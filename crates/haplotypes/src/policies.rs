@@ -1,5 +1,5 @@
-//! How a person's genotypes become sequences where they leave a choice. The refusing choice is the
-//! default where haplotypes would be invented; every policy that acts is counted.
+//! Policies for genotypes that do not determine the haplotypes of a sample. Where a policy would
+//! invent haplotypes, the default is an error; every use of a policy is counted.
 
 use std::{convert::Infallible, fmt, str::FromStr};
 
@@ -9,91 +9,90 @@ use serde::{Deserialize, Serialize};
 
 use gf_genotypes::{admits, pass};
 
-/// How a person becomes sequences.
+/// Encoding of a sample.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Encoding {
-    /// Two haplotypes of bases; needs phase.
+    /// Two haplotypes of bases, which need phase.
     #[default]
     Haplotype,
-    /// One sequence of genotype symbols, one a reference position; needs no phase. The person's
+    /// One sequence with one genotype symbol per reference position, which needs no phase. The
     /// second haplotype is absent.
     Diploid,
 }
 
-/// What to do with a heterozygous call whose phase is unknown.
+/// Treatment of a heterozygous genotype without phase.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Unphased {
-    /// Refuse: the haplotypes would be invented.
+    /// Stop with an error, because the haplotypes are unknown.
     #[default]
     Error,
-    /// First allele on the first haplotype, as `bcftools consensus -H` does.
+    /// First allele on the first haplotype, like `bcftools consensus -H`.
     GtOrder,
-    /// The IUPAC code of both alleles on both haplotypes; alleles of another length than REF have
-    /// none and are read as the reference.
+    /// IUPAC code of both alleles on both haplotypes. Alleles that differ from REF in length have
+    /// no code and are read as the reference.
     Iupac,
-    /// Both haplotypes keep the reference.
+    /// Reference on both haplotypes.
     Ref,
 }
 
-/// What to do with a missing allele.
+/// Treatment of a missing allele.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Missing {
-    /// Keep the reference.
+    /// Read as the reference.
     #[default]
     Ref,
-    /// `N` over the whole REF.
+    /// Read as `N` over the whole REF.
     #[serde(rename = "N", alias = "n")]
     N,
-    /// Refuse.
+    /// Stop with an error.
     Error,
 }
 
-/// What to do with a haploid call.
+/// Treatment of a haploid genotype.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Haploid {
-    /// The second haplotype does not exist and is masked. A person with haploid and diploid calls
-    /// in one locus is refused.
+    /// The second haplotype is absent and is masked. A sample with haploid and diploid genotypes in
+    /// one locus is an error.
     #[default]
     Absent,
     /// The second haplotype repeats the first.
     Dup,
-    /// Refuse.
+    /// Stop with an error.
     Error,
 }
 
-/// What to do with symbolic alleles other than `<DEL>`, and with breakends.
+/// Treatment of breakends and of symbolic alleles other than `<DEL>`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Symbolic {
-    /// Leave them out and count them.
+    /// Ignore and count them.
     #[default]
     Skip,
-    /// Refuse.
+    /// Stop with an error.
     Error,
 }
 
-/// Which of two alleles stands that cannot both be on one haplotype.
+/// Choice between two alleles that cannot both be on one haplotype.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Overlap {
-    /// The first by place, whatever the order of records at one position.
+    /// The first by position, independent of the order of records at one position.
     #[default]
     Canonical,
     /// The first in the file, by the rules of `bcftools consensus`.
     Bcftools,
 }
 
-/// Which records are applied by their FILTER: `all`, or a list of names such as `.,PASS`.
+/// Values of FILTER whose records are applied: `all`, or a list of names such as `.,PASS`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ApplyFilters {
     /// Every record.
     All,
-    /// Records with a filter that is named here, as `bcftools view -f` has it; `.` is a record
-    /// without one.
+    /// Records with one of these values, like `bcftools view -f`; `.` is a record without a filter.
     Named(Vec<String>),
 }
 
@@ -158,53 +157,53 @@ impl<'de> Deserialize<'de> for ApplyFilters {
     }
 }
 
-/// How genotypes become sequences. Every policy that acts is counted.
+/// Policies that turn genotypes into sequences. Every use of a policy is counted.
 ///
-/// The keys of `[sequences]` in a pipeline file, and with the feature `clap` the options of every
-/// command that reads haplotypes.
+/// They are the keys of `[sequences]` in a pipeline file and, with the feature `clap`, options of
+/// every command that reads haplotypes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "clap", derive(clap::Args))]
 #[serde(default, deny_unknown_fields)]
 pub struct Policies {
-    /// Encoding of a sample: two haplotypes of bases, or one sequence of genotype symbols. The
-    /// second needs no phase and ignores --unphased.
+    /// Encoding of a sample: two haplotypes of bases, or one sequence of genotype symbols. Genotype
+    /// symbols need no phase and ignore --unphased.
     #[cfg_attr(feature = "clap", arg(
         long,
         value_parser = one_of::<Encoding>(),
         default_value = name_of(&Encoding::default()),
     ))]
     pub encoding: Encoding,
-    /// Unphased heterozygous genotypes: refuse them, trust the order of GT, write the IUPAC code,
-    /// or keep the reference.
+    /// Unphased heterozygous genotypes: stop with an error, use the order of GT, write the IUPAC
+    /// code, or keep the reference.
     #[cfg_attr(feature = "clap", arg(
         long,
         value_parser = one_of::<Unphased>(),
         default_value = name_of(&Unphased::default()),
     ))]
     pub unphased: Unphased,
-    /// Missing alleles: keep the reference, write N over the whole REF, or refuse them.
+    /// Missing alleles: keep the reference, write N over the whole REF, or stop with an error.
     #[cfg_attr(feature = "clap", arg(
         long,
         value_parser = one_of::<Missing>(),
         default_value = name_of(&Missing::default()),
     ))]
     pub missing: Missing,
-    /// Haploid genotypes: the second haplotype is absent, repeats the first, or is refused.
+    /// Haploid genotypes: omit the second haplotype, repeat the first one, or stop with an error.
     #[cfg_attr(feature = "clap", arg(
         long,
         value_parser = one_of::<Haploid>(),
         default_value = name_of(&Haploid::default()),
     ))]
     pub haploid: Haploid,
-    /// Symbolic alleles except <DEL>, and breakends: leave them out and count them, or refuse them.
+    /// Breakends and symbolic alleles except <DEL>: ignore and count them, or stop with an error.
     #[cfg_attr(feature = "clap", arg(
         long,
         value_parser = one_of::<Symbolic>(),
         default_value = name_of(&Symbolic::default()),
     ))]
     pub symbolic: Symbolic,
-    /// Apply only records with one of these values of FILTER: a list of names (`.` is a record
-    /// without filters), or `all`.
+    /// Values of FILTER whose records are applied: a list of names (`.` is a record without
+    /// filters), or `all`.
     #[cfg_attr(
         feature = "clap",
         arg(long, default_value_t = ApplyFilters::default(), value_name = "LIST")
@@ -219,17 +218,17 @@ pub struct Policies {
         default_value = name_of(&Overlap::default()),
     ))]
     pub overlap: Overlap,
-    /// Refuse two different alleles for exactly the same bases of one haplotype. Other overlaps are
-    /// only counted.
+    /// Stop with an error at two different alleles for the same bases of one haplotype. Other
+    /// overlaps are only counted.
     #[cfg_attr(feature = "clap", arg(long))]
     pub strict: bool,
 }
 
 impl Policies {
-    /// Refuses others.
+    /// Refuses different policies.
     ///
     /// # Errors
-    /// Names the first policy that `found` has another of.
+    /// The first policy that differs.
     pub fn require_same(&self, found: &Self) -> Result<(), String> {
         if self == found {
             return Ok(());
@@ -245,7 +244,7 @@ impl Policies {
             .map(String::as_str)
             .unwrap_or_default();
         Err(format!(
-            "made with {name} {}, the other blocks with {}",
+            "made with {name} {}, but the other blocks with {}; use the same value for all blocks",
             found[name], expected[name]
         ))
     }

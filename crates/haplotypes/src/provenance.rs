@@ -110,7 +110,7 @@ impl Provenance {
         });
         if let Some(locus) = repeated {
             return Err(format!(
-                "locus `{}` is in a block of other loci as well",
+                "locus `{}` is also in a block of other loci; give each locus once",
                 locus.locus.name
             ));
         }
@@ -135,13 +135,14 @@ impl LocusProvenance {
             && a != b
         {
             return Err(format!(
-                "contig `{}` has {b} nt here, {a} nt where the model was made: another build",
+                "contig `{}` has {b} nt here, but {a} nt in the model, so the genome builds differ",
                 self.locus.contig
             ));
         }
         if self.reference_sha256 != found.reference_sha256 {
             return Err(format!(
-                "the FASTA has other bases at {} (SHA-256 {}..., the model's reference had {}...)",
+                "the FASTA has different bases at {} (SHA-256 {}..., in the model's reference \
+                 {}...)",
                 self.locus.region(),
                 shortened(&found.reference_sha256),
                 shortened(&self.reference_sha256)
@@ -169,8 +170,8 @@ impl ContigLens {
         };
         match self.0.insert(contig_key(&locus.contig).to_owned(), found) {
             Some(expected) if expected != found => Err(format!(
-                "contig `{}` has {found} nt, where the other loci have it with {expected}: \
-                 another build",
+                "contig `{}` has {found} nt here, but {expected} nt at the other loci, so the \
+                 genome builds differ",
                 locus.contig
             )),
             _ => Ok(()),

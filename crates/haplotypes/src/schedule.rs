@@ -88,8 +88,8 @@ impl<'o> Schedule<'o> {
             }
             if self.done[number].is_some() {
                 let reason = format!(
-                    "locus `{}` has been left before: the file names its contig in two ways; \
-                     rename one with `bcftools annotate --rename-chrs`",
+                    "locus `{}` has records under two names of its contig; rename one contig with \
+                     `bcftools annotate --rename-chrs`",
                     locus.name
                 );
                 return Err(site.refuse(None, reason));
@@ -195,8 +195,8 @@ impl<'o> Schedule<'o> {
         let Locus { name, contig, .. } = locus;
         if empty_loci == EmptyLoci::Refuse && self.file_of_locus.iter().all(Option::is_none) {
             return Err(format!(
-                "no record overlaps any locus of {}: is the VCF empty, or are the contig names or \
-                 the build others?",
+                "no record overlaps any locus of {}. Is the VCF empty? Do the VCF and the regions \
+                 use the same contig names and genome build?",
                 options.regions
             ));
         }
@@ -206,7 +206,7 @@ impl<'o> Schedule<'o> {
             .any(|file| file.may_have_contig(contig))
         {
             return Err(format!(
-                "no contig `{contig}` in the header, and locus `{name}` lies there; is it in \
+                "no contig `{contig}` in the header, but locus `{name}` is on it; is it in \
                  another file?"
             ));
         }
@@ -216,14 +216,14 @@ impl<'o> Schedule<'o> {
             .any(|with_records| same_contig(contig, with_records))
         {
             return Err(format!(
-                "no record on contig `{contig}`, and locus `{name}` lies there; is it in another \
+                "no record on contig `{contig}`, but locus `{name}` is on it; is it in another \
                  file?"
             ));
         }
         if empty_loci == EmptyLoci::Refuse {
             return Err(format!(
-                "no record overlaps locus `{name}` ({}): is it another build? If nothing varies \
-                 there, take it out of {}",
+                "no record overlaps locus `{name}` ({}). Is the VCF of another genome build? If \
+                 the locus has no variants, remove it from {}",
                 locus.region(),
                 options.regions
             ));

@@ -10,25 +10,25 @@ use serde::{Deserialize, Serialize};
 use super::Error;
 use gf_files::output::{self, Pending};
 
-/// Why something in the file is not in a sequence as it stands there.
+/// Reason why an allele or record is not in a sequence as the file states it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// The allele overlaps one already applied to this haplotype.
     Overlap,
-    /// The allele was stated twice.
+    /// Two records state the same allele.
     Duplicate,
     /// Another allele for the same bases of this haplotype was applied before.
     Conflict,
-    /// FILTER is not among those applied.
+    /// FILTER is not among the applied values.
     Filter,
     /// REF touches a region of `--mask`.
     Masked,
-    /// REF touches a place outside the regions of `--callable`.
+    /// REF touches bases outside of the regions of `--callable`.
     Uncallable,
     /// Symbolic allele or breakend.
     Symbolic,
-    /// `*` where another record's deletion was applied.
+    /// `*` where the deletion of another record was applied.
     SpanningDeletion,
     /// `*` where no deletion was applied.
     StarWithoutDeletion,
@@ -38,16 +38,16 @@ pub enum Reason {
     MissingAsRef,
     /// A missing allele read as N.
     MissingAsN,
-    /// An unphased heterozygote put on haplotypes in the order of GT.
+    /// An unphased heterozygote assigned to haplotypes in the order of GT.
     UnphasedGtOrder,
     /// An unphased heterozygote read as its IUPAC code.
     UnphasedAsIupac,
     /// An unphased heterozygote read as the reference.
     UnphasedAsRef,
-    /// A heterozygote of another phase set than the person's last one in the locus: how the two go
-    /// together is unknown.
+    /// A heterozygote of another phase set than the sample's previous one in the locus: their
+    /// relative phase is unknown.
     PhaseSet,
-    /// A haploid call: the second haplotype is absent (once a person and locus).
+    /// A haploid call: the second haplotype is absent (logged once per sample and locus).
     HaploidAbsent,
     /// A haploid call: the second haplotype repeats the first.
     HaploidDuplicated,
@@ -57,8 +57,8 @@ pub enum Reason {
     RefAmbiguous,
     /// FORMAT has no GT: the record is not applied.
     NoGenotypes,
-    /// INFO/END and INFO/SVLEN of a symbolic allele say different things: END is taken, from VCF
-    /// 4.4 on SVLEN.
+    /// INFO/END and INFO/SVLEN of a symbolic allele contradict each other: END is used, or SVLEN in
+    /// VCF 4.4 and later.
     EndAgainstSvlen,
 }
 
@@ -68,12 +68,12 @@ impl fmt::Display for Reason {
     }
 }
 
-/// One thing that was not applied as written.
+/// An allele or record that was not applied as the file states it.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Skip<'a> {
-    /// Whose; empty where it concerns the whole record.
+    /// Sample; empty if the row is about the whole record.
     pub sample_id: &'a str,
-    /// 1 or 2; empty where it concerns both.
+    /// Haplotype, 1 or 2; empty if the row is about both.
     pub haplotype: Option<u8>,
     /// Name of the locus.
     pub locus: &'a str,
@@ -81,7 +81,7 @@ pub struct Skip<'a> {
     pub contig: &'a str,
     /// 1-based POS.
     pub position: usize,
-    /// Why.
+    /// Reason.
     pub reason: Reason,
 }
 
@@ -173,7 +173,7 @@ pub struct FinishedLog {
 
 /// The rows of `skips.csv` under a temporary name. If dropped, they are deleted.
 #[derive(Debug)]
-#[must_use = "the table stands under its name once it is saved"]
+#[must_use = "the table has no final name until it is saved"]
 pub struct SkipTable(Option<Pending>);
 
 impl SkipTable {

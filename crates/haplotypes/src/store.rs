@@ -109,12 +109,12 @@ impl Dictionary {
             let mut letters = locus.edits.iter().flat_map(|edit| &edit.alt);
             if locus.encoding != self.encoding || !letters.all(|letter| alphabet.contains(letter)) {
                 return Err(format!(
-                    "locus `{name}`: letters that sequences cannot have: the file is damaged"
+                    "locus `{name}` has letters that sequences cannot have; the file is damaged"
                 ));
             }
             if !has_edits_in_place(locus) {
                 return Err(format!(
-                    "locus `{name}`: edits out of place: the file is damaged"
+                    "locus `{name}` has edits outside of it or out of order; the file is damaged"
                 ));
             }
         }
@@ -179,7 +179,7 @@ fn read_pairs(path: &Path, loci: &mut [LocusHaplotypes]) -> Result<Vec<String>, 
     if loci.iter().any(|locus| locus.pairs.len() != samples.len()) {
         return Err(Error::damaged(
             path,
-            "not every person has a row at every locus".into(),
+            "not every sample has a row at every locus; the file is damaged".into(),
         ));
     }
     Ok(samples)
@@ -191,10 +191,10 @@ fn add_pair(
     samples: &[String],
     row: &PairRow<'_>,
 ) -> Result<(), &'static str> {
-    let locus = locus.ok_or("unknown locus")?;
+    let locus = locus.ok_or("unknown locus; the file is damaged")?;
     let expected_sample = samples.get(locus.pairs.len());
     if expected_sample.is_none_or(|sample| *sample != row.sample_id) {
-        return Err("people are not in one order");
+        return Err("samples are not in the same order at every locus; the file is damaged");
     }
     let pair = [row.haplotype_a, row.haplotype_b.unwrap_or(ABSENT_HAPLOTYPE)];
     let n_haplotypes = locus.haplotypes.len();
@@ -202,7 +202,7 @@ fn add_pair(
         .iter()
         .any(|&haplotype| haplotype != ABSENT_HAPLOTYPE && haplotype as usize >= n_haplotypes)
     {
-        return Err("no such haplotype");
+        return Err("no haplotype of this number at the locus; the file is damaged");
     }
     locus.pairs.push(pair);
     Ok(())

@@ -192,8 +192,8 @@ impl Read {
                 "symbolic allele `{}`; choose --symbolic skip to leave such alleles out",
                 site.alt_text(number)
             )),
-            Allele::UnknownEnd => Err("`<DEL>` has neither an INFO/END behind POS nor \
-                                       INFO/SVLEN: how much it deletes is unknown"
+            Allele::UnknownEnd => Err("`<DEL>` has neither an INFO/END after POS nor INFO/SVLEN, \
+                                       so its length is unknown"
                 .into()),
             Allele::NotBases => Err(format!("ALT `{}` is not bases", site.alt_text(number))),
         }
@@ -364,7 +364,7 @@ impl Window {
         cohort: &mut SharedState<'_>,
     ) -> Result<Carriers, Error> {
         let mut carriers = Carriers::new(alleles.len());
-        // A reference call still tells the ploidy. Once every sample is known to be diploid, only
+        // A reference call still shows the ploidy. Once every sample is known to be diploid, only
         // calls other than the reference need a look.
         if self.n_without_ploidy > 0 || self.any_haploid {
             for sample in 0..cohort.samples.len() {
@@ -554,8 +554,8 @@ impl Window {
         Ok(())
     }
 
-    /// Applies the policy for a heterozygote without phase. `true` means that its alleles go on the
-    /// haplotypes in the order of GT; `false` means that nothing is left to do.
+    /// Applies the policy for a heterozygote without phase. `true` means that its alleles are
+    /// on the haplotypes in the order of GT; `false` means that nothing is left to do.
     fn unphased(
         &self,
         site: RecordAtLocus<'_>,
@@ -569,10 +569,10 @@ impl Window {
             Unphased::Error => {
                 return Err(site.refuse(
                     cohort.samples.get(sample),
-                    "unphased heterozygote: its haplotypes are unknown; phase the file, choose \
-                     --unphased gt-order, iupac or ref, or --encoding diploid, which needs no \
-                     phase (a pipeline file has both as keys; a saved model keeps those it was \
-                     made with)",
+                    "unphased heterozygote, whose haplotypes are unknown. Phase the file, or \
+                     choose --unphased gt-order, iupac or ref, or choose --encoding diploid, \
+                     which needs no phase. A pipeline file has both options as keys, and a saved \
+                     model keeps its own values",
                 ));
             }
             Unphased::GtOrder => Reason::UnphasedGtOrder,
@@ -707,7 +707,7 @@ impl Window {
                     place: RecordLocation::Unknown,
                     sample: cohort.samples.get(sample).cloned(),
                     reason: "two alleles for the same bases of one haplotype; without --strict \
-                             the first one stands"
+                             the first one is kept"
                         .into(),
                 });
             }
@@ -792,8 +792,8 @@ impl Window {
     fn check_ref(&self, record: &VariantRecord) -> Result<bool, String> {
         if let Some(len_nt) = self.last_end0.filter(|&len_nt| record.end0() > len_nt) {
             return Err(format!(
-                "REF reaches position {}, beyond the end of the contig ({len_nt} nt): another \
-                 build?",
+                "REF reaches position {}, beyond the end of the contig ({len_nt} nt). Is the VCF \
+                 of another genome build?",
                 record.end0()
             ));
         }
@@ -840,7 +840,7 @@ impl Window {
         };
         format!(
             "REF is `{}` but the FASTA has `{expected}` at {position} (FASTA around it: \
-             {}[{expected}]{}; REF `{}` is found {nearest}): {causes}",
+             {}[{expected}]{}). REF `{}` is found {nearest}. {causes}",
             char::from(base),
             String::from_utf8_lossy(bases_before),
             String::from_utf8_lossy(bases_after),
@@ -860,7 +860,7 @@ impl Window {
         positions.sort_by_key(|&position| position.abs_diff(record.position));
         let nearest: Vec<String> = positions.iter().take(3).map(usize::to_string).collect();
         if nearest.is_empty() {
-            "nowhere near".to_string()
+            "nowhere nearby".to_string()
         } else {
             format!("nearest at {}", nearest.join(", "))
         }

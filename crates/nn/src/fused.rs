@@ -1,5 +1,5 @@
 //! Fused operations, one per file: a forward pass and its analytic gradient. `reference` has the
-//! same with candle-nn.
+//! same operations written with candle-nn.
 
 pub(crate) mod activation;
 pub(crate) mod attention;

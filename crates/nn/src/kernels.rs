@@ -1,5 +1,4 @@
-//! Loops over slices that the fused operations share, compiled for the vector instructions of the
-//! machine.
+//! Loops over slices for the fused operations, compiled for the vector instructions of the machine.
 
 pub(crate) mod buffer;
 pub(crate) mod gemm;

@@ -1,12 +1,14 @@
-//! Differentiable pieces candle lacks or has only for inference: fused operations with analytic
-//! gradients, seeded parameters.
+//! Differentiable operations that candle lacks or has only for inference, and seeded parameters.
 //!
-//! Why not candle's own: `candle_nn::LayerNorm` and `softmax_last_dim` drop the gradient without a
-//! word on a contiguous input, its CPU random numbers cannot be seeded, and chains of element-wise
-//! CPU operations run on one thread.
+//! Reasons against candle's own operations:
+//!
+//! - `candle_nn::LayerNorm` and `softmax_last_dim` silently drop the gradient on a contiguous
+//!   input.
+//! - Random numbers of candle on the CPU cannot be seeded.
+//! - Chains of element-wise operations on the CPU run on one thread.
 
-// Everything inside `pulp::Arch::dispatch` must be inlined into it, or it is compiled without the
-// wide instructions.
+// A function called inside `pulp::Arch::dispatch` is compiled for the wide vector instructions only
+// if it is inlined there.
 #![allow(clippy::inline_always)]
 
 mod fused;
@@ -40,6 +42,5 @@ pub use self::{
     parameters::{Init, Parameters, refit},
 };
 
-/// Rows of a tensor that one task works on. Fixed, so that sums over rows are the same for any
-/// number of threads.
+/// Rows of a tensor per task. Fixed, so that sums over rows are the same for any number of threads.
 const ROWS_PER_TASK: usize = 512;

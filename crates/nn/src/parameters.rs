@@ -1,4 +1,4 @@
-//! Named parameters with seeded initial values, always visited in the order of their names.
+//! Named parameters with seeded initial values, always in the order of their names.
 
 use std::collections::BTreeMap;
 
@@ -6,19 +6,20 @@ use candle_core::{Device, Result, Shape, Tensor, Var, backprop::GradStore, bail}
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// How a parameter starts.
+/// The initial values of a parameter.
 #[derive(Clone, Copy, Debug)]
 pub enum Init {
     /// The same value everywhere.
     Constant(f32),
     /// Normal with mean 0 and this standard deviation.
     Normal(f64),
-    /// The same value all along each row: one value a row.
+    /// The same value along each row, with one value given per row.
     Rows(&'static [f32]),
 }
 
-/// The parameters of a model, and its buffers: values that are fitted and saved, but not trained by
-/// gradient.
+/// The parameters and the buffers of a model.
+///
+/// A buffer is fitted and saved, but not trained by gradient.
 #[derive(Clone, Debug)]
 pub struct Parameters {
     vars: BTreeMap<String, Var>,
@@ -29,10 +30,10 @@ pub struct Parameters {
 
 #[derive(Clone, Debug)]
 enum Source {
-    /// New values; every parameter draws from a stream of its own, so that adding one does not
-    /// change the others.
+    /// New values. Every parameter draws from its own random stream, so that a new parameter does
+    /// not change the values of the existing ones.
     Seed(u64),
-    /// Saved values, each to be taken once.
+    /// Saved values, each of which is taken once.
     Saved(BTreeMap<String, Tensor>),
 }
 
@@ -59,8 +60,8 @@ impl Parameters {
         }
     }
 
-    /// Makes the parameters on `device`, which is the CPU otherwise. Seeded values are the same
-    /// everywhere.
+    /// Creates the parameters on `device` instead of the CPU. Seeded values are the same on every
+    /// device.
     #[must_use]
     pub fn on(self, device: &Device) -> Self {
         Self {
@@ -69,10 +70,10 @@ impl Parameters {
         }
     }
 
-    /// Makes or loads the parameter `name`.
+    /// Creates or loads the parameter `name`.
     ///
     /// # Errors
-    /// A name used twice, or absent from the saved tensors, or saved with another shape.
+    /// A name that is used twice, is absent from the saved tensors, or is saved with another shape.
     pub fn get(&mut self, name: &str, shape: impl Into<Shape>, init: Init) -> Result<Tensor> {
         let var = self.make(name, shape.into(), init)?;
         let tensor = var.as_tensor().clone();
@@ -80,11 +81,11 @@ impl Parameters {
         Ok(tensor)
     }
 
-    /// As [`Parameters::get`], but the same parameter each time it is asked for: one that several
-    /// layers have in common.
+    /// Like [`Parameters::get`], but returns the same parameter for each request: several layers
+    /// share it.
     ///
     /// # Errors
-    /// As [`Parameters::get`].
+    /// See [`Parameters::get`].
     pub fn shared(&mut self, name: &str, shape: impl Into<Shape>, init: Init) -> Result<Tensor> {
         match self.vars.get(name) {
             Some(var) => Ok(var.as_tensor().clone()),
@@ -92,11 +93,12 @@ impl Parameters {
         }
     }
 
-    /// Makes or loads a buffer: saved and loaded with the parameters, but no optimizer sees it.
-    /// [`refit`] gives it other values.
+    /// Creates or loads a buffer, which is saved with the parameters but not trained.
+    ///
+    /// [`refit`] sets its values.
     ///
     /// # Errors
-    /// As [`Parameters::get`].
+    /// See [`Parameters::get`].
     pub fn buffer(&mut self, name: &str, shape: impl Into<Shape>, init: Init) -> Result<Tensor> {
         let var = self.make(name, shape.into(), init)?;
         let tensor = var.as_tensor().clone();
@@ -119,24 +121,23 @@ impl Parameters {
                     Var::from_tensor(&tensor.to_device(&self.device)?)
                 }
                 Some(tensor) => bail!(
-                    "parameter `{name}` is saved as {:?}, the model needs {shape:?}",
+                    "parameter `{name}` is saved with shape {:?}, but the model needs {shape:?}",
                     tensor.shape()
                 ),
-                None => bail!("parameter `{name}` is not among the saved ones"),
+                None => bail!("parameter `{name}` is not among the saved parameters"),
             },
         }
     }
 
-    /// To be called when the model is built: saved tensors that no part of it asked for are an
-    /// error.
+    /// Checks that the model has used every saved tensor. Call it after the model is built.
     ///
     /// # Errors
-    /// Names the first such tensor.
+    /// An unused tensor; the message names the first.
     pub fn finish(&self) -> Result<()> {
         match &self.source {
             Source::Saved(tensors) if !tensors.is_empty() => {
                 bail!(
-                    "the saved parameter `{}` belongs to no part of this model",
+                    "the saved parameter `{}` is not part of this model",
                     tensors.keys().next().map_or("", String::as_str)
                 )
             }
@@ -144,7 +145,7 @@ impl Parameters {
         }
     }
 
-    /// Names and variables of what is trained, ascending by name.
+    /// Names and variables of the trained parameters, ascending by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Var)> {
         self.vars.iter().map(|(name, var)| (name.as_str(), var))
     }
@@ -154,8 +155,10 @@ impl Parameters {
         self.buffers.iter().map(|(name, var)| (name.as_str(), var))
     }
 
-    /// Adds gradients to those so far. Only those of parameters, and detached: candle also gives
-    /// those of constants, and what it gives holds the whole graph it was computed from.
+    /// Adds `more` to the gradients `so_far`.
+    ///
+    /// Only gradients of parameters are added, and they are detached. candle also returns gradients
+    /// of constants, and each keeps the whole graph of its computation alive.
     ///
     /// # Errors
     /// When a tensor operation fails.
@@ -173,25 +176,26 @@ impl Parameters {
         Ok(())
     }
 
-    /// Number of values over all parameters, buffers not counted.
+    /// Number of values in all parameters, without buffers.
     #[must_use]
     pub fn n_values(&self) -> usize {
         self.vars.values().map(|var| var.elem_count()).sum()
     }
 }
 
-/// Gives a parameter or buffer other values; every model made with it sees them.
+/// Sets the values of a parameter or buffer. Every model with this parameter sees them.
 ///
 /// # Errors
-/// A tensor that is neither, or values of another shape.
+/// A tensor that is neither a parameter nor a buffer, or values of another shape.
 pub fn refit(parameter: &Tensor, values: &Tensor) -> Result<()> {
     if !parameter.is_variable() {
-        bail!("refit: a tensor that is no parameter");
+        bail!("refit: the tensor is neither a parameter nor a buffer");
     }
-    // Of a variable this is the variable itself, not a copy.
+    // `from_tensor` returns the variable itself for a variable, not a copy.
     Var::from_tensor(parameter)?.set(values)
 }
 
+/// Initial values of a parameter, a function of the seed and the name only.
 fn draw(seed: u64, name: &str, n: usize, init: Init) -> Vec<f32> {
     let std = match init {
         Init::Constant(value) => return vec![value; n],
@@ -212,7 +216,8 @@ fn draw(seed: u64, name: &str, n: usize, init: Init) -> Vec<f32> {
     let mut values = Vec::with_capacity(n + 1);
     while values.len() < n {
         // Box-Muller: two normals from two uniforms.
-        let (u, v): (f64, f64) = (1.0 - rng.random::<f64>(), rng.random());
+        let u: f64 = 1.0 - rng.random::<f64>();
+        let v: f64 = rng.random();
         let radius = std * (-2.0 * u.ln()).sqrt();
         let angle = 2.0 * std::f64::consts::PI * v;
         values.push((radius * angle.cos()) as f32);
@@ -228,18 +233,20 @@ mod tests {
 
     #[test]
     fn the_same_seed_gives_the_same_values_whatever_else_is_made() {
-        let value = |others: &[&str]| {
-            let mut parameters = Parameters::seeded(7);
-            for other in others {
-                parameters.get(other, 3, Init::Normal(1.0)).unwrap();
-            }
-            parameters
-                .get("x", (2, 2), Init::Normal(1.0))
-                .unwrap()
-                .to_vec2::<f32>()
-                .unwrap()
-        };
-        assert_eq!(value(&[]), value(&["a", "z"]));
+        assert_eq!(x_made_after(&[]), x_made_after(&["a", "z"]));
+    }
+
+    /// The values of the parameter `x`, created after other parameters.
+    fn x_made_after(names: &[&str]) -> Vec<Vec<f32>> {
+        let mut parameters = Parameters::seeded(7);
+        for name in names {
+            parameters.get(name, 3, Init::Normal(1.0)).unwrap();
+        }
+        parameters
+            .get("x", (2, 2), Init::Normal(1.0))
+            .unwrap()
+            .to_vec2()
+            .unwrap()
     }
 
     #[test]
@@ -281,25 +288,20 @@ mod tests {
 
     #[test]
     fn saved_parameters_must_fit_both_ways() {
-        let tensor = Tensor::zeros(3, candle_core::DType::F32, &Device::Cpu).unwrap();
-        let saved = || Parameters::saved(BTreeMap::from([("a".to_string(), tensor.clone())]));
-        assert!(
-            saved()
-                .get("b", 3, Init::Constant(0.0))
-                .unwrap_err()
-                .to_string()
-                .contains("`b`")
-        );
-        assert!(
-            saved()
-                .get("a", 4, Init::Constant(0.0))
-                .unwrap_err()
-                .to_string()
-                .contains("saved as")
-        );
-        assert!(saved().finish().unwrap_err().to_string().contains("`a`"));
-        let mut exact = saved();
+        let absent = saved_a().get("b", 3, Init::Constant(0.0)).unwrap_err();
+        assert!(absent.to_string().contains("`b`"));
+        let misshapen = saved_a().get("a", 4, Init::Constant(0.0)).unwrap_err();
+        assert!(misshapen.to_string().contains("saved with shape [3]"));
+        let unused = saved_a().finish().unwrap_err();
+        assert!(unused.to_string().contains("`a`"));
+        let mut exact = saved_a();
         exact.get("a", 3, Init::Constant(0.0)).unwrap();
         assert!(exact.finish().is_ok());
+    }
+
+    /// A saved parameter `a` of three values.
+    fn saved_a() -> Parameters {
+        let tensor = Tensor::zeros(3, candle_core::DType::F32, &Device::Cpu).unwrap();
+        Parameters::saved(BTreeMap::from([("a".to_string(), tensor)]))
     }
 }

@@ -1,8 +1,8 @@
-//! The fused operations written with candle and candle-nn: what runs on a GPU, and the oracle of
-//! the tests on the CPU.
+//! The fused operations written with candle and candle-nn. They run on a GPU, and the tests on the
+//! CPU compare the fused operations with them.
 //!
 //! Only differentiable parts of candle-nn are used here. `candle_nn::LayerNorm` and
-//! `softmax_last_dim` drop the gradient without a word on a contiguous input; `layer_norm_slow` and
+//! `softmax_last_dim` silently drop the gradient on a contiguous input; `layer_norm_slow` and
 //! `softmax` keep it.
 
 pub(crate) mod activation;

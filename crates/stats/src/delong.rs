@@ -34,21 +34,22 @@ pub struct Interval {
     pub high: f64,
 }
 
-/// Comparison of two models on the same people.
+/// Comparison of two models on the same samples.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PairedTest {
     /// AUROC of the first minus that of the second.
     pub delta: f64,
-    /// 95 % interval of the difference and two-sided p-value of its being zero; `None` when its
-    /// variance is zero or undefined.
+    /// 95 % interval of the difference, and two-sided p-value for the null hypothesis of no
+    /// difference; `None` if the variance is zero or undefined.
     pub inference: Option<(Interval, f64)>,
 }
 
 impl Placements {
-    /// Places finite logits; `order` is [`by_rising`](super::roc::by_rising) of them.
+    /// Computes placements of finite logits, with `order` from
+    /// [`by_rising`](super::roc::by_rising).
     ///
     /// # Errors
-    /// When either class is empty.
+    /// One class is empty.
     pub fn new(logits: &[f64], is_case: &[bool], order: &[u32]) -> Result<Self, OneClass> {
         let n_cases = is_case.iter().filter(|&&case| case).count();
         require_both(n_cases, is_case.len() - n_cases)?;
@@ -92,14 +93,14 @@ impl Placements {
         )
     }
 
-    /// 95 % interval of the area, within 0..1; `None` as for [`Self::variance`]. Of no width where
-    /// the variance is zero (area 0 or 1).
+    /// 95 % interval of the area, within 0..1; `None` as for [`Self::variance`]. Its width is
+    /// zero if the variance is zero (area 0 or 1).
     #[must_use]
     pub fn interval(&self) -> Option<Interval> {
         Some(interval(self.auroc(), self.variance()?, 0.0))
     }
 
-    /// Compares this model (first) with `other` (second); both hold the same people in the same
+    /// Compares this model (first) with `other` (second); both have the same samples in the same
     /// order.
     #[must_use]
     pub fn paired_test(&self, other: &Self) -> PairedTest {
@@ -202,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn one_person_in_a_class_has_an_area_but_no_variance() {
+    fn one_sample_in_a_class_has_an_area_but_no_variance() {
         let placements = place(&[1.0], &[0.0, 2.0, 3.0]);
         approx(placements.auroc(), 1.0 / 3.0);
         assert_eq!((placements.variance(), placements.interval()), (None, None));

@@ -1,5 +1,5 @@
-//! The statistics of the comparison: areas under ROC curves with intervals and tests, and penalised
-//! logistic regression.
+//! Statistics to compare risk models: areas under ROC curves with intervals and tests, and
+//! penalised logistic regression.
 //!
 //! ```text
 //! logits of cases and controls -> roc -> delong (variance, interval, paired test)

@@ -1,37 +1,37 @@
-//! The standard normal distribution: tails, quantiles, and the interval of a share. A leaf.
+//! The standard normal distribution: tails, quantiles, and Wilson's interval of a proportion.
 
 use std::f64::consts::{PI, SQRT_2};
 
 /// 97.5 % quantile.
 pub const Z_975: f64 = 1.959_963_984_540_054;
 
-/// How much lies above `z`.
+/// Probability of a value above `z`.
 #[must_use]
 pub fn upper_tail(z: f64) -> f64 {
     libm::erfc(z / SQRT_2) / 2.0
 }
 
-/// How much lies as far from 0 as `z`: the two-sided p-value.
+/// Two-sided p-value: probability of a value at least as far from 0 as `z`.
 #[must_use]
 pub fn two_sided(z: f64) -> f64 {
     libm::erfc(z.abs() / SQRT_2)
 }
 
-/// Height of the curve at `z`.
+/// Density at `z`.
 #[must_use]
 pub fn density(z: f64) -> f64 {
     (-z * z / 2.0).exp() / (2.0 * PI).sqrt()
 }
 
-/// Where `share` (0..1) lies above; by Newton's method from the middle, on the lower half of the
-/// shares.
+/// The value that is exceeded with probability `share` (0..1): Newton's method from 0, for the
+/// smaller of `share` and `1 - share`.
 #[must_use]
 pub fn upper_quantile(share: f64) -> f64 {
     if share > 0.5 {
         return -upper_quantile(1.0 - share);
     }
     let mut z: f64 = 0.0;
-    // The tail is convex above 0, so the steps rise to the root from below.
+    // The tail is convex above 0, so the steps approach the root from below.
     for _ in 0..200 {
         let step = (upper_tail(z) - share) / density(z);
         z += step;
@@ -42,7 +42,7 @@ pub fn upper_quantile(share: f64) -> f64 {
     z
 }
 
-/// Wilson's (1927) 95 % interval of a share of `n` people, of whom there are some.
+/// Wilson's (1927) 95 % interval of a proportion of `n` samples, with `n` above 0.
 #[must_use]
 pub fn wilson(share: f64, n: f64) -> (f64, f64) {
     let z2 = Z_975 * Z_975;

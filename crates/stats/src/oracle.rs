@@ -1,8 +1,8 @@
 //! Numbers for the unit tests of src/evaluation: area, DeLong variance, interval and paired test,
-//! from three outside sources. Made by `tests/oracles/auc_delong.py` (scikit-learn, numpy and R's
-//! pROC, agreeing to 1e-10); see there for the command.
+//! from three independent programs. Made by `tests/oracles/auc_delong.py` (scikit-learn, numpy and
+//! R's pROC, agreeing to 1e-10), which has the command.
 
-/// Scores of two models on the same people, and what the outside sources say about them.
+/// Scores of two models on the same samples, and the results of three independent programs.
 pub(crate) struct Example {
     cases: &'static [(f64, f64)],
     controls: &'static [(f64, f64)],

@@ -34,31 +34,31 @@ pub enum Likelihood {
 /// A fitted regression; the intercept is first.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fit {
-    /// Log-odds where all columns are 0, then log-odds a unit of each.
+    /// Log-odds where all columns are 0, then log-odds per unit of each column.
     pub coefficients: Vec<f64>,
-    /// Of each coefficient, from the information at the maximum.
+    /// Standard error of each coefficient, from the information at the maximum.
     pub standard_errors: Vec<f64>,
-    /// At the maximum; penalised for [`Likelihood::Firth`].
+    /// Log-likelihood at the maximum; penalised for [`Likelihood::Firth`].
     pub log_likelihood: f64,
 }
 
 /// The reason why there is no fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
-    /// Nothing to tell apart.
+    /// One class has no samples.
     #[error(
         "undefined with {} and {}",
         counted(*n_cases, "case", "cases"),
         counted(*n_controls, "control", "controls")
     )]
     OneClass {
-        /// People with the disease.
+        /// Number of cases.
         n_cases: usize,
-        /// People without.
+        /// Number of controls.
         n_controls: usize,
     },
-    /// A column is constant, or a sum of others.
-    #[error("undefined: a column is constant or a combination of others")]
+    /// A column is constant, or a linear combination of others.
+    #[error("undefined: a column is constant or a combination of other columns")]
     Singular,
     /// The maximum is at infinity.
     #[error("undefined: the classes are separated perfectly, or nearly so")]
@@ -134,7 +134,7 @@ struct Scale {
 }
 
 impl Scale {
-    /// `None` for a constant.
+    /// `None` for a constant column.
     fn estimate(column: &[f64]) -> Option<Self> {
         let n = column.len() as f64;
         let mean = column.iter().sum::<f64>() / n;
@@ -325,11 +325,11 @@ mod tests {
         close(&[with_offset.log_likelihood], &[-5.652_158_847_35]);
     }
 
-    /// Firth's fit of one column of 0 and 1 is the usual one after half a person is added to each
-    /// cell of the table (Heinze and Schemper 2002, section 2.2); its likelihood with penalty
+    /// Firth's fit of one column of 0 and 1 equals the usual fit after half a sample is added to
+    /// each cell of the table (Heinze and Schemper 2002, section 2.2); its likelihood with penalty
     /// is at a maximum.
     #[test]
-    fn firth_adds_half_a_person_to_each_cell() {
+    fn firth_adds_half_a_sample_to_each_cell() {
         for cells in [[3, 7, 8, 2], [0, 5, 6, 4], [9, 0, 0, 9]] {
             let [case_with, control_with, case_without, control_without] = cells;
             let people = [
@@ -349,10 +349,9 @@ mod tests {
         }
     }
 
-    /// The step of Firth's likelihood goes twice as far as it should where a column is 1 in one
-    /// person.
+    /// The step of Firth's likelihood is twice too long if a column is 1 in one sample only.
     #[test]
-    fn firth_has_a_fit_for_an_allele_that_one_person_carries() {
+    fn firth_has_a_fit_for_an_allele_that_one_sample_carries() {
         for carrier in 0..50 {
             let column: Vec<f64> = (0..50)
                 .map(|person| f64::from(u8::from(person == carrier)))
@@ -414,7 +413,7 @@ mod tests {
     }
 
     proptest! {
-        /// Of a column in another unit and from another zero, the fit is the same.
+        /// The unit and the zero point of a column do not change the fit.
         #[test]
         fn units_do_not_matter(
             seed in 0_u64..1_000,

@@ -7,7 +7,7 @@
 
 use gf_cohort_schema::counted;
 
-/// One class has no people, so there is nothing to tell apart: the area is undefined (and not 0.5).
+/// Error for a class without samples: the area is undefined, not 0.5.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "undefined with {} and {}; at least one of each is needed",
@@ -15,29 +15,29 @@ use gf_cohort_schema::counted;
     counted(*n_controls, "control", "controls")
 )]
 pub struct OneClass {
-    /// People with the disease.
+    /// Number of cases.
     pub n_cases: usize,
-    /// People without.
+    /// Number of controls.
     pub n_controls: usize,
 }
 
 /// A corner of the ROC curve: the rates when every logit of at least `threshold` is called a case.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Corner {
-    /// `None` at the origin, where no one is called a case.
+    /// `None` at the origin, where no sample is called a case.
     pub threshold: Option<f64>,
-    /// Share of the controls called cases.
+    /// Fraction of the controls that are called cases.
     pub false_positive_rate: f64,
-    /// Share of the cases called cases.
+    /// Fraction of the cases that are called cases.
     pub true_positive_rate: f64,
 }
 
-/// People with one logit: how many of each class.
+/// Number of samples of each class with the same logit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tied {
-    /// Cases with it.
+    /// Cases with this logit.
     pub cases: u64,
-    /// Controls with it.
+    /// Controls with this logit.
     pub controls: u64,
 }
 
@@ -50,14 +50,14 @@ pub fn by_rising(values: &[f64]) -> Vec<u32> {
     keyed.into_iter().map(|(_, place)| place).collect()
 }
 
-/// Groups of people with one logit, by rising logit; `order` is [`by_rising`] of `logits`.
+/// Groups of samples with equal logits, by rising logit; `order` is [`by_rising`] of `logits`.
 #[allow(clippy::float_cmp, reason = "a tie is equality")]
 #[must_use]
 pub fn ties<'a>(logits: &'a [f64], order: &'a [u32]) -> impl DoubleEndedIterator<Item = &'a [u32]> {
     order.chunk_by(|&a, &b| logits[a as usize] == logits[b as usize])
 }
 
-/// How many of each class are in a group of [`ties`].
+/// Number of samples of each class in a group of [`ties`].
 #[must_use]
 pub fn count(group: &[u32], is_case: &[bool]) -> Tied {
     let cases = group
@@ -73,7 +73,7 @@ pub fn count(group: &[u32], is_case: &[bool]) -> Tied {
 /// Area under the ROC curve of finite logits.
 ///
 /// # Errors
-/// When either class is empty.
+/// One class is empty.
 pub fn auroc(cases: &[f64], controls: &[f64]) -> Result<f64, OneClass> {
     require_both(cases.len(), controls.len())?;
     let logits = [cases, controls].concat();
@@ -88,8 +88,8 @@ pub fn auroc(cases: &[f64], controls: &[f64]) -> Result<f64, OneClass> {
     ))
 }
 
-/// Area of groups of people with one logit, by rising logit: the weight of the cases and of the
-/// controls in each.
+/// Area from groups of samples with equal logits, by rising logit: the weights of the cases and of
+/// the controls in each group.
 pub fn area(groups: impl IntoIterator<Item = [f64; 2]>) -> f64 {
     let mut placed_right = 0.0;
     let mut cases_below = 0.0;
@@ -103,10 +103,10 @@ pub fn area(groups: impl IntoIterator<Item = [f64; 2]>) -> f64 {
 }
 
 /// Corners of the ROC curve of finite logits from (0, 0) to (1, 1); `order` is [`by_rising`] of
-/// `logits`. People with one logit are one step; points on a straight line are left out.
+/// `logits`. Samples with equal logits are one step; points on a straight line are omitted.
 ///
 /// # Errors
-/// When either class is empty.
+/// One class is empty.
 pub fn corners(logits: &[f64], is_case: &[bool], order: &[u32]) -> Result<Vec<Corner>, OneClass> {
     let n_cases = is_case.iter().filter(|&&case| case).count();
     let n_controls = is_case.len() - n_cases;
@@ -149,10 +149,10 @@ fn on_one_line(a: &CornerCounts, b: &CornerCounts, c: &CornerCounts) -> bool {
         == (c.false_positives - b.false_positives) * (b.true_positives - a.true_positives)
 }
 
-/// Refuses scores of one class only: there is no curve.
+/// Refuses scores of one class only, which have no curve.
 ///
 /// # Errors
-/// How many there are of each.
+/// The numbers of cases and controls, one of which is 0.
 pub fn require_both(n_cases: usize, n_controls: usize) -> Result<(), OneClass> {
     if n_cases == 0 || n_controls == 0 {
         Err(OneClass {
@@ -172,7 +172,7 @@ mod tests {
     use crate::oracle;
 
     #[test]
-    fn equals_scikit_learn_with_ties_few_people_and_unbalanced_classes() {
+    fn equals_scikit_learn_with_ties_few_samples_and_unbalanced_classes() {
         for example in oracle::EXAMPLES {
             let a = example.a();
             approx(auroc(&a.cases, &a.controls).unwrap(), example.auroc_a);

@@ -9,7 +9,7 @@ use crate::evaluation::scores::Person;
 
 /// Compares the splits of the predictions with those of `cohort.csv`.
 pub(super) fn person_in_two_splits(scores: &Scores, known: &Known) -> GuardRow {
-    let people = counted(scores.people.len(), "person", "people");
+    let people = counted(scores.people.len(), "sample", "samples");
     let SplitsCompared {
         n_compared,
         n_different,
@@ -17,14 +17,14 @@ pub(super) fn person_in_two_splits(scores: &Scores, known: &Known) -> GuardRow {
     if n_different > 0 {
         let predicted = counted(
             n_different,
-            "person was predicted in another split than cohort.csv has",
-            "people were predicted in other splits than cohort.csv has",
+            "sample has another split in cohort.csv than in the predictions",
+            "samples have another split in cohort.csv than in the predictions",
         );
         let finding = format!("of {people}, {predicted}; use one cohort.csv throughout");
         return GuardRow::new(PERSON, GuardVerdict::Fail, COHORT, finding);
     }
     if n_compared > 0 {
-        let compared = counted(n_compared, "person", "people");
+        let compared = counted(n_compared, "sample", "samples");
         let finding = format!("{compared}, each in the split that cohort.csv states");
         return GuardRow::new(PERSON, GuardVerdict::Pass, COHORT, finding);
     }
@@ -33,8 +33,8 @@ pub(super) fn person_in_two_splits(scores: &Scores, known: &Known) -> GuardRow {
         let finding = format!("{people}, each in one split in all predictions");
         return GuardRow::new(PERSON, GuardVerdict::Pass, "predictions", finding);
     }
-    let finding = "splits are stated once only, in one table of predictions or in cohort.csv: \
-                   nothing to compare them with";
+    let finding = "no comparison, because splits are stated in only one table of predictions or in \
+                   cohort.csv";
     GuardRow::new(PERSON, GuardVerdict::NotRun, COHORT, finding)
 }
 
@@ -76,14 +76,13 @@ pub(super) fn phenotype_differs(scores: &Scores, known: &Known) -> GuardRow {
         return GuardRow::new(PHENOTYPE, GuardVerdict::NotRun, COHORT, finding);
     };
     if !scores.people.iter().any(|person| person.states_phenotype) {
-        let finding = "no phenotype was read from the predictions: those of cohort.csv are used \
-                       (PLINK's PHENO1 too is not read next to it), and there is nothing to \
-                       compare them with";
+        let finding = "no comparison, because all phenotypes are those of cohort.csv (next to it, \
+                       PHENO1 of the predictions is not read)";
         return GuardRow::new(PHENOTYPE, GuardVerdict::NotRun, COHORT, finding);
     }
     let counts = phenotypes_by_cell(&scores.people, cells);
     let n_people: usize = counts.values().map(PhenotypeCounts::total).sum();
-    let people = counted(n_people, "person", "people");
+    let people = counted(n_people, "sample", "samples");
     let n_different: usize = counts
         .iter()
         .map(|(cell, counts)| counts.n_different(cell))
@@ -113,10 +112,10 @@ impl PhenotypeCounts {
         self.controls + self.cases + self.unknown
     }
 
-    /// Samples whose phenotype is not what the cell means.
+    /// Samples whose phenotype differs from that of the cell.
     ///
-    /// `case` and `control` mean what they say. The coding of other cells (0/1 or 1/2) is not known
-    /// here, so such a cell means what most of its samples are.
+    /// `case` and `control` are taken literally. The coding of other cells (0/1 or 1/2) is unknown
+    /// here, so such a cell has the phenotype of most of its samples.
     fn n_different(&self, cell: &str) -> usize {
         let n_same = match cell.to_ascii_lowercase().as_str() {
             "control" => self.controls,
@@ -146,7 +145,7 @@ fn phenotypes_by_cell<'a>(
     counts_of_cell
 }
 
-/// Searches families with members in two splits.
+/// Searches for families with members in two splits.
 pub(super) fn family_in_two_splits(scores: &Scores, known: &Known) -> GuardRow {
     let Some(family_ids) = known.cells("family_id") else {
         let finding = "no cohort.csv with a column family_id was given (--cohort)";
@@ -162,7 +161,7 @@ pub(super) fn family_in_two_splits(scores: &Scores, known: &Known) -> GuardRow {
         }
     }
     if splits_of_family.is_empty() {
-        let finding = "the column family_id is empty for everyone predicted";
+        let finding = "the column family_id is empty for all predicted samples";
         return GuardRow::new(FAMILY, GuardVerdict::NotRun, COHORT, finding);
     }
     let families = counted(splits_of_family.len(), "family", "families");
@@ -185,10 +184,10 @@ pub(super) fn family_in_two_splits(scores: &Scores, known: &Known) -> GuardRow {
         .filter(|person| person.split == Split::Test)
         .count();
     let finding = format!(
-        "of {families}, {} in two splits; of {}, {} relatives outside the test split; put a \
+        "of {families}, {} in two splits, and of {}, {} relatives outside the test split; put each \
          family into one split",
         counted(across_splits.len(), "is", "are"),
-        counted(n_test, "test person", "test people"),
+        counted(n_test, "test sample", "test samples"),
         counted(n_with_relatives, "has", "have")
     );
     GuardRow::new(FAMILY, GuardVerdict::Fail, COHORT, finding)

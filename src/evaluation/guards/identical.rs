@@ -4,19 +4,19 @@ use gf_cohort_schema::{GuardRow, GuardVerdict, Role, counted, is_baseline};
 
 use super::{ALL_MODELS, Column, IDENTICAL, MIN_PEOPLE, or_pass, ties};
 
-/// Share of the samples with one score that is worth a warning.
+/// Proportion of samples with one score at which a warning is given.
 const LARGE_TIE: f64 = 0.1;
-/// Share of these samples to which another model gives distinct scores.
+/// Proportion of these samples to which another model gives distinct scores.
 const DISTINCT: f64 = 0.5;
 
-/// Searches models with the same scores, and models with one score for many samples.
+/// Searches for models with the same scores, and models with one score for many samples.
 pub(super) fn identical_scores(columns: &[Column]) -> Vec<GuardRow> {
     if columns.len() < 2 {
         return vec![GuardRow::new(
             IDENTICAL,
             GuardVerdict::NotRun,
             ALL_MODELS,
-            "one model only: nothing to compare it with",
+            "no comparison, because there is only one model",
         )];
     }
     let mut rows = same_scores(columns);
@@ -29,7 +29,7 @@ pub(super) fn identical_scores(columns: &[Column]) -> Vec<GuardRow> {
         rows,
         IDENTICAL,
         ALL_MODELS,
-        format!("{} models, no two alike", columns.len()),
+        format!("{} models, no two with the same scores", columns.len()),
     )
 }
 
@@ -54,24 +54,25 @@ fn same_scores(columns: &[Column]) -> Vec<GuardRow> {
 /// variants may well agree; two names of one published score are odd; a sequence model that equals
 /// another model is an error.
 fn same_scores_row(column: &Column, earlier: &Column) -> GuardRow {
-    let people = counted(column.people.len(), "person", "people");
+    let people = counted(column.people.len(), "sample", "samples");
     let earlier_model = &earlier.model;
     let are_own_baselines = is_baseline(&column.model) && is_baseline(earlier_model);
     let are_baselines = column.role.is_baseline() && earlier.role.is_baseline();
     if are_own_baselines {
         let finding = format!(
-            "predicts the same as {earlier_model} for all {people}: the two baselines count as one"
+            "predicts the same as {earlier_model} for all {people}, so the two baselines count as \
+             one"
         );
         GuardRow::new(IDENTICAL, GuardVerdict::Pass, &column.model, finding)
     } else if are_baselines {
         let finding = format!(
-            "the same scores as {earlier_model} for all {people}: is one score given under two \
+            "the same scores as {earlier_model} for all {people}; is one score given under two \
              names?"
         );
         GuardRow::new(IDENTICAL, GuardVerdict::Warn, &column.model, finding)
     } else {
         let finding = format!(
-            "the same scores as {earlier_model} for all {people}: are these predictions of one \
+            "the same scores as {earlier_model} for all {people}; are these predictions of one \
              model under two names?"
         );
         GuardRow::new(IDENTICAL, GuardVerdict::Fail, &column.model, finding)
@@ -109,8 +110,8 @@ fn large_tie(column: &Column, columns: &[Column]) -> Option<GuardRow> {
             && n_distinct(tied, other) as f64 > DISTINCT * n_tied as f64
     })?;
     let finding = format!(
-        "{n_tied} of {n_people} people have the same score, and {} has different scores for \
-         them: few variants count, or genotypes were not read",
+        "{n_tied} of {n_people} samples have the same score, but {} gives them different scores; \
+         either few variants count, or genotypes were not read",
         other.model
     );
     Some(GuardRow::new(

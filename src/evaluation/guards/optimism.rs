@@ -9,10 +9,10 @@ use super::{
     placements_of_many,
 };
 
-/// AUROC above which a model is not believed.
+/// AUROC above which a model is not plausible.
 const BELIEVABLE: f64 = 0.99;
 
-/// Searches models with an AUROC that no genetic model of a complex disease reaches.
+/// Searches for models with an AUROC that no genetic model of a complex disease reaches.
 pub(super) fn too_good(columns: &[Column]) -> Vec<GuardRow> {
     let aurocs: Vec<(f64, &Column)> = columns
         .iter()
@@ -23,7 +23,7 @@ pub(super) fn too_good(columns: &[Column]) -> Vec<GuardRow> {
             TOO_GOOD,
             GuardVerdict::NotRun,
             ALL_MODELS,
-            "too few people, or of one class",
+            "too few samples, or only one class",
         )];
     };
     let rows = aurocs
@@ -31,8 +31,8 @@ pub(super) fn too_good(columns: &[Column]) -> Vec<GuardRow> {
         .filter(|(auroc, _)| *auroc > BELIEVABLE)
         .map(|(auroc, column)| {
             let finding = format!(
-                "AUC {auroc:.4}: nothing that is known before the disease tells it so well; is \
-                 one of its inputs the diagnosis, or made from it?"
+                "AUC {auroc:.4} is higher than any predictor known before the disease can reach; \
+                 is one of the inputs the diagnosis, or derived from it?"
             );
             GuardRow::new(TOO_GOOD, GuardVerdict::Warn, &column.model, finding)
         })
@@ -79,8 +79,8 @@ impl<'a> Performance<'a> {
             return None;
         }
         let finding = format!(
-            "AUC {test:.3} on test, {train:.3} on train: better where it was not fitted; were \
-             weights or scoring file made with the test people?"
+            "AUC {test:.3} on test, {train:.3} on train, so the model is better where it was not \
+             fitted; were weights or scoring file made with the test samples?"
         );
         Some(GuardRow::new(
             TEST_BETTER,
@@ -91,8 +91,8 @@ impl<'a> Performance<'a> {
     }
 }
 
-/// Searches models that rank the test split better than the training split. The stacked model has
-/// no training split.
+/// Searches for models that rank the test split better than the training split. The stacked model
+/// has no training split.
 pub(super) fn test_better_than_train(scores: &Scores) -> Vec<GuardRow> {
     let models: Vec<Performance<'_>> = scores
         .in_split(Split::Test)
@@ -105,7 +105,7 @@ pub(super) fn test_better_than_train(scores: &Scores) -> Vec<GuardRow> {
             TEST_BETTER,
             GuardVerdict::NotRun,
             ALL_MODELS,
-            "no model has predictions of enough people of both classes on train and test",
+            "no model has predictions for enough samples of both classes on train and test",
         )];
     };
     let alpha = ALPHA / models.len() as f64;
@@ -114,7 +114,7 @@ pub(super) fn test_better_than_train(scores: &Scores) -> Vec<GuardRow> {
         .filter_map(|model| model.failure(alpha))
         .collect();
     let finding = format!(
-        "{}; largest optimism {:+.3}, of {}: AUC {:.3} on train, {:.3} on test",
+        "{}; the largest optimism is {:+.3} for {} (AUC {:.3} on train, {:.3} on test)",
         counted(models.len(), "model", "models"),
         most_optimistic.optimism(),
         most_optimistic.model,

@@ -10,7 +10,7 @@ use super::{
     ALL_MODELS, ALPHA, Column, Known, MIN_PEOPLE, PERMUTED, Permuted, Scores, p_value_text,
 };
 
-/// Share of the AUC above 0.5 that may be left when labels are permuted among similar samples.
+/// Fraction of the AUC above 0.5 that may remain when labels are permuted among similar samples.
 const MAY_STAY: f64 = 0.5;
 
 /// Groups of samples that are similar in something that should not matter.
@@ -88,7 +88,7 @@ pub(super) fn permuted_labels(scores: &Scores, known: &Known, columns: &[Column]
         .collect();
     if rows.is_empty() {
         return vec![not_run(
-            "no model of genomes has both classes and differing scores".to_owned(),
+            "no model of genomes has both classes and more than one score".to_owned(),
         )];
     }
     let (checked, unchecked): (Vec<GuardRow>, Vec<GuardRow>) = rows
@@ -104,8 +104,8 @@ fn not_run_row(unchecked: &[GuardRow]) -> Option<GuardRow> {
     }
     let models: Vec<&str> = unchecked.iter().map(|row| row.subject.as_str()).collect();
     Some(not_run(format!(
-        "no ancestry, families or PC1 with enough people of both classes to permute labels within \
-         (--cohort): {}",
+        "no ancestry, family or PC1 groups with enough samples of both classes to permute labels \
+         within (--cohort), for {}",
         models.join(", ")
     )))
 }
@@ -119,13 +119,13 @@ fn row_of_model(column: &Column, groupings: &[Grouping], alpha: f64) -> Option<G
     let everyone = Permuted::new(column, &vec![0; column.people.len()], 1)?;
     let mut worst = GuardVerdict::Pass;
     let mut finding = format!(
-        "AUC {:.3}; as far from 0.5 under permuted labels with p = {}",
+        "AUC {:.3} (p = {} with permuted labels)",
         everyone.auroc,
         p_value_text(everyone.p_value())
     );
     if everyone.auroc < 0.5 && everyone.p_value() < alpha {
         worst = GuardVerdict::Warn;
-        finding += ": it ranks cases below controls; are weights or labels reversed?";
+        finding += ", so it ranks cases below controls; are weights or labels reversed?";
     }
     let mut n_checked = 0;
     for grouping in groupings {
@@ -171,7 +171,9 @@ impl WithinGroups {
         let auroc = permuted.auroc;
         let mean_within = permuted.mean_within;
         let name = &grouping.name;
-        let text = format!("; {mean_within:.3} (of {auroc:.3}) when permuted within {name}");
+        let text = format!(
+            "; mean AUC {mean_within:.3} (of {auroc:.3}) when labels are permuted within {name}"
+        );
         if upper_tail(permuted.z_within) >= alpha {
             return Self {
                 verdict: GuardVerdict::Pass,
@@ -179,16 +181,18 @@ impl WithinGroups {
             };
         }
         let share_left = (mean_within - 0.5) / (auroc - 0.5);
-        // The share is negative where the model is below 0.5 and its mean within groups is not.
+        // The fraction is negative where the model is below 0.5 and its mean within groups is not.
         if auroc <= mean_within || share_left >= MAY_STAY {
             Self {
                 verdict: GuardVerdict::Fail,
-                finding: format!("{text}: it tells these groups apart rather than the disease"),
+                finding: format!(
+                    "{text}, so the model separates these groups rather than cases from controls"
+                ),
             }
         } else {
             Self {
                 verdict: GuardVerdict::Warn,
-                finding: format!("{text}: a part of it tells these groups apart"),
+                finding: format!("{text}, so part of the AUC comes from these groups"),
             }
         }
     }

@@ -22,7 +22,7 @@ pub(super) fn stratification(scores: &Scores, known: &Known, columns: &[Column])
         },
     };
     let Some(placements) = placements_of_many(&pcs) else {
-        return not_run("too few people, or of one class".to_owned());
+        return not_run("too few samples, or only one class".to_owned());
     };
     let auroc = placements.auroc();
     let z = match placements.variance() {
@@ -45,8 +45,8 @@ pub(super) fn stratification(scores: &Scores, known: &Known, columns: &[Column])
 fn findings(auroc_of_pcs: f64, compared: &[ComparedToPcs]) -> Vec<GuardRow> {
     if compared.is_empty() {
         return not_run(format!(
-            "the principal components alone have AUC {auroc_of_pcs:.3}, above 0.5, and no model \
-             of the same people to compare"
+            "the principal components alone have AUC {auroc_of_pcs:.3}, above 0.5, but no model \
+             predicts the same samples"
         ));
     }
     let failed: Vec<GuardRow> = compared
@@ -58,8 +58,8 @@ fn findings(auroc_of_pcs: f64, compared: &[ComparedToPcs]) -> Vec<GuardRow> {
         return failed;
     }
     let finding = format!(
-        "the principal components alone have AUC {auroc_of_pcs:.3}, above 0.5; {} of genomes with \
-         the same people, each better",
+        "the principal components alone have AUC {auroc_of_pcs:.3}, above 0.5; {} of genomes on \
+         the same samples, each better",
         counted(compared.len(), "model", "models")
     );
     vec![GuardRow::new(
@@ -116,8 +116,8 @@ impl ComparedToPcs {
             ..
         } = self;
         let finding = format!(
-            "AUC {auroc:.3} is not above the {auroc_of_pcs:.3} of the principal components alone: \
-             ancestry or a batch, not the disease"
+            "AUC {auroc:.3} is not above the {auroc_of_pcs:.3} of the principal components alone, \
+             so it may come from ancestry or a batch, not from the disease"
         );
         GuardRow::new(STRATIFICATION, GuardVerdict::Fail, model, finding)
     }

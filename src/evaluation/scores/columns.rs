@@ -14,7 +14,7 @@ use super::{
     rows::{Cell, Model, Unassigned},
 };
 
-/// The files that rows are from, and the samples that they say too little of.
+/// The files of the rows, and the samples whose phenotype or split they lack.
 #[derive(Clone, Copy)]
 pub(super) struct Source<'a> {
     pub(super) paths: &'a [PathBuf],
@@ -60,7 +60,7 @@ impl Sorted {
     }
 
     /// # Errors
-    /// A prediction that is there twice.
+    /// A prediction that occurs twice.
     pub(super) fn into_scores(self, source: Source<'_>) -> Result<Scores, Error> {
         let Self {
             people,
@@ -180,7 +180,7 @@ struct SharedKeys<'a> {
     are_all_same: bool,
 }
 
-/// A prediction that is there twice. Two repeats of a cross-validation predict the same (sample,
+/// A prediction that occurs twice. Two repeats of a cross-validation predict the same (sample,
 /// model, fold) and are no duplicates, unless one file is a copy of the other.
 fn duplicate<'a>(cells: &'a [Cell], repeats: &Repeats) -> Option<Duplicate<'a>> {
     // By model and two files.

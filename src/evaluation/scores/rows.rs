@@ -172,8 +172,8 @@ impl Rows {
     /// samples without a phenotype in either, and sorts everything.
     ///
     /// # Errors
-    /// No phenotype of a sample; a model without some samples of its file; a prediction that is
-    /// there twice.
+    /// No phenotype of a sample; a model without some samples of its file; a prediction that occurs
+    /// twice.
     pub(in crate::evaluation) fn into_scores(
         mut self,
         assigned: Option<&HashMap<String, Assigned>>,

@@ -2,11 +2,12 @@
 //! sqrt(d)) (F V)`, where E and F summarise the sequence in few rows. Time and memory are linear in
 //! the length.
 //!
-//! Learned E and F have one column for each slot of the genome, so that a summary weighs the same
-//! places in everyone. Padding: its rows of X are zero and K and V have no bias, so it adds nothing
-//! to any summary; windows are summarised from their tokens, and one that is all padding is not
-//! attended to. As E (X W) = (E X) W where E treats all channels alike, the sequence is then
-//! summarised before W.
+//! - Learned E and F have one column per slot of the genome, so that a summary weights the same
+//!   position in every sample.
+//! - Padding has zero rows in X, and K and V have no bias. It therefore adds nothing to a summary.
+//! - A window is summarised from its tokens only. A window of padding only is not attended to.
+//! - Where E is the same for all channels, E (X W) = (E X) W. The sequence is then summarised
+//!   before W, which is cheaper.
 
 use std::sync::Arc;
 
@@ -25,13 +26,14 @@ pub struct Linformer {
     query: Channels,
     key: Channels,
     value: Channels,
-    of_keys: Summary,
-    /// Where it is not that of the keys.
-    of_values: Option<Summary>,
+    /// E.
+    key_summary: Summary,
+    /// F, where it is not E.
+    value_summary: Option<Summary>,
     heads: usize,
 }
 
-/// E: how a sequence becomes few rows.
+/// A summary of a sequence in few rows: E or F.
 #[derive(Debug)]
 enum Summary {
     /// Weights of every slot, (groups * k, slots of all loci), one group for all channels or for
@@ -58,7 +60,7 @@ impl Summary {
                 } else {
                     1
                 };
-                // A summary of standardised rows then has about the size of one row.
+                // With this spread, a summary of standardised rows has about the size of one row.
                 let init = Init::Normal(1.0 / config.mean_slots().sqrt());
                 Self::Learned {
                     e: parameters.shared(name, (groups * k, n), init)?,
@@ -94,7 +96,7 @@ impl Summary {
         }
     }
 
-    /// Which summaries have a token; absent where all have.
+    /// The mask of summaries with a token; `None` where every summary has one.
     fn mask(&self, sequence: &Sequence) -> Result<Option<Arc<Vec<u8>>>> {
         let window = match self {
             Self::Learned { .. } => return Ok(None),
@@ -110,48 +112,53 @@ impl Summary {
 }
 
 impl Linformer {
-    /// Makes or loads the parameters under `prefix`; with layerwise sharing, the projection under a
-    /// name without it.
+    /// Creates or loads the parameters with this prefix.
+    ///
+    /// With layerwise sharing, the name of the projection has no prefix.
     pub fn new(config: &Config, prefix: &str, parameters: &mut Parameters) -> Result<Self> {
-        let mut summary = |name: &str| Summary::new(config, name, parameters);
-        let (of_keys, of_values) = match config.architecture.sharing {
-            Sharing::None | Sharing::Headwise => (
-                summary(&format!("{prefix}.key_projection"))?,
-                Some(summary(&format!("{prefix}.value_projection"))?),
-            ),
-            Sharing::KeyValue => (summary(&format!("{prefix}.projection"))?, None),
-            Sharing::Layerwise => (summary("projection")?, None),
+        let sharing = config.architecture.sharing;
+        let key_name = match sharing {
+            Sharing::None | Sharing::Headwise => format!("{prefix}.key_projection"),
+            Sharing::KeyValue => format!("{prefix}.projection"),
+            Sharing::Layerwise => "projection".to_owned(),
         };
-        let mut channels = |part: &str| Channels::new(config, prefix, part, parameters);
+        let key_summary = Summary::new(config, &key_name, parameters)?;
+        let value_summary = match sharing {
+            Sharing::None | Sharing::Headwise => {
+                let name = format!("{prefix}.value_projection");
+                Some(Summary::new(config, &name, parameters)?)
+            }
+            Sharing::KeyValue | Sharing::Layerwise => None,
+        };
         Ok(Self {
-            query: channels("query")?,
-            key: channels("key")?,
-            value: channels("value")?,
-            of_keys,
-            of_values,
+            query: Channels::new(config, prefix, "query", parameters)?,
+            key: Channels::new(config, prefix, "key", parameters)?,
+            value: Channels::new(config, prefix, "value", parameters)?,
+            key_summary,
+            value_summary,
             heads: config.architecture.heads,
         })
     }
 
+    /// `E K` and `F V`.
     fn keys_and_values(&self, sequence: &Sequence) -> Result<(Tensor, Tensor)> {
         let has_convolution = self.key.convolution.is_some();
-        if has_convolution || !self.of_keys.treats_channels_alike() {
-            let of_values = self.of_values.as_ref().unwrap_or(&self.of_keys);
-            return Ok((
-                self.of_keys
-                    .project(&self.key.project(sequence)?, sequence)?,
-                of_values.project(&self.value.project(sequence)?, sequence)?,
-            ));
+        if has_convolution || !self.key_summary.treats_channels_alike() {
+            let value_summary = self.value_summary.as_ref().unwrap_or(&self.key_summary);
+            let keys = self.key.project(sequence)?;
+            let summarised_keys = self.key_summary.project(&keys, sequence)?;
+            let values = self.value.project(sequence)?;
+            let summarised_values = value_summary.project(&values, sequence)?;
+            return Ok((summarised_keys, summarised_values));
         }
-        let for_keys = self.of_keys.project(&sequence.x, sequence)?;
-        let for_values = match &self.of_values {
-            Some(of_values) => of_values.project(&sequence.x, sequence)?,
-            None => for_keys.clone(),
+        let rows_for_keys = self.key_summary.project(&sequence.x, sequence)?;
+        let rows_for_values = match &self.value_summary {
+            Some(summary) => summary.project(&sequence.x, sequence)?,
+            None => rows_for_keys.clone(),
         };
-        Ok((
-            self.key.linear.forward(&for_keys)?,
-            self.value.linear.forward(&for_values)?,
-        ))
+        let keys = self.key.linear.forward(&rows_for_keys)?;
+        let values = self.value.linear.forward(&rows_for_values)?;
+        Ok((keys, values))
     }
 }
 
@@ -162,7 +169,9 @@ impl Mixing for Linformer {
         else {
             return Ok(None);
         };
-        let (Summary::Learned { e, groups: 1 }, None) = (&self.of_keys, &self.of_values) else {
+        // The fused block supports one E for keys and values of all heads.
+        let (Summary::Learned { e, groups: 1 }, None) = (&self.key_summary, &self.value_summary)
+        else {
             return Ok(None);
         };
         let projection = Some(e.narrow(1, sequence.slots.start, sequence.slots.len())?);
@@ -182,12 +191,13 @@ impl Mixing for Linformer {
             &keys,
             &values,
             self.heads,
-            self.of_keys.mask(sequence)?.as_ref(),
+            self.key_summary.mask(sequence)?.as_ref(),
         )
     }
-    /// The summaries are few; each is the mean of a window, or a sum of the size of one row.
+    /// The average over the few summaries counts as none. A summary itself is the mean of a window,
+    /// or a weighted sum with the size of one row.
     fn n_averaged(&self) -> f64 {
-        match &self.of_keys {
+        match &self.key_summary {
             Summary::Learned { .. } | Summary::Max(_) => 1.0,
             Summary::Mean(window) => *window as f64,
             Summary::Conv(weights) => weights.dims()[0] as f64,

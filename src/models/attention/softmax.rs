@@ -1,6 +1,7 @@
-//! Attention of every token to every other (Vaswani et al. 2017, arXiv 1706.03762, equation 1):
-//! `softmax(Q K^T / sqrt(d)) V`. Time is quadratic in the length; memory is linear, as the weights
-//! are not stored.
+//! Softmax attention of every token to every other: `softmax(Q K^T / sqrt(d)) V` (Vaswani et al.
+//! 2017, arXiv 1706.03762, equation 1).
+//!
+//! Time is quadratic in the length. Memory is linear, because the weights are not stored.
 
 use candle_core::{Result, Tensor};
 
@@ -19,13 +20,12 @@ pub struct Softmax {
 }
 
 impl Softmax {
-    /// Makes or loads the parameters under `prefix`.
+    /// Creates or loads the parameters with this prefix.
     pub fn new(config: &Config, prefix: &str, parameters: &mut Parameters) -> Result<Self> {
-        let mut channels = |part: &str| Channels::new(config, prefix, part, parameters);
         Ok(Self {
-            query: channels("query")?,
-            key: channels("key")?,
-            value: channels("value")?,
+            query: Channels::new(config, prefix, "query", parameters)?,
+            key: Channels::new(config, prefix, "key", parameters)?,
+            value: Channels::new(config, prefix, "value", parameters)?,
             heads: config.architecture.heads,
             mean_slots: config.mean_slots(),
         })

@@ -74,50 +74,52 @@ fn convolution_by_hand() {
 
 #[test]
 fn linformer_by_hand() {
-    let of = |sharing, projection| {
-        let mut config = tiny(AttentionKind::Linformer);
-        (config.architecture.sharing, config.architecture.projection) = (sharing, projection);
-        config
-    };
     // Softmax over two summaries: 2 x (3 x 2 x 2), scale 6, 2 for each of 6 weights: 42 * and 36 +.
     // Queries: 12. One E (2 x 3 x 2), then keys and values of two rows 2 x (2 x 2 x 2).
     for sharing in [Sharing::KeyValue, Sharing::Layerwise] {
         assert_mixing(
-            &of(sharing, Projection::Learned),
+            &linformer(sharing, Projection::Learned),
             12 + 12 + 16 + 42,
             12 + 12 + 16 + 36,
         );
     }
     // E and F.
     assert_mixing(
-        &of(Sharing::Headwise, Projection::Learned),
+        &linformer(Sharing::Headwise, Projection::Learned),
         12 + 24 + 16 + 42,
         12 + 24 + 16 + 36,
     );
     // E and F for each head, after the keys and values of all slots.
     assert_mixing(
-        &of(Sharing::None, Projection::Learned),
+        &linformer(Sharing::None, Projection::Learned),
         12 + 24 + 24 + 42,
         12 + 24 + 24 + 36,
     );
     // Two windows of two slots: a sum of 3 x 2, a division of 2 x 2.
     assert_mixing(
-        &of(Sharing::KeyValue, Projection::Mean),
+        &linformer(Sharing::KeyValue, Projection::Mean),
         12 + 4 + 16 + 42,
         12 + 6 + 16 + 36,
     );
     // Keys and values of all slots; 3 x 2 comparisons of each.
     assert_mixing(
-        &of(Sharing::KeyValue, Projection::Max),
+        &linformer(Sharing::KeyValue, Projection::Max),
         12 + 24 + 42,
         12 + 24 + 12 + 36,
     );
     // A weight on each of 3 x 2, and the division.
     assert_mixing(
-        &of(Sharing::KeyValue, Projection::Conv),
+        &linformer(Sharing::KeyValue, Projection::Conv),
         12 + 24 + 2 * (6 + 4) + 42,
         12 + 24 + 2 * 6 + 36,
     );
+}
+
+fn linformer(sharing: Sharing, projection: Projection) -> Config {
+    let mut config = tiny(AttentionKind::Linformer);
+    config.architecture.sharing = sharing;
+    config.architecture.projection = projection;
+    config
 }
 
 #[test]
@@ -135,41 +137,40 @@ fn ecoformer_by_hand() {
 
 #[test]
 fn activations_by_hand() {
-    let of = |activation| {
-        let mut config = tiny(AttentionKind::Softmax);
-        config.architecture.activation = activation;
-        let cost = config.cost().unwrap();
-        (cost.multiplications, cost.additions)
-    };
     // GELU is 24 * and 12 + of 3 x 4 values.
-    let (multiplications, additions) = of(Activation::Gelu);
-    assert_eq!(of(Activation::Relu), (multiplications - 24, additions));
-    assert_eq!(
-        of(Activation::SquaredRelu),
-        (multiplications - 12, additions)
-    );
+    let gelu = cost_with(Activation::Gelu);
+    let relu = cost_with(Activation::Relu);
+    assert_eq!(relu.multiplications, gelu.multiplications - 24);
+    assert_eq!(relu.additions, gelu.additions);
+    let squared_relu = cost_with(Activation::SquaredRelu);
+    assert_eq!(squared_relu.multiplications, gelu.multiplications - 12);
+    assert_eq!(squared_relu.additions, gelu.additions);
+}
+
+fn cost_with(activation: Activation) -> Cost {
+    let mut config = tiny(AttentionKind::Softmax);
+    config.architecture.activation = activation;
+    config.cost().unwrap()
 }
 
 #[test]
 fn low_rank_layers_by_hand() {
-    let of = |rank| {
-        let mut config = tiny(AttentionKind::Softmax);
-        let sizes = Architecture {
-            hidden: 8,
-            feed_forward: 8,
-            rank,
-            ..config.architecture
-        };
-        config.architecture = sizes;
-        let cost = config.cost().unwrap();
-        (cost.multiplications, cost.additions)
-    };
     // Six layers of 3 rows: 2 x (8 + 8) = 32 in place of 8 x 8 = 64.
-    let (multiplications, additions) = of(None);
-    assert_eq!(
-        of(Some(Rank::Absolute(2))),
-        (multiplications - 576, additions - 576)
-    );
+    let dense = cost_at_rank(None);
+    let low_rank = cost_at_rank(Some(Rank::Absolute(2)));
+    assert_eq!(low_rank.multiplications, dense.multiplications - 576);
+    assert_eq!(low_rank.additions, dense.additions - 576);
+}
+
+fn cost_at_rank(rank: Option<Rank>) -> Cost {
+    let mut config = tiny(AttentionKind::Softmax);
+    config.architecture = Architecture {
+        hidden: 8,
+        feed_forward: 8,
+        rank,
+        ..config.architecture
+    };
+    config.cost().unwrap()
 }
 
 #[test]
@@ -183,8 +184,8 @@ fn parameters_and_bytes_by_hand() {
     assert_eq!(cost.bytes, 4 * (91 + 12 + 20));
 }
 
-#[test]
-fn parameters_are_counted_as_they_are_made() {
+/// Every preset, and architectures that vary one or two options.
+fn architectures() -> Vec<Architecture> {
     let sharings = [
         Sharing::None,
         Sharing::Headwise,
@@ -199,12 +200,12 @@ fn parameters_are_counted_as_they_are_made() {
     ];
     let linformers = sharings
         .iter()
-        .flat_map(|&sharing| projections.map(|projection| (sharing, projection)));
-    let linformers = linformers.map(|(sharing, projection)| Architecture {
-        sharing,
-        projection,
-        ..Architecture::default()
-    });
+        .flat_map(|&sharing| projections.map(|projection| (sharing, projection)))
+        .map(|(sharing, projection)| Architecture {
+            sharing,
+            projection,
+            ..Architecture::default()
+        });
     let convolutions = [Preset::Linformer, Preset::Ecoformer].map(|preset| Architecture {
         convolution: true,
         ..preset.architecture()
@@ -213,14 +214,19 @@ fn parameters_are_counted_as_they_are_made() {
         rank: Some(rank),
         ..Architecture::default()
     });
-    let mut n_checked = 0;
-    for architecture in Preset::ALL
+    Preset::ALL
         .map(Preset::architecture)
         .into_iter()
         .chain(linformers)
         .chain(convolutions)
         .chain(ranks)
-    {
+        .collect()
+}
+
+#[test]
+fn parameters_are_counted_as_they_are_made() {
+    let mut n_checked = 0;
+    for architecture in architectures() {
         let loci = [30, 20]
             .map(|n_slots| LocusShape {
                 name: format!("locus of {n_slots}"),
@@ -263,41 +269,42 @@ fn parameters_are_counted_as_they_are_made() {
 #[test]
 fn loci_add_up() {
     let mut config = tiny(AttentionKind::Linformer);
-    let one = config.cost().unwrap();
+    let one_locus = config.cost().unwrap();
     config.loci.push(LocusShape {
         name: "M".into(),
         n_slots: 3,
     });
-    let two = config.cost().unwrap();
+    let two_loci = config.cost().unwrap();
     // The encoder twice; the head gets 2 x 2 more features for 2 values, and one more pair of 2.
     let head = 16;
     assert_eq!(
-        two.multiplications,
-        2 * (one.multiplications - head) + head + 8 + 2
+        two_loci.multiplications,
+        2 * (one_locus.multiplications - head) + head + 8 + 2
     );
 }
 
 #[test]
 fn a_long_sequence_costs_the_efficient_models_less_energy() {
-    let energy = |preset: Preset, n_slots| {
-        let architecture = Architecture {
-            hidden: 64,
-            feed_forward: 256,
-            projected_length: 128,
-            ..preset.architecture()
-        };
-        let config = Config {
-            architecture,
-            loci: vec![LocusShape {
-                name: "L".into(),
-                n_slots,
-            }],
-            ..tiny(AttentionKind::Softmax)
-        };
-        config.cost().unwrap().energy_pj
-    };
     let softmax = energy(Preset::Transformer, 4_096);
     assert!(energy(Preset::Linformer, 4_096) < 0.27 * softmax);
     assert!(energy(Preset::Ecoformer, 4_096) < 0.27 * softmax);
     assert!(energy(Preset::LowRankTransformer, 4_096) < softmax);
+}
+
+fn energy(preset: Preset, n_slots: usize) -> f64 {
+    let architecture = Architecture {
+        hidden: 64,
+        feed_forward: 256,
+        projected_length: 128,
+        ..preset.architecture()
+    };
+    let config = Config {
+        architecture,
+        loci: vec![LocusShape {
+            name: "L".into(),
+            n_slots,
+        }],
+        ..tiny(AttentionKind::Softmax)
+    };
+    config.cost().unwrap().energy_pj
 }

@@ -1,8 +1,13 @@
-//! Raw sums against PLINK 2, and the three kinds of missing genotypes.
+//! Raw sums compared with PLINK 2, and the three kinds of missing genotypes.
 
 #![allow(clippy::float_cmp, reason = "whole weights are summed exactly")]
 
-use std::{collections::HashMap, fmt::Write as _, fs, path::Path};
+use std::{
+    collections::HashMap,
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use super::*;
 use crate::scoring::{
@@ -12,8 +17,8 @@ use crate::scoring::{
 };
 use gf_genotypes::GenomeBuild;
 
-/// Options for people and scoring rows (`chr pos effect other weight frequency`, spaces for tabs;
-/// `.` for no frequency).
+/// Options for samples, records and scoring rows. A row has blanks instead of tabs: `chr pos effect
+/// other weight frequency`, with `.` for no frequency.
 fn options(folder: &Path, samples: &[&str], records: &[&str], rows: &[&str]) -> Options {
     let mut text = String::from(
         "chr_name\tchr_position\teffect_allele\tother_allele\teffect_weight\
@@ -40,21 +45,24 @@ fn options(folder: &Path, samples: &[&str], records: &[&str], rows: &[&str]) -> 
     }
 }
 
-/// (sum, denominator, missing) of each person in `raw_scores.csv`.
+/// Sum, denominator and number of missing genotypes of each sample in `raw_scores.csv`.
 fn sums(options: &Options) -> Vec<(f64, u32, u32)> {
     let mut table = csv::Reader::from_path(options.out.join("raw_scores.csv")).unwrap();
     assert_eq!(table.headers().unwrap(), &tables::RAW_SCORE_COLUMNS[..]);
     let rows = table.records().map(|row| {
         let row = row.unwrap();
-        let (sum, denominator): (f64, u32) = (row[2].parse().unwrap(), row[3].parse().unwrap());
+        let sum: f64 = row[2].parse().unwrap();
+        let denominator: u32 = row[3].parse().unwrap();
         if denominator > 0 {
-            assert!((row[4].parse::<f64>().unwrap() - sum / f64::from(denominator)).abs() < 1e-9);
+            let average: f64 = row[4].parse().unwrap();
+            assert!((average - sum / f64::from(denominator)).abs() < 1e-9);
         }
         (sum, denominator, row[5].parse().unwrap())
     });
     rows.collect()
 }
 
+/// Status and reason of each line of `match_log.csv`.
 fn log(options: &Options) -> Vec<(String, String)> {
     let mut table = csv::Reader::from_path(options.out.join("match_log.csv")).unwrap();
     assert_eq!(table.headers().unwrap(), &tables::MATCH_COLUMNS[..]);
@@ -65,37 +73,18 @@ fn log(options: &Options) -> Vec<(String, String)> {
         .collect()
 }
 
-/// PLINK 2 (v2.00a3.5) with a sample file that says F1 and F2 are women:
+/// PLINK 2 (v2.00a3.5) with a sample file in which F1 and F2 are women:
 /// `plink2 --vcf g.vcf --psam g.psam --bad-freqs --score g.score 1 2 3 cols=denom,scoresums` (DENOM
 /// and SUM), then with `no-mean-imputation`, then with `--xchr-model 1` too.
 #[test]
 fn sums_and_denominators_are_those_of_plink2_in_all_three_settings() {
     let folder = tempfile::tempdir().unwrap();
-    let mut options = options(
-        folder.path(),
-        &["F1", "M1", "F2", "M2"],
-        &[
-            "1 1 a A G . PASS . GT 0|1 1|1 0|0 ./.",
-            "1 2 b A G . PASS . GT 0/1 1/1 0/0 1/1",
-            "1 3 c A T . PASS . GT 0|1 1|1 0|0 0|1",
-            "1 4 d A G,T . PASS . GT 1|2 2|2 0|1 0|0",
-            "1 5 e AC A . PASS . GT 0|1 1|1 0|0 0|1",
-            "X 6 x A G . PASS . GT 0|1 1 1|1 0",
-        ],
-        &[
-            "1 1 G A 1 .",
-            "1 2 A G 10 .",
-            "1 3 T A 100 .",
-            "1 4 T A 1000 .",
-            "1 5 A AC 10000 .",
-            "X 6 G A 100000 .",
-        ],
-    );
+    let mut options = plink2_options(folder.path());
     let message = run(&options).unwrap_err().to_string();
     assert!(
         message.contains("1 variant has missing genotypes")
             && message.contains("(the first at 1:1)")
-            && message.contains("fewer than 100 people"),
+            && message.contains("fewer than 100 called samples"),
         "{message}"
     );
 
@@ -151,6 +140,30 @@ fn sums_and_denominators_are_those_of_plink2_in_all_three_settings() {
         (summary.scores[0].counts.ambiguous, sums(&options)[0].0),
         (2, 110_011.0)
     );
+}
+
+/// Records and rows whose sums were computed with PLINK 2.
+fn plink2_options(folder: &Path) -> Options {
+    options(
+        folder,
+        &["F1", "M1", "F2", "M2"],
+        &[
+            "1 1 a A G . PASS . GT 0|1 1|1 0|0 ./.",
+            "1 2 b A G . PASS . GT 0/1 1/1 0/0 1/1",
+            "1 3 c A T . PASS . GT 0|1 1|1 0|0 0|1",
+            "1 4 d A G,T . PASS . GT 1|2 2|2 0|1 0|0",
+            "1 5 e AC A . PASS . GT 0|1 1|1 0|0 0|1",
+            "X 6 x A G . PASS . GT 0|1 1 1|1 0",
+        ],
+        &[
+            "1 1 G A 1 .",
+            "1 2 A G 10 .",
+            "1 3 T A 100 .",
+            "1 4 T A 1000 .",
+            "1 5 A AC 10000 .",
+            "X 6 G A 100000 .",
+        ],
+    )
 }
 
 /// `plink2 --vcf a.vcf --score a.score 1 2 3 dominant no-mean-imputation`, and `recessive`: the
@@ -247,65 +260,55 @@ fn the_three_kinds_of_missing_genotypes_are_told_apart() {
     let mut options = options(folder.path(), &["A", "B", "C"], &records, &rows);
     options.keep_ambiguous = false;
     run(&options).unwrap();
-    let alone = [(1.0 + 5.0, 4, 0), (0.8 + 5.0, 4, 1), (0.0 + 5.0, 4, 0)];
+    let by_records = [(1.0 + 5.0, 4, 0), (0.8 + 5.0, 4, 1), (0.0 + 5.0, 4, 0)];
     assert_eq!(
         sums(&options),
-        alone,
+        by_records,
         "without callable regions sites that are not in the VCF are left out"
     );
 
-    let bed = folder.path().join("callable.bed");
-    let reference = folder.path().join("r.fa");
-    fs::write(&bed, "1\t0\t30\n").unwrap();
-    fs::write(
-        &reference,
-        ">1\nAAAAAAGAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n",
-    )
-    .unwrap();
-    options.matching.callable = Some(bed);
-    assert!(
-        run(&options)
-            .unwrap_err()
-            .to_string()
-            .contains("--reference")
-    );
-    options.matching.reference = Some(reference);
+    options.matching.callable = Some(folder.path().join("callable.bed"));
+    fs::write(folder.path().join("callable.bed"), "1\t0\t30\n").unwrap();
+    let message = run(&options).unwrap_err().to_string();
+    assert!(message.contains("--reference"), "{message}");
+    options.matching.reference = Some(write_reference(folder.path()));
     let summary = run(&options).unwrap();
-    // 1:3 has two copies of its effect allele; 1:4 none; 1:6 none of its alleles on either strand;
-    // 1:7 A/T is ambiguous; 1:25 has another record; 1:40 is not callable; 1:41 neither,
-    // without frequency.
-    let everyone = 200.0 + 0.25 * 1_000_000.0;
+    // Two copies of the effect allele at 1:3, and the frequency of the file at 1:40.
+    let constant = 200.0 + 0.25 * 1_000_000.0;
     assert_eq!(
         sums(&options),
-        alone.map(|(sum, n, missing)| (sum + everyone, n + 6, missing))
+        by_records.map(|(sum, n, missing)| (sum + constant, n + 6, missing))
     );
     let counts = &summary.scores[0].counts;
-    assert_eq!(
-        (
-            counts.matched,
-            counts.hom_ref,
-            counts.by_frequency,
-            counts.unmatched
-        ),
-        (1, 2, 2, 4)
-    );
+    assert_eq!(counts.matched, 1);
+    assert_eq!(counts.hom_ref, 2);
+    assert_eq!(counts.by_frequency, 2);
+    assert_eq!(counts.unmatched, 4);
     assert_eq!(summary.scores[0].missing_genotypes, 1);
-    let reasons: Vec<String> = log(&options)
-        .into_iter()
-        .map(|(status, reason)| format!("{status} {reason}"))
-        .collect();
     let expected = [
-        "matched ",
-        "by_frequency filter",
-        "matched hom-ref",
-        "matched hom-ref",
-        "unmatched not-in-vcf",
-        "unmatched not-in-vcf",
-        "unmatched other-alleles",
-        "by_frequency not-callable",
-        "unmatched not-in-vcf",
+        ("matched", ""),
+        ("by_frequency", "filter"),
+        // 1:3 has two copies of its effect allele, 1:4 none.
+        ("matched", "hom-ref"),
+        ("matched", "hom-ref"),
+        // 1:6 has none of its alleles on either strand; 1:7 A/T is ambiguous.
+        ("unmatched", "not-in-vcf"),
+        ("unmatched", "not-in-vcf"),
+        ("unmatched", "other-alleles"),
+        ("by_frequency", "not-callable"),
+        // 1:41 is not callable and has no frequency.
+        ("unmatched", "not-in-vcf"),
     ];
-    assert_eq!(reasons, expected);
+    let expected = expected.map(|(status, reason)| (status.to_owned(), reason.to_owned()));
+    assert_eq!(log(&options), expected);
+}
+
+/// Writes a reference with G at 1:7 and A everywhere else.
+fn write_reference(folder: &Path) -> PathBuf {
+    let path = folder.join("r.fa");
+    let sequence = "AAAAAAGAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    fs::write(&path, format!(">1\n{sequence}\n")).unwrap();
+    path
 }
 
 #[test]
@@ -367,7 +370,7 @@ fn nothing_to_score_and_a_row_that_two_batches_have_is_refused() {
             .remove(0)
             .unwrap_err()
             .to_string()
-            .contains("two VCF files fit the row at 1:10")
+            .contains("two VCF files match the row at 1:10")
     );
     options.scoring_files.clear();
     assert!(
@@ -378,75 +381,40 @@ fn nothing_to_score_and_a_row_that_two_batches_have_is_refused() {
     );
 }
 
-/// What pgscatalog.calc (its test data) makes of rows of PGS001229 whose effect allele is ALT:
-/// match types, and what is left out.
+/// Match types and exclusions in the test data of pgscatalog.calc, for rows of PGS001229 whose
+/// effect allele is ALT.
 #[test]
 fn matches_are_those_of_pgscatalog_calc() {
     let Some(data) = shared_data("pgs-catalog/calc") else {
         return;
     };
-    let json = |name: &str| -> Vec<serde_json::Value> {
-        let text = fs::read_to_string(data.join(name)).unwrap();
-        let rows = text
-            .lines()
-            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-        // One row of each table is made up.
-        rows.filter(|row| row["accession"] != "test").collect()
-    };
-    let mut variants = json("score_variant_table.json");
-    let place = |row: &serde_json::Value| {
-        (
-            row["chr_name"].as_str().unwrap().to_owned(),
-            row["chr_position"].as_u64().unwrap(),
-        )
-    };
-    variants.sort_by_key(place);
-    let text = |row: &serde_json::Value, key: &str| row[key].as_str().unwrap().to_owned();
-    let records = variants.iter().map(|row| {
-        let (contig, position) = place(row);
-        let alt = text(row, "effect_allele");
-        let reference = text(row, "other_allele");
-        format!(
-            "{contig} {position} {} {reference} {alt} . . . GT 0|1",
-            row["row_nr"]
-        )
-    });
-    let records: Vec<String> = records.collect();
     let folder = tempfile::tempdir().unwrap();
-    let vcf = write_vcf(
-        folder.path(),
-        &["A"],
-        &records.iter().map(String::as_str).collect::<Vec<_>>(),
-    );
-    let scoring_files = vec![data.join("PGS001229_hmPOS_GRCh38.txt.gz")];
     let options = Options {
-        vcf: vec![vcf],
-        scoring_files,
+        vcf: vec![write_catalog_vcf(folder.path(), &data)],
+        scoring_files: vec![data.join("PGS001229_hmPOS_GRCh38.txt.gz")],
         min_overlap: 0.0,
         out: folder.path().join("out"),
         ..Options::default()
     };
     run(&options).unwrap();
     let mut table = csv::Reader::from_path(options.out.join("match_log.csv")).unwrap();
-    let found: HashMap<u64, csv::StringRecord> = table
+    let log_rows: HashMap<u64, csv::StringRecord> = table
         .records()
         .map(|row| row.unwrap())
         .map(|row| (row[0].parse().unwrap(), row))
         .collect();
-    let expected = json("allele_match_table.json");
+    let expected = json_rows(&data.join("allele_match_table.json"));
     for theirs in &expected {
-        let ours = &found[&theirs["row_nr"].as_u64().unwrap()];
+        let ours = &log_rows[&theirs["row_nr"].as_u64().unwrap()];
         let result = &theirs["match_result"];
         let is_matched = result["is_matched"].as_bool().unwrap();
-        assert_eq!(
-            (&ours[21] == "matched", &ours[14] == "true"),
-            (is_matched, result["is_ambiguous"].as_bool().unwrap()),
-            "{theirs}"
-        );
+        let is_ambiguous = result["is_ambiguous"].as_bool().unwrap();
+        assert_eq!(&ours[21] == "matched", is_matched, "{theirs}");
+        assert_eq!(&ours[14] == "true", is_ambiguous, "{theirs}");
         if is_matched {
             assert_eq!(
                 ours[12].to_uppercase(),
-                text(result, "match_type"),
+                json_text(result, "match_type"),
                 "{theirs}"
             );
         }
@@ -454,7 +422,46 @@ fn matches_are_those_of_pgscatalog_calc() {
     assert_eq!(expected.len(), 100);
 }
 
-/// Options for `vcf` and a scoring file as it is.
+/// Writes the variants of pgscatalog.calc's test data as a VCF of one sample.
+fn write_catalog_vcf(folder: &Path, data: &Path) -> PathBuf {
+    let mut variants = json_rows(&data.join("score_variant_table.json"));
+    variants.sort_by_key(|row| {
+        (
+            json_text(row, "chr_name"),
+            row["chr_position"].as_u64().unwrap(),
+        )
+    });
+    let records: Vec<String> = variants
+        .iter()
+        .map(|row| {
+            let contig = json_text(row, "chr_name");
+            let position = row["chr_position"].as_u64().unwrap();
+            let alt = json_text(row, "effect_allele");
+            let reference = json_text(row, "other_allele");
+            format!(
+                "{contig} {position} {} {reference} {alt} . . . GT 0|1",
+                row["row_nr"]
+            )
+        })
+        .collect();
+    let records: Vec<&str> = records.iter().map(String::as_str).collect();
+    write_vcf(folder, &["A"], &records)
+}
+
+/// Rows of a table with one JSON object per line, without the one made-up row of each table.
+fn json_rows(path: &Path) -> Vec<serde_json::Value> {
+    let text = fs::read_to_string(path).unwrap();
+    text.lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .filter(|row| row["accession"] != "test")
+        .collect()
+}
+
+fn json_text(row: &serde_json::Value, key: &str) -> String {
+    row[key].as_str().unwrap().to_owned()
+}
+
+/// Options for records and the text of a scoring file.
 fn with_file(folder: &Path, records: &[&str], samples: &[&str], table: &str) -> Options {
     let options = options(folder, samples, records, &[]);
     fs::write(&options.scoring_files[0], table).unwrap();
@@ -478,7 +485,10 @@ fn records_that_fail_filter_say_so_and_are_used_when_they_are_asked_for() {
     let mut options = with_file(folder.path(), &records, &["A"], &format!("{TABLE}{rows}"));
     let message = run(&options).unwrap_err().to_string();
     assert!(
-        message.contains("2 left out by FILTER, such as 1:200 C/T (--apply-filters"),
+        message.contains(
+            "2 left out by FILTER, such as 1:200 C/T (choose the accepted filters with \
+             --apply-filters"
+        ),
         "{message}"
     );
     let reasons: Vec<String> = log(&options)
@@ -493,7 +503,8 @@ fn records_that_fail_filter_say_so_and_are_used_when_they_are_asked_for() {
     let summary = run(&options).unwrap().to_string();
     assert!(
         summary.contains(
-            "records left out by FILTER: 2 (LowQual 1, RefCall 1, q10 1); --apply-filters"
+            "records left out by FILTER: 2 (LowQual 1, RefCall 1, q10 1); choose the accepted \
+             filters with --apply-filters"
         ),
         "{summary}"
     );
@@ -589,21 +600,6 @@ fn an_inferred_other_allele_finds_the_deletion_and_not_the_snp() {
 
 #[test]
 fn a_build_that_is_unknown_or_another_is_refused_where_one_is_stated() {
-    let folder = tempfile::tempdir().unwrap();
-    let build = |text: &str, expected: Option<GenomeBuild>| {
-        let table = format!("#genome_build={text}\n{TABLE}1\t100\tG\tA\t1\n");
-        let options = with_file(
-            folder.path(),
-            &["1 100 . A G . PASS . GT 0|1"],
-            &["A"],
-            &table,
-        );
-        run(&Options {
-            genome_build: expected,
-            ..options
-        })
-        .map_err(|error| error.to_string())
-    };
     let grch38 = Some(GenomeBuild::GRCh38);
     for text in [
         "hg18",
@@ -617,25 +613,42 @@ fn a_build_that_is_unknown_or_another_is_refused_where_one_is_stated() {
         "b37",
         "hg19",
     ] {
-        let message = build(text, grch38).unwrap_err();
+        let message = run_with_builds(text, grch38).unwrap_err().to_string();
         assert!(
-            message.contains("its positions are on ") && message.contains("the VCF is on GRCh38"),
+            message.contains("the positions of the score are on ")
+                && message.contains("the VCF is on GRCh38"),
             "{text}: {message}"
         );
     }
+    let message = run_with_builds("hg17", grch38).unwrap_err().to_string();
     assert!(
-        build("hg17", grch38)
-            .unwrap_err()
-            .contains("`hg17`, which is no build that is known here")
+        message.contains("`hg17`, which this program does not know"),
+        "{message}"
     );
     for text in ["hg38", "GRCh38.p14", "NR", ""] {
-        assert!(build(text, grch38).is_ok(), "{text}");
+        assert!(run_with_builds(text, grch38).is_ok(), "{text}");
     }
-    let summary = build("hg17", None).unwrap().to_string();
+    let summary = run_with_builds("hg17", None).unwrap().to_string();
     assert!(
-        summary.contains("build `hg17`, which is not known here"),
+        summary.contains("build `hg17`, which this program does not know"),
         "{summary}"
     );
+}
+
+/// Sums a score whose header states a build, while an option states another one.
+fn run_with_builds(in_header: &str, option: Option<GenomeBuild>) -> Result<RawSummary, Error> {
+    let folder = tempfile::tempdir().unwrap();
+    let table = format!("#genome_build={in_header}\n{TABLE}1\t100\tG\tA\t1\n");
+    let options = with_file(
+        folder.path(),
+        &["1 100 . A G . PASS . GT 0|1"],
+        &["A"],
+        &table,
+    );
+    run(&Options {
+        genome_build: option,
+        ..options
+    })
 }
 
 #[test]
@@ -651,23 +664,25 @@ fn the_error_for_too_few_variants_names_the_cause_and_an_example() {
     for (rows, expected) in [
         (
             "1\t100\tT\tA\t1\n",
-            "1 ambiguous (A/T or C/G: the strand is unknown), such as 1:100 T/A (--keep-ambiguous",
+            "1 ambiguous (A/T or C/G, so that the strand is unknown), such as 1:100 T/A \
+             (--keep-ambiguous",
         ),
         (
             "1\t200\tG\tA\t1\n",
-            "1 with too many missing genotypes, such as 1:200 G/A (--max-missing",
+            "1 with too many missing genotypes, such as 1:200 G/A (raise --max-missing",
         ),
         (
             "1\t300\tG\tA\t1\n",
-            "1 left out by FILTER, such as 1:300 G/A (--apply-filters",
+            "1 left out by FILTER, such as 1:300 G/A (choose the accepted filters with \
+             --apply-filters",
         ),
         (
             "1\t400\tG\tA\t1\n1\t400\tG\tA\t2\n",
-            "2 duplicates (another row means the same allele), such as 1:400 G/A",
+            "2 duplicates (another row describes the same allele), such as 1:400 G/A",
         ),
         (
             "1\t400\tC\tA\t1\n",
-            "1 with other alleles in the VCF, such as 1:400 C/A",
+            "1 with different alleles in the VCF, such as 1:400 C/A",
         ),
         (
             "1\t500\tC\tG\t1\n",
@@ -675,11 +690,11 @@ fn the_error_for_too_few_variants_names_the_cause_and_an_example() {
         ),
         (
             "1\t401\tG\tA\t1\n",
-            "1 not in the VCF, such as 1:401 G/A (are these positions of another genome build",
+            "1 not in the VCF, such as 1:401 G/A (are the positions on another genome build",
         ),
         (
             "7\t400\tG\tA\t1\n",
-            "1 on a contig without records in the VCF, such as 7:400 G/A, where the VCF has \
+            "1 on a contig without records in the VCF, such as 7:400 G/A, while the VCF has \
              records on 1",
         ),
         (
@@ -693,7 +708,8 @@ fn the_error_for_too_few_variants_names_the_cause_and_an_example() {
             &["A", "B"],
             &format!("{TABLE}{rows}"),
         );
-        (options.keep_ambiguous, options.matching.max_missing) = (false, 0.05);
+        options.keep_ambiguous = false;
+        options.matching.max_missing = 0.05;
         let message = run(&options).unwrap_err().to_string();
         assert!(message.contains(expected), "{message}");
     }
@@ -708,17 +724,13 @@ fn a_score_that_fails_does_not_stop_the_others_and_an_id_is_no_file() {
         &["A"],
         &format!("{TABLE}1\t100\tG\tA\t1\n"),
     );
-    let write = |name: &str, text: &str| {
-        fs::write(folder.path().join(name), text).unwrap();
-        folder.path().join(name)
-    };
+    let broken = folder.path().join("broken.txt");
+    fs::write(&broken, format!("{TABLE}1\tx\tG\tA\t1\n")).unwrap();
+    let elsewhere = folder.path().join("elsewhere.txt");
+    fs::write(&elsewhere, format!("{TABLE}1\t7\tG\tA\t1\n")).unwrap();
     options
         .scoring_files
-        .push(write("broken.txt", &format!("{TABLE}1\tx\tG\tA\t1\n")));
-    options
-        .scoring_files
-        .push(write("elsewhere.txt", &format!("{TABLE}1\t7\tG\tA\t1\n")));
-    options.scoring_files.push("PGS000001".into());
+        .extend([broken, elsewhere, "PGS000001".into()]);
     let summary = run(&options).unwrap();
     assert_eq!(
         summary
@@ -739,7 +751,7 @@ fn a_score_that_fails_does_not_stop_the_others_and_an_id_is_no_file() {
         "{reasons:?}"
     );
     assert!(
-        reasons[1].contains("PGS000001 is a score of the PGS Catalog")
+        reasons[1].contains("PGS000001 is an accession of the PGS Catalog")
             && reasons[1].contains("_hmPOS_GRCh38.txt.gz")
     );
     assert!(reasons[2].contains("elsewhere.txt: only 0 of 1 variants match"));

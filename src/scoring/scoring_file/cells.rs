@@ -1,8 +1,8 @@
-//! Cells of scoring files as text: what is missing, true, a number, a position, an allele.
+//! Values of text cells in scoring files: missing values, flags, numbers, positions, alleles.
 //!
-//! Input -> output: one cell -> its value, or a message that names the cell. Positions are 1-based.
+//! Input: one cell. Output: its value, or a message that names the cell. Positions are 1-based.
 
-/// Whether a cell says that there is no value.
+/// Whether a cell is empty or one of the usual codes for a missing value.
 #[must_use]
 pub fn is_missing(cell: &str) -> bool {
     const MISSING: [&str; 10] = [
@@ -13,28 +13,28 @@ pub fn is_missing(cell: &str) -> bool {
         .any(|missing| missing.eq_ignore_ascii_case(cell))
 }
 
-/// A flag in any common spelling; a missing one is false.
+/// A flag in any common spelling; a missing value is false.
 ///
 /// # Errors
-/// Another text.
+/// Any other text.
 pub fn flag(cell: &str, column: &str) -> Result<bool, String> {
     const TRUE: [&str; 6] = ["true", "t", "yes", "y", "1", "1.0"];
     const FALSE: [&str; 6] = ["false", "f", "no", "n", "0", "0.0"];
-    let is_one_of =
-        |spellings: &[&str]| spellings.iter().any(|text| text.eq_ignore_ascii_case(cell));
-    match (is_one_of(&TRUE), is_one_of(&FALSE) || is_missing(cell)) {
-        (true, _) => Ok(true),
-        (_, true) => Ok(false),
-        _ => Err(format!(
+    if TRUE.iter().any(|text| text.eq_ignore_ascii_case(cell)) {
+        Ok(true)
+    } else if FALSE.iter().any(|text| text.eq_ignore_ascii_case(cell)) || is_missing(cell) {
+        Ok(false)
+    } else {
+        Err(format!(
             "{column} `{cell}` is neither true nor false; write True or False"
-        )),
+        ))
     }
 }
 
 /// A finite number.
 ///
 /// # Errors
-/// Another text.
+/// Any other text.
 pub fn number(cell: &str, column: &str) -> Result<f64, String> {
     let number: Option<f64> = cell.parse().ok();
     number
@@ -42,11 +42,11 @@ pub fn number(cell: &str, column: &str) -> Result<f64, String> {
         .ok_or_else(|| format!("{column} `{cell}` is not a finite number"))
 }
 
-/// A position: `100000`, and what data frames and spreadsheets make of it (`100000.0`, `1e+05`,
-/// `100,000`). `None` where it is missing, or 0 as PLINK writes a variant without a place.
+/// A 1-based position: `100000`, or the forms that data frames and spreadsheets write (`100000.0`,
+/// `1e+05`, `100,000`). `None` if it is missing, or 0, which PLINK writes for unplaced variants.
 ///
 /// # Errors
-/// What is no whole number, or may have lost digits.
+/// A text that is not a whole number, or that may have lost digits.
 pub fn position(cell: &str) -> Result<Option<usize>, String> {
     let cell = cell.trim();
     if is_missing(cell) {
@@ -55,28 +55,30 @@ pub fn position(cell: &str) -> Result<Option<usize>, String> {
     if let Some(number) = digits(cell) {
         return Ok(Some(number).filter(|number| *number > 0));
     }
-    let read = without_thousands(cell)
+    let rewritten = without_thousands(cell)
         .or_else(|| without_fraction(cell))
         .or_else(|| without_exponent(cell));
-    if let Some(number) = read {
+    if let Some(number) = rewritten {
         return Ok(Some(number).filter(|number| *number > 0));
     }
     let advice = if cell.contains(['e', 'E']) {
-        "; a spreadsheet may have rounded it: write whole numbers without an exponent"
+        "; write whole numbers without an exponent, because a spreadsheet may have rounded this \
+         one"
     } else {
         "; write whole numbers without separators"
     };
     Err(format!(
-        "position `{cell}` is not a number from 1 on{advice}"
+        "position `{cell}` is not a whole number of 1 or more{advice}"
     ))
 }
 
+/// A number of decimal digits only; `parse` alone would accept a sign.
 fn digits(text: &str) -> Option<usize> {
     let is_number = !text.is_empty() && text.bytes().all(|digit| digit.is_ascii_digit());
     if is_number { text.parse().ok() } else { None }
 }
 
-/// `1,234,567`
+/// A number with commas between thousands: `1,234,567`.
 fn without_thousands(text: &str) -> Option<usize> {
     let mut groups = text.split(',');
     let first = groups
@@ -85,26 +87,27 @@ fn without_thousands(text: &str) -> Option<usize> {
     let rest: Vec<&str> = groups.collect();
     let is_grouped = !rest.is_empty() && rest.iter().all(|group| group.len() == 3);
     if is_grouped {
-        digits(&[&[first], rest.as_slice()].concat().concat())
+        digits(&format!("{first}{}", rest.concat()))
     } else {
         None
     }
 }
 
-/// `100000.0`. Three zeros may be thousands where a full stop separates them.
+/// A whole number with a fraction of zeros: `100000.0`. Three zeros are refused, because in some
+/// languages a full stop separates thousands.
 fn without_fraction(text: &str) -> Option<usize> {
     let (whole, zeros) = text.split_once('.')?;
     let is_whole = zeros.bytes().all(|zero| zero == b'0') && zeros.len() != 3;
     if is_whole { digits(whole) } else { None }
 }
 
-/// `1e+05` and `1.2e+07`, as R and pandas write round numbers. Spreadsheets write `1.20E+07`, for
-/// numbers that are not round too.
+/// A whole number with an exponent: `1e+05` and `1.2e+07`, as R and pandas write round numbers.
+/// Spreadsheets write `1.20E+07` also for numbers that they rounded, so this form is refused.
 fn without_exponent(text: &str) -> Option<usize> {
-    let (mantissa, exponent) = text.split_once(['e', 'E'])?;
-    let exponent: u32 = exponent
+    let (mantissa, exponent_text) = text.split_once(['e', 'E'])?;
+    let exponent: u32 = exponent_text
         .strip_prefix('+')
-        .unwrap_or(exponent)
+        .unwrap_or(exponent_text)
         .parse()
         .ok()?;
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));

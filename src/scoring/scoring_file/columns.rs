@@ -1,18 +1,19 @@
-//! The columns of a scoring file that are used, and a row of it.
+//! Columns of a scoring file, found by name, and the conversion of its rows.
 //!
-//! Input -> output: a table of text -> [`Columns`], found by name -> one [`WeightRow`] a row. Where
-//! two columns may have a value, the choice is made cell by cell.
+//! Input: a table with all columns as text. Output: [`Columns`], and one [`WeightRow`] per row.
+//! If several columns can have a value, the first cell with a value is used.
 
 use polars::prelude::{DataFrame, PlSmallStr, StringChunked};
 
 use super::{
     EffectColumn, Unusable, WeightRow,
-    cells::{flag, is_bases, is_missing, number, position},
+    cells::{self, flag, is_bases, is_missing, number},
     dialect::Dialect,
 };
 use crate::scoring::{effect::Effect, matching::complement};
 use gf_genotypes::chromosome_key;
 
+/// Names of the column of chromosomes.
 const CHROMOSOME: [&str; 6] = [
     "chr_name",
     "chrom",
@@ -21,6 +22,7 @@ const CHROMOSOME: [&str; 6] = [
     "contig",
     "chromosome_name",
 ];
+/// Names of the column of positions.
 const POSITION: [&str; 9] = [
     "chr_position",
     "pos",
@@ -32,7 +34,7 @@ const POSITION: [&str; 9] = [
     "base_pair_position",
     "genpos",
 ];
-/// Of the variant; some are a position (`1:100:A:G`).
+/// Names of the column of variant IDs. Some programs write positions there (`1:100:A:G`).
 const ID: [&str; 9] = [
     "markername",
     "snp",
@@ -44,6 +46,7 @@ const ID: [&str; 9] = [
     "marker.id",
     "variant",
 ];
+/// Names of the column of the effect allele.
 const EFFECT_ALLELE: [&str; 6] = [
     "effect_allele",
     "ea",
@@ -52,6 +55,7 @@ const EFFECT_ALLELE: [&str; 6] = [
     "tested_allele",
     "coded_allele",
 ];
+/// Names of the columns of the other allele.
 const OTHER_ALLELE: [&str; 7] = [
     "other_allele",
     "reference_allele",
@@ -61,6 +65,7 @@ const OTHER_ALLELE: [&str; 7] = [
     "otherallele",
     "noncoded_allele",
 ];
+/// Names of the column of weights.
 const WEIGHT: [&str; 9] = [
     "effect_weight",
     "beta",
@@ -72,44 +77,58 @@ const WEIGHT: [&str; 9] = [
     "effect",
     "b",
 ];
+/// Columns of the weights of 0, 1 and 2 copies.
 const PER_DOSAGE: [&str; 3] = ["dosage_0_weight", "dosage_1_weight", "dosage_2_weight"];
+/// Names of the column of odds ratios.
 const ODDS_RATIO: [&str; 2] = ["or", "odds_ratio"];
-/// Of the effect allele: `FRQ` or `MAF` beside `A1` and `A2` are of one or of the other.
+/// Names of the column of the effect allele's frequency. `FRQ` and `MAF` are not among them,
+/// because they can belong to either allele.
 const FREQUENCY: [&str; 3] = ["allelefrequency_effect", "effect_allele_frequency", "eaf"];
-/// True for rows that are no weight of one allele.
+/// Columns that are true for rows that are not the weight of one allele.
 const FLAGS: [(&str, Unusable); 3] = [
     ("is_haplotype", Unusable::Haplotype),
     ("is_diplotype", Unusable::Haplotype),
     ("is_interaction", Unusable::Interaction),
 ];
 
-const HARMONISED_ADVICE: &str = "variants are matched by position: take the harmonised file \
-                                 (`_hmPOS_`) of your build from the PGS Catalog";
-const EFFECT_ALLELE_ADVICE: &str = "programs differ in which of them is the effect allele (PLINK, \
-                                    PRSice: A1; MungeSumstats: A2); say it with \
+/// Next action if a file has no positions.
+const HARMONISED_ADVICE: &str = "variants are matched by position, so use the harmonised file \
+                                 (`_hmPOS_`) for your build from the PGS Catalog";
+/// Next action if a file has `A1` and `A2` and does not name the effect allele.
+const EFFECT_ALLELE_ADVICE: &str = "the effect allele depends on the program (A1 in PLINK and \
+                                    PRSice, A2 in MungeSumstats), so name it with \
                                     --effect-allele-column";
 
 /// A column of text.
 struct Column {
-    /// As the file writes it.
+    /// Name as the file writes it.
     name: String,
     cells: StringChunked,
 }
 
 impl Column {
+    /// A cell without surrounding blanks.
     fn cell(&self, row: usize) -> &str {
         self.cells.get(row).unwrap_or_default().trim()
     }
 
+    /// A cell; `None` if it is a code for a missing value.
     fn value(&self, row: usize) -> Option<&str> {
         Some(self.cell(row)).filter(|cell| !is_missing(cell))
     }
+
+    /// The flag in a cell.
+    fn flag(&self, row: usize) -> Result<bool, String> {
+        flag(self.cell(row), &self.name)
+    }
 }
 
-/// A table and its names.
+/// A table and the names of its columns.
 struct Table<'t> {
     frame: &'t DataFrame,
+    /// Names as the file writes them.
     names: Vec<String>,
+    /// Names by which columns are found, in lower case.
     lower: Vec<String>,
 }
 
@@ -121,13 +140,13 @@ impl<'t> Table<'t> {
             .map(|name| original_name(name.trim()))
             .collect();
         let mut lower: Vec<String> = names.iter().map(|name| name.to_ascii_lowercase()).collect();
-        if ["hm_chrom", "hm_effect_allele"]
+        let is_harmonised_gwas = ["hm_chrom", "hm_effect_allele"]
             .iter()
-            .all(|name| lower.iter().any(|has| has == name))
-        {
+            .all(|marker| lower.iter().any(|name| name == marker));
+        if is_harmonised_gwas {
             lower = lower
                 .iter()
-                .map(|name| of_gwas_catalog(name, &lower))
+                .map(|name| gwas_catalog_name(name, &lower))
                 .collect();
         }
         Self {
@@ -138,28 +157,32 @@ impl<'t> Table<'t> {
     }
 
     /// The column of a lower-case name.
+    ///
+    /// # Errors
+    /// Two columns have the name.
     fn find(&self, name: &str) -> Result<Option<Column>, String> {
-        let mut places = (0..self.lower.len()).filter(|&place| self.lower[place] == name);
-        let Some(place) = places.next() else {
+        let mut indices = (0..self.lower.len()).filter(|&index| self.lower[index] == name);
+        let Some(index) = indices.next() else {
             return Ok(None);
         };
-        if let Some(second) = places.next() {
-            let one = &self.names[place];
-            let other = &self.names[second];
+        if let Some(second_index) = indices.next() {
+            let first_name = &self.names[index];
+            let second_name = &self.names[second_index];
             return Err(format!(
-                "two columns are named `{one}` and `{other}`; keep one"
+                "two columns are named `{first_name}` and `{second_name}`; keep one"
             ));
         }
-        let series = self.frame.columns()[place].as_materialized_series();
+        let series = self.frame.columns()[index].as_materialized_series();
         let cells = series
             .str()
             .map_err(|error| format!("column `{name}`: {error}"))?;
         Ok(Some(Column {
-            name: self.names[place].clone(),
+            name: self.names[index].clone(),
             cells: cells.rechunk().into_owned(),
         }))
     }
 
+    /// The columns of these names that exist, in the order of the names.
     fn all(&self, names: &[&str]) -> Result<Vec<Column>, String> {
         names
             .iter()
@@ -167,22 +190,40 @@ impl<'t> Table<'t> {
             .collect()
     }
 
+    /// The first of these names that exists.
     fn first(&self, names: &[&str]) -> Result<Option<Column>, String> {
         Ok(self.all(names)?.into_iter().next())
     }
 
     fn has(&self, name: &str) -> bool {
-        self.lower.iter().any(|other| other == name)
+        self.lower.iter().any(|existing| existing == name)
     }
 
+    /// The names of columns `is_...` that this program does not know.
+    fn unknown_flags(&self) -> Vec<&str> {
+        let known: Vec<&str> = FLAGS
+            .iter()
+            .map(|(name, _)| *name)
+            .chain(["is_dominant", "is_recessive"])
+            .collect();
+        self.lower
+            .iter()
+            .map(String::as_str)
+            .filter(|name| name.starts_with("is_") && !known.contains(name))
+            .collect()
+    }
+
+    /// Message about a missing column.
     fn missing(&self, name: &str) -> String {
-        format!("no column `{name}`; it has {}", self.names.join(", "))
+        format!("no column `{name}` among {}", self.names.join(", "))
     }
 }
 
-/// What a column of a harmonised file of the GWAS Catalog is: `hm_beta` is the effect, and `beta`,
-/// of the file as it was submitted, is not read.
-fn of_gwas_catalog(name: &str, all: &[String]) -> String {
+/// Name of a column in a harmonised file of the GWAS Catalog, translated to the usual names.
+///
+/// `hm_beta` is the effect and becomes `beta`. The submitted `beta` is not read and gets a name
+/// that no other rule finds.
+fn gwas_catalog_name(name: &str, all: &[String]) -> String {
     match name.strip_prefix("hm_") {
         Some("chrom") => "hm_chr".to_owned(),
         Some("pos") => name.to_owned(),
@@ -192,84 +233,102 @@ fn of_gwas_catalog(name: &str, all: &[String]) -> String {
     }
 }
 
-/// Without the suffix by which polars tells columns of one name apart.
+/// A name without the suffix that polars appends to repeated names.
 fn original_name(name: &str) -> String {
-    let is_number =
-        |text: &str| !text.is_empty() && text.bytes().all(|digit| digit.is_ascii_digit());
     match name.rsplit_once("_duplicated_") {
         Some((original, number)) if is_number(number) => original.to_owned(),
         _ => name.to_owned(),
     }
 }
 
-/// Bases as the other strand has them; anything else as it is.
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|digit| digit.is_ascii_digit())
+}
+
+/// An allele on the other strand; an allele that is not bases stays as it is.
 fn on_other_strand(allele: &PlSmallStr) -> PlSmallStr {
     complement(allele).map_or_else(|| allele.clone(), Into::into)
 }
 
-/// Where the variants are.
-enum VariantColumns {
-    Columns(Column, Column),
-    /// `1:100:A:G`
+/// Columns of chromosome and position.
+enum PositionColumns {
+    Separate {
+        chromosome: Column,
+        position: Column,
+    },
+    /// IDs with both, such as `1:100:A:G`.
     Ids(Column),
 }
 
-/// The two alleles.
-struct Alleles {
+/// Columns of the two alleles.
+struct AlleleColumns {
     effect: Column,
     /// The first with a value is the other allele.
     others: Vec<Column>,
     /// REF and ALT: the other allele is the one that is not the effect allele.
     ref_alt: Option<(Column, Column)>,
-    /// Program that names its columns so.
+    /// Program that uses these column names.
     dialect: Option<&'static Dialect>,
 }
 
-/// One way to write a weight.
-enum Weight {
+impl AlleleColumns {
+    /// Columns that do not belong to one program.
+    fn plain(effect: Column, others: Vec<Column>) -> Self {
+        Self {
+            effect,
+            others,
+            ref_alt: None,
+            dialect: None,
+        }
+    }
+}
+
+/// Columns of one way to write a weight.
+enum WeightColumns {
+    /// The weight of each copy.
     Effect(Column),
-    /// For 0, 1 and 2 copies.
+    /// The weights of 0, 1 and 2 copies.
     PerDosage([Column; 3]),
-    /// The logarithm is the weight.
+    /// The logarithm is the weight of each copy.
     OddsRatio(Column),
 }
 
-/// The columns that are used, as text.
+/// The used columns of a scoring file.
 pub struct Columns {
     /// The positions are those of `hm_chr` and `hm_pos`.
     pub harmonised: bool,
-    /// Accession of the score of each row.
+    /// Accession of each row's score.
     accession: Option<Column>,
-    places: VariantColumns,
-    alleles: Alleles,
+    positions: PositionColumns,
+    alleles: AlleleColumns,
     /// The first with a value is used.
-    weights: Vec<Weight>,
-    /// Further columns that are named as a weight, which are not read.
+    weights: Vec<WeightColumns>,
+    /// Names of further columns of weights, which are not read.
     unread_weights: Vec<String>,
     frequencies: Vec<Column>,
     effect_type: Option<Column>,
     variant_type: Option<Column>,
-    /// What a row of an association study tests.
+    /// The tested effect of a row of an association study, such as `ADD`.
     test: Option<Column>,
     is_dominant: Option<Column>,
     is_recessive: Option<Column>,
     /// Strand of the alleles of each row.
     strand: Option<Column>,
     flags: Vec<(Unusable, Column)>,
-    /// Columns `is_...` that are not known here.
+    /// Columns `is_...` that this program does not know.
     unknown_flags: Vec<Column>,
 }
 
 impl Columns {
-    /// Finds the columns by the names of the PGS Catalog, else by those of other programs, in upper
-    /// or lower case.
+    /// Finds the columns by the names of the PGS Catalog, else by those of other programs. Names
+    /// are compared without case.
     ///
     /// # Errors
-    /// The columns that are missing, and what to do.
+    /// The missing columns and the next action.
     pub fn find(table: &DataFrame, effect_column: Option<EffectColumn>) -> Result<Self, String> {
         let table = Table::new(table);
         let harmonised = table.has("hm_chr") && table.has("hm_pos");
-        let alleles = alleles(&table, effect_column)?;
+        let alleles = allele_columns(&table, effect_column)?;
         let frequencies = match alleles.dialect.and_then(|dialect| dialect.frequency) {
             Some(name) => table.all(&[name])?,
             None => table.all(&FREQUENCY)?,
@@ -278,24 +337,11 @@ impl Columns {
         for (name, reason) in FLAGS {
             flags.extend(table.find(name)?.map(|column| (reason, column)));
         }
-        let known: Vec<&str> = FLAGS
-            .iter()
-            .map(|(name, _)| *name)
-            .chain(["is_dominant", "is_recessive"])
-            .collect();
-        let is_unknown =
-            |name: &&String| name.starts_with("is_") && !known.contains(&name.as_str());
-        let unknown: Vec<&str> = table
-            .lower
-            .iter()
-            .filter(is_unknown)
-            .map(String::as_str)
-            .collect();
         Ok(Self {
             harmonised,
             accession: table.find("accession")?,
-            places: places(&table, harmonised)?,
-            weights: weights(&table, alleles.dialect)?,
+            positions: position_columns(&table, harmonised)?,
+            weights: weight_columns(&table, alleles.dialect)?,
             unread_weights: unread_weights(&table, alleles.dialect)?,
             frequencies,
             effect_type: table.find("effect_type")?,
@@ -305,7 +351,7 @@ impl Columns {
             is_recessive: table.find("is_recessive")?,
             strand: table.find("strand")?,
             flags,
-            unknown_flags: table.all(&unknown)?,
+            unknown_flags: table.all(&table.unknown_flags())?,
             alleles,
         })
     }
@@ -315,14 +361,14 @@ impl Columns {
         self.accession.is_some()
     }
 
-    /// Accession of a row; empty without any.
+    /// Accession of a row; empty if the row has none.
     pub fn accession(&self, row: usize) -> &str {
         self.accession
             .as_ref()
             .map_or("", |column| column.cell(row))
     }
 
-    /// Which program names its columns so, and the effect allele.
+    /// The program that uses these column names, and its effect allele, in words.
     pub fn format(&self) -> Option<String> {
         let dialect = self.alleles.dialect?;
         Some(format!(
@@ -331,43 +377,42 @@ impl Columns {
         ))
     }
 
-    /// The column of weights and further ones that are named as a weight, in words, where there are
-    /// any.
+    /// Warning about further columns of weights, which are not read.
     pub fn several_weights(&self) -> Option<String> {
-        let Some(Weight::Effect(read)) = self
-            .weights
-            .first()
-            .filter(|_| !self.unread_weights.is_empty())
-        else {
+        let Some(WeightColumns::Effect(column)) = self.weights.first() else {
             return None;
         };
+        if self.unread_weights.is_empty() {
+            return None;
+        }
         let unread = self.unread_weights.join(", ");
         Some(format!(
-            "the weights are those of the column `{}`; not read: {unread}",
-            read.name
+            "weights are read from the column `{}`, and not from {unread}",
+            column.name
         ))
     }
 
-    /// Columns that look as if they said that a row is no plain weight, but are not known here.
+    /// Names of columns `is_...` that this program does not know. They may mark rows that are not
+    /// the weight of one allele.
     pub fn unknown_flags(&self) -> impl Iterator<Item = &str> {
         self.unknown_flags.iter().map(|column| column.name.as_str())
     }
 
-    /// What a row tests, where that is not the effect of an allele.
+    /// The test of a row that is not the effect of an allele.
     pub fn other_test(&self, row: usize) -> Option<&str> {
         let test = self.test.as_ref()?.value(row)?;
-        let is_of_allele = ["ADD", "DOM", "REC"]
+        let is_allele_effect = ["ADD", "DOM", "REC"]
             .iter()
             .any(|name| name.eq_ignore_ascii_case(test));
-        (!is_of_allele).then_some(test)
+        (!is_allele_effect).then_some(test)
     }
 
-    /// A row.
+    /// Converts a row.
     ///
     /// # Errors
-    /// A cell that is not what its column holds.
+    /// A cell that is not a value of its column.
     pub fn row(&self, row: usize) -> Result<WeightRow, String> {
-        let (chr_name, chr_position) = self.place(row)?;
+        let (chr_name, chr_position) = self.position(row)?;
         let mut effect_allele = upper(self.alleles.effect.cell(row));
         let mut other_allele = self.alleles.other(row, &effect_allele);
         if self.is_reverse(row) {
@@ -375,75 +420,75 @@ impl Columns {
             other_allele = other_allele.as_ref().map(on_other_strand);
         }
         let frequency = self.frequency(row)?;
-        let of_type = |column: &Column| {
-            column
-                .cell(row)
-                .get(..3)
-                .is_some_and(|head| head.eq_ignore_ascii_case("HLA"))
-        };
-        let is_hla =
-            effect_allele.starts_with("HLA") || self.variant_type.as_ref().is_some_and(of_type);
+        let is_hla = effect_allele.starts_with("HLA") || self.has_hla_type(row);
         let effect = self.effect(row)?;
-        let is_allele = is_bases(&effect_allele) && other_allele.as_deref().is_none_or(is_bases);
+        let has_bases = is_bases(&effect_allele) && other_allele.as_deref().is_none_or(is_bases);
+        let has_position = !chr_name.is_empty() && chr_position.is_some();
         let flagged = self.flagged(row)?;
+        // The most specific reason comes first.
         let unusable = flagged
             .or_else(|| is_hla.then_some(Unusable::Hla))
             .or_else(|| effect.err())
-            .or_else(|| (!is_allele).then_some(Unusable::Allele))
-            .or_else(|| {
-                (chr_name.is_empty() || chr_position.is_none()).then_some(Unusable::NoPosition)
-            });
-        let effect = effect.unwrap_or(Effect::Additive(0.0));
+            .or_else(|| (!has_bases).then_some(Unusable::Allele))
+            .or_else(|| (!has_position).then_some(Unusable::NoPosition));
         Ok(WeightRow {
             chr_name,
             chr_position,
             effect_allele,
             other_allele,
-            effect,
+            effect: effect.unwrap_or(Effect::Additive(0.0)),
             frequency,
             unusable,
         })
     }
 
-    /// Whether the alleles of a row are those of the reverse strand.
+    /// Whether the variant type of a row begins with `HLA`.
+    fn has_hla_type(&self, row: usize) -> bool {
+        self.variant_type
+            .as_ref()
+            .and_then(|column| column.cell(row).get(..3))
+            .is_some_and(|prefix| prefix.eq_ignore_ascii_case("HLA"))
+    }
+
+    /// Whether the alleles of a row are on the reverse strand.
     pub fn is_reverse(&self, row: usize) -> bool {
         let strand = self.strand.as_ref().and_then(|column| column.value(row));
         strand.is_some_and(|strand| matches!(strand, "-" | "-1" | "minus" | "reverse"))
     }
 
+    /// The first flag that marks a row as unusable.
     fn flagged(&self, row: usize) -> Result<Option<Unusable>, String> {
         for (reason, column) in &self.flags {
-            if flag(column.cell(row), &column.name)? {
+            if column.flag(row)? {
                 return Ok(Some(*reason));
             }
         }
         Ok(None)
     }
 
-    fn place(&self, row: usize) -> Result<(PlSmallStr, Option<usize>), String> {
-        match &self.places {
-            VariantColumns::Columns(chromosomes, positions) => {
-                // PLINK writes 0 for a variant without a place.
-                let chromosome = chromosomes
+    /// Chromosome (empty if missing) and 1-based position of a row.
+    fn position(&self, row: usize) -> Result<(PlSmallStr, Option<usize>), String> {
+        match &self.positions {
+            PositionColumns::Separate {
+                chromosome,
+                position,
+            } => {
+                // PLINK writes 0 for an unplaced variant.
+                let name = chromosome
                     .value(row)
                     .filter(|name| *name != "0")
                     .unwrap_or_default();
-                Ok((
-                    PlSmallStr::from_str(chromosome),
-                    position(positions.cell(row))?,
-                ))
+                let position = cells::position(position.cell(row))?;
+                Ok((PlSmallStr::from_str(name), position))
             }
-            VariantColumns::Ids(ids) => {
-                let place = place_of_id(ids.cell(row));
-                Ok(
-                    place.map_or((PlSmallStr::EMPTY, None), |(chromosome, position)| {
-                        (chromosome.into(), Some(position))
-                    }),
-                )
-            }
+            PositionColumns::Ids(ids) => Ok(match position_of_id(ids.cell(row)) {
+                Some((chromosome, position)) => (chromosome.into(), Some(position)),
+                None => (PlSmallStr::EMPTY, None),
+            }),
         }
     }
 
+    /// Frequency of the effect allele in a row.
     fn frequency(&self, row: usize) -> Result<Option<f64>, String> {
         let Some((column, cell)) = self
             .frequencies
@@ -460,32 +505,22 @@ impl Columns {
         }
     }
 
-    /// The effect, or why there is none.
+    /// The effect of a row, or why it has none.
     fn effect(&self, row: usize) -> Result<Result<Effect, Unusable>, String> {
-        let weight = match self.weights.iter().find_map(|weight| weight.effect(row)) {
+        let effect = match self.weights.iter().find_map(|columns| columns.effect(row)) {
             None => return Ok(Err(Unusable::NoWeight)),
-            Some(weight) => weight?,
+            Some(effect) => effect?,
         };
-        let Effect::Additive(weight) = weight else {
-            return Ok(Ok(weight));
+        let Effect::Additive(weight) = effect else {
+            return Ok(Ok(effect));
         };
-        let is_true = |column: &Option<Column>| {
-            column
-                .as_ref()
-                .map_or(Ok(false), |column| flag(column.cell(row), &column.name))
-        };
-        let text = |column: &Option<Column>| {
-            column
-                .as_ref()
-                .and_then(|column| column.value(row))
-                .unwrap_or_default()
-                .to_ascii_lowercase()
-        };
-        let effect_type = text(&self.effect_type);
-        let test = text(&self.test);
-        let is_dominant = is_true(&self.is_dominant)? || effect_type == "dominant" || test == "dom";
-        let is_recessive =
-            is_true(&self.is_recessive)? || effect_type == "recessive" || test == "rec";
+        let effect_type = lower_case(self.effect_type.as_ref(), row);
+        let test = lower_case(self.test.as_ref(), row);
+        let is_dominant =
+            is_true(self.is_dominant.as_ref(), row)? || effect_type == "dominant" || test == "dom";
+        let is_recessive = is_true(self.is_recessive.as_ref(), row)?
+            || effect_type == "recessive"
+            || test == "rec";
         let is_known = matches!(
             effect_type.as_str(),
             "" | "additive" | "dominant" | "recessive"
@@ -500,9 +535,23 @@ impl Columns {
     }
 }
 
-impl Alleles {
+/// The flag of an optional column; false without the column.
+fn is_true(column: Option<&Column>, row: usize) -> Result<bool, String> {
+    column.map_or(Ok(false), |column| column.flag(row))
+}
+
+/// The cell of an optional column in lower case; empty if it is missing.
+fn lower_case(column: Option<&Column>, row: usize) -> String {
+    column
+        .and_then(|column| column.value(row))
+        .unwrap_or_default()
+        .to_ascii_lowercase()
+}
+
+impl AlleleColumns {
+    /// The other allele of a row.
     fn other(&self, row: usize, effect_allele: &str) -> Option<PlSmallStr> {
-        // Several, as harmonisation infers them, are none.
+        // Harmonisation may infer several alleles, separated by `/`. Such a cell has no value.
         let given = self
             .others
             .iter()
@@ -523,8 +572,8 @@ impl Alleles {
     }
 }
 
-impl Weight {
-    /// `None` where the cell is missing.
+impl WeightColumns {
+    /// The effect of a row; `None` if the cell is missing.
     fn effect(&self, row: usize) -> Option<Result<Effect, String>> {
         match self {
             Self::Effect(column) => {
@@ -535,38 +584,44 @@ impl Weight {
             }
             Self::PerDosage(columns) => {
                 columns.iter().find_map(|column| column.value(row))?;
-                let [none, one, two] = columns
-                    .each_ref()
-                    .map(|column| number(column.cell(row), &column.name));
-                let weights =
-                    none.and_then(|none| one.and_then(|one| two.map(|two| [none, one, two])));
-                Some(weights.map(Effect::PerDosage))
+                Some(dosage_weights(columns, row).map(Effect::PerDosage))
             }
         }
     }
 }
 
+/// The weights of 0, 1 and 2 copies.
+fn dosage_weights(columns: &[Column; 3], row: usize) -> Result<[f64; 3], String> {
+    let mut weights = [0.0; 3];
+    for (weight, column) in weights.iter_mut().zip(columns) {
+        *weight = number(column.cell(row), &column.name)?;
+    }
+    Ok(weights)
+}
+
+/// Logarithm of the odds ratio in a cell.
 fn log_odds(cell: &str, column: &str) -> Result<f64, String> {
     let ratio = number(cell, column)?;
     if ratio > 0.0 {
         Ok(ratio.ln())
     } else {
-        Err(format!("odds ratio {cell} is not positive"))
+        Err(format!("odds ratio {cell} is not above 0"))
     }
 }
 
+/// An allele in upper case.
 fn upper(cell: &str) -> PlSmallStr {
     let mut allele = PlSmallStr::from_str(cell);
     allele.make_ascii_uppercase();
     allele
 }
 
-/// `1:100`, `chr1:100:A:G` and `1_100_A_G`.
-fn place_of_id(id: &str) -> Option<(&str, usize)> {
+/// Chromosome and 1-based position of an ID such as `1:100`, `chr1:100:A:G` or `1_100_A_G`.
+fn position_of_id(id: &str) -> Option<(&str, usize)> {
     let separator = if id.contains(':') { ':' } else { '_' };
-    let mut parts = id.split(separator);
-    let chromosome = parts.next()?;
-    let position = parts.next()?;
+    let mut fields = id.split(separator);
+    let chromosome = fields.next()?;
+    let position = fields.next()?;
     chromosome_key(chromosome)?;
     Some((
         chromosome,
@@ -574,79 +629,76 @@ fn place_of_id(id: &str) -> Option<(&str, usize)> {
     ))
 }
 
-fn places(table: &Table<'_>, harmonised: bool) -> Result<VariantColumns, String> {
-    let (chromosomes, positions): (&[&str], &[&str]) = if harmonised {
-        (&["hm_chr"], &["hm_pos"])
-    } else {
-        (&CHROMOSOME, &POSITION)
-    };
-    match (table.first(chromosomes)?, table.first(positions)?) {
-        (Some(chromosome), Some(position)) => {
-            return Ok(VariantColumns::Columns(chromosome, position));
-        }
-        (None, Some(_)) => return Err(table.missing(chromosomes[0])),
-        (_, None) => {}
+/// Finds the columns of chromosome and position, or of IDs that have both.
+fn position_columns(table: &Table<'_>, harmonised: bool) -> Result<PositionColumns, String> {
+    let chromosome_names: &[&str] = if harmonised { &["hm_chr"] } else { &CHROMOSOME };
+    let position_names: &[&str] = if harmonised { &["hm_pos"] } else { &POSITION };
+    let chromosome = table.first(chromosome_names)?;
+    if let Some(position) = table.first(position_names)? {
+        let chromosome = chromosome.ok_or_else(|| table.missing(chromosome_names[0]))?;
+        return Ok(PositionColumns::Separate {
+            chromosome,
+            position,
+        });
     }
     let n_rows = table.frame.height();
-    let is_place = |column: &Column| (0..n_rows).any(|row| place_of_id(column.cell(row)).is_some());
-    match table.all(&ID)?.into_iter().find(is_place) {
-        Some(ids) => Ok(VariantColumns::Ids(ids)),
+    let ids = table.all(&ID)?.into_iter().find(|column| {
+        // rsIDs have no positions.
+        (0..n_rows).any(|row| position_of_id(column.cell(row)).is_some())
+    });
+    match ids {
+        Some(ids) => Ok(PositionColumns::Ids(ids)),
         None => Err(format!(
             "{}; {HARMONISED_ADVICE}",
-            table.missing(positions[0])
+            table.missing(position_names[0])
         )),
     }
 }
 
-fn alleles(table: &Table<'_>, effect_column: Option<EffectColumn>) -> Result<Alleles, String> {
+/// Finds the columns of the alleles: by name, by the option, or by the dialect of a program.
+fn allele_columns(
+    table: &Table<'_>,
+    effect_column: Option<EffectColumn>,
+) -> Result<AlleleColumns, String> {
     if let Some(effect) = table.first(&EFFECT_ALLELE)? {
         let others = table.all(&OTHER_ALLELE)?;
-        return Ok(Alleles {
-            effect,
-            others,
-            ref_alt: None,
-            dialect: None,
-        });
+        return Ok(AlleleColumns::plain(effect, others));
     }
-    let pair = |first: &str, second: &str| -> Result<_, String> {
-        Ok((table.find(first)?, table.find(second)?))
-    };
-    let (a1, a2) = match pair("a1", "a2")? {
-        (None, _) => pair("allele1", "allele2")?,
-        pair => pair,
-    };
-    let chosen = match effect_column {
+    let mut a1 = table.find("a1")?;
+    let mut a2 = table.find("a2")?;
+    if a1.is_none() {
+        a1 = table.find("allele1")?;
+        a2 = table.find("allele2")?;
+    }
+    let effect_and_other = match effect_column {
         Some(EffectColumn::A1) => a1.map(|effect| (effect, a2)),
         Some(EffectColumn::A2) => a2.map(|effect| (effect, a1)),
-        None => return by_dialect(table),
+        None => None,
     };
-    match chosen {
-        Some((effect, other)) => {
-            let others = other.into_iter().collect();
-            Ok(Alleles {
-                effect,
-                others,
-                ref_alt: None,
-                dialect: None,
-            })
-        }
-        None => by_dialect(table),
+    match effect_and_other {
+        Some((effect, other)) => Ok(AlleleColumns::plain(effect, other.into_iter().collect())),
+        None => alleles_by_dialect(table),
     }
 }
 
-fn by_dialect(table: &Table<'_>) -> Result<Alleles, String> {
+/// Finds the columns of the alleles by the dialect of a program.
+///
+/// # Errors
+/// The names do not decide which allele is the effect allele.
+fn alleles_by_dialect(table: &Table<'_>) -> Result<AlleleColumns, String> {
     if let Some(dialect) = Dialect::detect(&table.lower) {
         let effect = table
             .find(dialect.effect)?
             .ok_or_else(|| table.missing(dialect.effect))?;
         let others = table.all(dialect.other)?;
-        let is_said = dialect.effect != "a1" || !others.is_empty();
-        let ref_alt = if is_said {
-            None
-        } else {
+        // PLINK 2 may write A1, REF and ALT only.
+        let needs_ref_alt = dialect.effect == "a1" && others.is_empty();
+        let ref_alt = if needs_ref_alt {
             table.find("ref")?.zip(table.find("alt")?)
+        } else {
+            None
         };
-        return Ok(Alleles {
+        return Ok(AlleleColumns {
             effect,
             others,
             ref_alt,
@@ -658,41 +710,51 @@ fn by_dialect(table: &Table<'_>) -> Result<Alleles, String> {
             let first = first.to_uppercase();
             let second = second.to_uppercase();
             return Err(format!(
-                "columns {first} and {second}, but no `effect_allele`: {EFFECT_ALLELE_ADVICE}"
+                "columns {first} and {second}, but no `effect_allele`; {EFFECT_ALLELE_ADVICE}"
             ));
         }
     }
     let advice = if table.has("a1") {
-        "; if `A1` is the effect allele, say it with --effect-allele-column A1"
+        "; if `A1` is the effect allele, use --effect-allele-column A1"
     } else {
         ""
     };
     Err(format!("{}{advice}", table.missing("effect_allele")))
 }
 
-/// Names of the column of weights, the first that is there.
+/// Names of the column of weights; the first that exists is read.
 fn weight_names(dialect: Option<&Dialect>) -> Vec<&str> {
-    let of_dialect = dialect.and_then(|dialect| dialect.weight);
-    of_dialect
+    let dialect_name = dialect.and_then(|dialect| dialect.weight);
+    dialect_name
         .into_iter()
-        .chain(WEIGHT.into_iter().filter(|name| of_dialect != Some(*name)))
+        .chain(
+            WEIGHT
+                .into_iter()
+                .filter(|name| dialect_name != Some(*name)),
+        )
         .collect()
 }
 
-/// Columns of weights next to the effects that they were made of, as bigsnpr's users write them.
+/// Names of the columns of effects after shrinkage, which users of bigsnpr write next to the
+/// effects of the association study.
 fn shrunk_effects(table: &Table<'_>) -> Vec<String> {
-    let of_method = [
+    let shrunk_names = [
         "beta_inf",
         "beta_auto",
         "beta_grid",
         "beta_lassosum",
         "beta_lassosum2",
     ];
-    let is_one = |(place, _): &(usize, &String)| of_method.contains(&table.lower[*place].as_str());
-    let named = table.names.iter().enumerate().filter(is_one);
-    named.map(|(_, name)| name.clone()).collect()
+    table
+        .names
+        .iter()
+        .zip(&table.lower)
+        .filter(|(_, lower)| shrunk_names.contains(&lower.as_str()))
+        .map(|(name, _)| name.clone())
+        .collect()
 }
 
+/// Names of the columns of weights after the first, which is read.
 fn unread_weights(table: &Table<'_>, dialect: Option<&Dialect>) -> Result<Vec<String>, String> {
     let columns = table.all(&weight_names(dialect))?;
     Ok(columns
@@ -702,46 +764,59 @@ fn unread_weights(table: &Table<'_>, dialect: Option<&Dialect>) -> Result<Vec<St
         .collect())
 }
 
-fn weights(table: &Table<'_>, dialect: Option<&Dialect>) -> Result<Vec<Weight>, String> {
-    let mut weights: Vec<Weight> = table
-        .first(&weight_names(dialect))?
-        .map(Weight::Effect)
-        .into_iter()
-        .collect();
-    let shrunk = shrunk_effects(table);
-    if let [Weight::Effect(column)] = weights.as_slice()
-        && column.name.eq_ignore_ascii_case("beta")
-        && !shrunk.is_empty()
-    {
-        return Err(format!(
-            "`{}`, `{}`: the effects of an association study, and weights that were made of them; \
-             name the column that is meant `effect_weight`",
-            column.name,
-            shrunk.join("`, `")
-        ));
-    }
-    if let [Weight::Effect(column)] = weights.as_slice()
-        && column.name.eq_ignore_ascii_case("weight")
-        && table.has("zscore")
-        && dialect.is_some_and(|dialect| dialect.name == "METAL")
-    {
-        let reason = "`Zscore` and `Weight` are those of METAL's sample-size scheme, in which \
-                      `Weight` counts samples: there is no effect size; run METAL with SCHEME \
-                      STDERR, or give a table with effects";
-        return Err(reason.into());
+/// Finds the columns of weights: of each copy, per dosage, and odds ratios.
+///
+/// # Errors
+/// No such column; a column of weights that may be something else.
+fn weight_columns(
+    table: &Table<'_>,
+    dialect: Option<&Dialect>,
+) -> Result<Vec<WeightColumns>, String> {
+    let mut weights = Vec::new();
+    if let Some(column) = table.first(&weight_names(dialect))? {
+        require_weight(&column, table, dialect)?;
+        weights.push(WeightColumns::Effect(column));
     }
     let per_dosage = [
         table.find(PER_DOSAGE[0])?,
         table.find(PER_DOSAGE[1])?,
         table.find(PER_DOSAGE[2])?,
     ];
-    if let [Some(none), Some(one), Some(two)] = per_dosage {
-        weights.push(Weight::PerDosage([none, one, two]));
+    if let [Some(zero), Some(one), Some(two)] = per_dosage {
+        weights.push(WeightColumns::PerDosage([zero, one, two]));
     }
-    weights.extend(table.first(&ODDS_RATIO)?.map(Weight::OddsRatio));
+    weights.extend(table.first(&ODDS_RATIO)?.map(WeightColumns::OddsRatio));
     if weights.is_empty() {
         Err(table.missing(WEIGHT[0]))
     } else {
         Ok(weights)
     }
+}
+
+/// Refuses a column that may not be the weights: effects next to shrunk effects, or numbers of
+/// samples.
+fn require_weight(
+    column: &Column,
+    table: &Table<'_>,
+    dialect: Option<&Dialect>,
+) -> Result<(), String> {
+    let shrunk = shrunk_effects(table);
+    if column.name.eq_ignore_ascii_case("beta") && !shrunk.is_empty() {
+        return Err(format!(
+            "columns `{}`, `{}` have the effects of an association study and weights derived from \
+             them; rename the intended column to `effect_weight`",
+            column.name,
+            shrunk.join("`, `")
+        ));
+    }
+    if column.name.eq_ignore_ascii_case("weight")
+        && table.has("zscore")
+        && dialect.is_some_and(|dialect| dialect.name == "METAL")
+    {
+        let reason = "`Zscore` and `Weight` come from METAL's sample-size scheme, where `Weight` \
+                      counts samples and no column has effects. Run METAL with SCHEME STDERR, or \
+                      give a table with effects";
+        return Err(reason.into());
+    }
+    Ok(())
 }

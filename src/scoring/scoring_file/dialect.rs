@@ -1,27 +1,31 @@
-//! Which program wrote a table, and so which column has the effect allele.
+//! Column names of the programs that write tables of weights.
 //!
-//! Input -> output: names of columns -> a [`Dialect`], where they are those of one program.
-//! Programs differ: METAL weights `Allele1`, SAIGE `Allele2`, PLINK `A1`.
+//! Input: the column names of a table. Output: the [`Dialect`] of the program that uses them, which
+//! has the column of the effect allele. The effect allele is `Allele1` for METAL, `Allele2` for
+//! SAIGE, `A1` for PLINK.
 
-/// How one program names its columns. All names are lower-case.
+use super::cells::is_bases;
+
+/// Column names of one program, in lower case.
 #[derive(Debug)]
 pub struct Dialect {
-    /// The program.
+    /// Name of the program.
     pub name: &'static str,
-    /// Columns that are there.
+    /// Columns by which the dialect is recognised.
     marks: &'static [&'static str],
-    /// Columns that are not there.
+    /// Columns that rule the dialect out.
     without: &'static [&'static str],
-    /// The effect allele.
+    /// Column of the effect allele.
     pub effect: &'static str,
-    /// The other allele: the first of these columns with a value.
+    /// Columns of the other allele; the first with a value is used.
     pub other: &'static [&'static str],
-    /// Frequency of the effect allele.
+    /// Column of the frequency of the effect allele.
     pub frequency: Option<&'static str>,
-    /// The weight, where the name is its own.
+    /// Column of the weight, if only this program uses its name.
     pub weight: Option<&'static str>,
 }
 
+/// Defaults of the optional fields.
 const PLAIN: Dialect = Dialect {
     name: "",
     marks: &[],
@@ -32,7 +36,7 @@ const PLAIN: Dialect = Dialect {
     weight: None,
 };
 
-/// The first that fits is taken.
+/// Known dialects; the first that fits is used.
 const DIALECTS: [Dialect; 15] = [
     Dialect {
         name: "METAL",
@@ -80,7 +84,7 @@ const DIALECTS: [Dialect; 15] = [
         other: &["allele2"],
         ..PLAIN
     },
-    // ALT is the effect allele only where A1 says so: `omitted` and `ax` are the other one.
+    // The effect allele is `a1`, which can be REF or ALT. `omitted` and `ax` are the other allele.
     Dialect {
         name: "PLINK 2",
         marks: &["a1", "ref", "alt"],
@@ -128,7 +132,7 @@ const DIALECTS: [Dialect; 15] = [
         weight: Some("a1effect"),
         ..PLAIN
     },
-    // MungeSumstats, whose effect allele is A2, writes FRQ instead of MAF.
+    // MungeSumstats has the same columns but FRQ instead of MAF, and its effect allele is A2.
     Dialect {
         name: "PRSice",
         marks: &["a1", "a2", "maf"],
@@ -159,14 +163,18 @@ impl Dialect {
     /// The dialect of a table with these columns.
     #[must_use]
     pub fn detect(columns: &[String]) -> Option<&'static Self> {
-        let has = |name: &&str| columns.iter().any(|column| column == name);
-        DIALECTS
-            .iter()
-            .find(|dialect| dialect.marks.iter().all(has) && !dialect.without.iter().any(has))
+        DIALECTS.iter().find(|dialect| {
+            dialect.marks.iter().all(|name| has(columns, name))
+                && !dialect.without.iter().any(|name| has(columns, name))
+        })
     }
 }
 
-/// Column names of PRS-CS, which writes none.
+fn has(columns: &[String], name: &str) -> bool {
+    columns.iter().any(|column| column == name)
+}
+
+/// Column names for a table of PRS-CS, which has no line of names.
 pub const PRS_CS_HEADER: &str =
     "chr_name\trsid\tchr_position\teffect_allele\tother_allele\teffect_weight\n";
 
@@ -178,11 +186,10 @@ pub fn is_prs_cs(first_line: &str) -> bool {
     let [chromosome, id, position, a1, a2, effect] = cells[..] else {
         return false;
     };
-    let is_allele = |allele: &str| super::cells::is_bases(&allele.to_ascii_uppercase());
     gf_genotypes::chromosome_key(chromosome).is_some()
         && !id.is_empty()
         && position.parse::<usize>().is_ok()
-        && is_allele(a1)
-        && is_allele(a2)
+        && is_bases(&a1.to_ascii_uppercase())
+        && is_bases(&a2.to_ascii_uppercase())
         && effect.parse::<f64>().is_ok()
 }

@@ -632,7 +632,7 @@ fn what_cannot_be_simulated_is_refused_with_the_place_and_what_to_do() {
         ),
         (
             study.loci(&["0 60 tiny"], ""),
-            ["simulated:1-60", "no usable variant", "take the locus"],
+            ["simulated:1-60", "no usable variant", "remove the locus"],
         ),
         (
             few_variants,
@@ -667,8 +667,8 @@ fn a_population_that_cannot_be_drawn_is_refused() {
     };
     for (options, expected) in [
         (strong_age, ["AUC 0.72", "age and sex alone", "higher"]),
-        (no_share, ["prevalence 1.5", "not a share", "between"]),
-        (rare, ["prevalence", "memory", "fewer people"]),
+        (no_share, ["prevalence 1.5", "not a fraction", "between"]),
+        (rare, ["prevalence", "memory", "fewer samples"]),
     ] {
         assert_refused(options, expected);
     }

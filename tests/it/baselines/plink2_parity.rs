@@ -1,5 +1,5 @@
-//! Raw sums of published scores compared with `plink2 --score`, on real genomes. Skipped aloud where
-//! plink2 or the data is not there.
+//! Raw sums of published scores compared with `plink2 --score`, on real genomes. Skipped aloud
+//! where plink2 or the data is not there.
 //!
 //! PLINK 2 prints six digits. So that sums can be compared to 1e-9, each weight is given to it in
 //! base 100, one score column a digit: the sum of a column is a whole number below a million, and
@@ -46,7 +46,8 @@ fn write_weights(log: &Path, weights: &Path) -> usize {
         let mut rest = (weight.abs() * 1e14).round() as u64;
         let mut digits = [0; DIGITS];
         for digit in digits.iter_mut().rev() {
-            (*digit, rest) = (rest % 100, rest / 100);
+            *digit = rest % 100;
+            rest /= 100;
         }
         assert_eq!(rest, 0, "weights are below 1 here: {weight}");
         write!(text, "{}\t{}", row["ID"], row["matched_effect_allele"]).unwrap();
@@ -120,9 +121,12 @@ fn a_published_score_is_that_of_plink2_in_everyone() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let at = |name: &str| data.join(name).display().to_string();
-    let vcf = at("tiny1000G.vcf.gz");
-    let score = at("PGS001229_hmPOS_GRCh38.txt.gz");
+    let [vcf, score, other_score] = [
+        "tiny1000G.vcf.gz",
+        "PGS001229_hmPOS_GRCh38.txt.gz",
+        "PGS000001_hmPOS_GRCh38.txt.gz",
+    ]
+    .map(|name| data.join(name).display().to_string());
     let digits = "--score weights.tsv 1 2 cols=denom,scoresums --score-col-nums 3-9";
     let sexes = samples.display();
     for (xchr_model, out) in [(2, "two"), (1, "one")] {
@@ -147,10 +151,9 @@ fn a_published_score_is_that_of_plink2_in_everyone() {
     }
 
     // The other score has no variant in this VCF, and that is an error with its likely causes.
-    let other = at("PGS000001_hmPOS_GRCh38.txt.gz");
     crate::support::refusal(
         folder.path(),
-        &format!("prs --vcf {vcf} --scoring-file {other} --out none"),
+        &format!("prs --vcf {vcf} --scoring-file {other_score} --out none"),
         &["only 0 of 77 variants", "another genome build"],
     );
 }

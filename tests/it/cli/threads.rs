@@ -1,5 +1,5 @@
-//! Results do not depend on how many threads made them: every byte of every command, but the times
-//! that stand in a few files.
+//! Results do not depend on the number of threads: every byte of every command is the same, apart
+//! from the times in a few files.
 
 use std::{
     collections::BTreeMap,
@@ -7,9 +7,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::support::{command, files_without_times, stderr};
+use crate::support::{
+    command, different_files, files_without_times, pipelines::folder_with_pipeline, stderr,
+};
 
-/// A Linformer and an ensemble of an EcoFormer, and a low-rank Primer,, on one cohort.
+/// A Linformer, an ensemble of an EcoFormer, and a low-rank Primer, on one cohort.
 const PIPELINE: &str = "\
 seed = 5
 
@@ -60,50 +62,48 @@ rank = 2.0
 epochs = 1
 ";
 
-/// What the commands write, with so many threads; and the bytes that `score` prints.
+/// Files that the commands write with so many threads, and the table that `score` prints.
 fn everything(threads: usize) -> BTreeMap<PathBuf, Vec<u8>> {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("pipeline.toml"), PIPELINE).unwrap();
-    let succeed = |arguments: &str| {
-        let limits =
-            ["RAYON_NUM_THREADS", "POLARS_MAX_THREADS"].map(|name| (name, threads.to_string()));
-        let output = command(folder.path(), arguments)
-            .envs(limits)
-            .output()
-            .unwrap();
-        assert!(
-            output.status.success(),
-            "`{arguments}` with {threads} threads: {}",
-            stderr(&output)
-        );
-        output.stdout
-    };
+    let folder = folder_with_pipeline(PIPELINE);
     let genomes = "--vcf out/0-cohort/cohort.vcf.gz --reference out/0-cohort/reference.fa";
     let people = format!("{genomes} --cohort out/0-cohort/cohort.csv");
-    succeed("run pipeline.toml --out out");
-    let scored = succeed(&format!("score {people} --model out/3-models/linformer"));
-    succeed(&format!(
-        "score {people} --model out/4-baselines -o scored.csv"
-    ));
-    succeed(&format!(
-        "explain {people} --model out/3-models/ecoformer --haplotypes 4 --pairs 3 --out explained"
-    ));
-    succeed(
-        "compress out/3-models/linformer --rank 2 --solver random --fine-tune-epochs 1 --tokens \
-         out/2-tokens --cohort out/0-cohort/cohort.csv --out compressed",
-    );
-    succeed(&format!(
-        "sequences {genomes} --regions-file out/0-cohort/loci.bed --out fasta"
-    ));
     let predictions = "out/3-models/linformer/predictions.csv out/3-models/primer/predictions.csv \
                        out/4-baselines/predictions.csv";
-    succeed(&format!(
-        "evaluate --predictions {predictions} --cohort out/0-cohort/cohort.csv --bootstrap 200 \
-         --guards warn --out report"
-    ));
+    for arguments in [
+        "run pipeline.toml --out out",
+        &format!("score {people} --model out/4-baselines -o scored.csv"),
+        &format!(
+            "explain {people} --model out/3-models/ecoformer --haplotypes 4 --pairs 3 --out \
+             explained"
+        ),
+        "compress out/3-models/linformer --rank 2 --solver random --fine-tune-epochs 1 --tokens \
+         out/2-tokens --cohort out/0-cohort/cohort.csv --out compressed",
+        &format!("sequences {genomes} --regions-file out/0-cohort/loci.bed --out fasta"),
+        &format!(
+            "evaluate --predictions {predictions} --cohort out/0-cohort/cohort.csv --bootstrap \
+             200 --guards warn --out report"
+        ),
+    ] {
+        succeed_on_threads(folder.path(), threads, arguments);
+    }
+    let score = format!("score {people} --model out/3-models/linformer");
+    let scored = succeed_on_threads(folder.path(), threads, &score);
     let mut written = files_without_times(folder.path());
     written.insert("score's table".into(), scored);
     written
+}
+
+/// Runs the program with so many threads, and returns its standard output.
+fn succeed_on_threads(folder: &Path, threads: usize, arguments: &str) -> Vec<u8> {
+    let limits =
+        ["RAYON_NUM_THREADS", "POLARS_MAX_THREADS"].map(|name| (name, threads.to_string()));
+    let output = command(folder, arguments).envs(limits).output().unwrap();
+    assert!(
+        output.status.success(),
+        "`{arguments}` with {threads} threads: {}",
+        stderr(&output)
+    );
+    output.stdout
 }
 
 #[test]
@@ -126,11 +126,7 @@ fn one_two_and_five_threads_write_the_same_bytes() {
             one.keys().collect::<Vec<_>>(),
             other.keys().collect::<Vec<_>>()
         );
-        let different: Vec<&PathBuf> = one
-            .iter()
-            .filter(|(path, bytes)| &other[*path] != *bytes)
-            .map(|(path, _)| path)
-            .collect();
+        let different = different_files(&one, &other);
         assert!(
             different.is_empty(),
             "with {threads} threads other bytes in {different:?}"
@@ -138,34 +134,28 @@ fn one_two_and_five_threads_write_the_same_bytes() {
     }
 }
 
-/// The numbers of the log themselves, without seconds and speed.
 #[test]
 fn losses_are_the_same_to_the_last_digit() {
-    let log = |threads: usize| {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(
-            folder.path().join("pipeline.toml"),
-            PIPELINE
-                .split("[[models]]")
-                .take(2)
-                .collect::<Vec<_>>()
-                .join("[[models]]"),
-        )
+    assert_eq!(losses(1), losses(3));
+}
+
+/// The training log of the first model, without seconds and speed.
+fn losses(threads: usize) -> Vec<String> {
+    let (before_others, _) = PIPELINE
+        .rsplit_once("\n[[models]]\nname = \"primer\"")
         .unwrap();
-        let output = command(folder.path(), "run pipeline.toml --out out")
-            .env("RAYON_NUM_THREADS", threads.to_string())
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{}", stderr(&output));
-        let log = fs::read_to_string(
-            folder
-                .path()
-                .join("out/3-models/linformer/training_log.csv"),
-        )
+    let (first_model, _) = before_others.rsplit_once("[[models]]").unwrap();
+    let folder = folder_with_pipeline(first_model);
+    let output = command(folder.path(), "run pipeline.toml --out out")
+        .env("RAYON_NUM_THREADS", threads.to_string())
+        .output()
         .unwrap();
-        log.lines()
-            .map(|line| line.split(',').take(6).collect::<Vec<_>>().join(","))
-            .collect::<Vec<_>>()
-    };
-    assert_eq!(log(1), log(3));
+    assert!(output.status.success(), "{}", stderr(&output));
+    let path = folder
+        .path()
+        .join("out/3-models/linformer/training_log.csv");
+    let log = fs::read_to_string(path).unwrap();
+    log.lines()
+        .map(|line| line.split(',').take(6).collect::<Vec<_>>().join(","))
+        .collect()
 }

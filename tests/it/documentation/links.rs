@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use crate::documentation::repository;
+use crate::support::repository;
 
 /// A file of the repository, as it is linked to from the book: readers of the built pages have no
 /// checkout beside them.
@@ -62,13 +62,12 @@ fn headings(text: &str) -> Vec<String> {
         line.strip_prefix('#')
             .map(|rest| rest.trim_start_matches('#').trim())
     });
-    let kept = |letter: char| letter.is_alphanumeric() || "-_ ".contains(letter);
     titles
         .map(|title| {
             title
                 .to_lowercase()
                 .chars()
-                .filter(|letter| kept(*letter))
+                .filter(|letter| letter.is_alphanumeric() || "-_ ".contains(*letter))
                 .collect::<String>()
                 .replace(' ', "-")
         })

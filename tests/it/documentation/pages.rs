@@ -11,11 +11,14 @@
 //! - `<!-- data: NAME = PATH -->`: real data beside the checkout, put into the folder as NAME;
 //!   where it is absent the page is skipped.
 
-use std::{collections::HashMap, env, fs, path::Path, process::Command};
+use std::{collections::HashMap, fs, path::Path, process::Command};
 
 use tempfile::TempDir;
 
-use crate::documentation::read_page;
+use crate::{
+    documentation::read_page,
+    support::{copy, processes::path_with_program, real_data},
+};
 
 /// A fenced block.
 #[derive(Debug, PartialEq)]
@@ -109,11 +112,11 @@ impl Book {
         for before in directives(text, "in the folder of") {
             let before = beside(page, before);
             self.run(&before);
-            crate::support::copy(self.folders[&before].as_ref()?.path(), folder.path());
+            copy(self.folders[&before].as_ref()?.path(), folder.path());
         }
         for data in directives(text, "data:") {
             let (name, path) = data.split_once(" = ").unwrap();
-            fs::copy(crate::support::real_data(path)?, folder.path().join(name)).unwrap();
+            fs::copy(real_data(path)?, folder.path().join(name)).unwrap();
         }
         Some(folder)
     }
@@ -135,20 +138,11 @@ fn beside(page: &str, other: &str) -> String {
 
 /// Runs a block; what it printed.
 fn execute(page: &str, block: &Block, folder: &Path) -> String {
-    let program = Path::new(env!("CARGO_BIN_EXE_gf-genomics"))
-        .parent()
-        .unwrap();
-    let path = env::join_paths(
-        [program.to_owned()]
-            .into_iter()
-            .chain(env::split_paths(&env::var_os("PATH").unwrap())),
-    )
-    .unwrap();
     let script = format!("exec 2>&1\n{}", block.text);
     let output = Command::new("sh")
         .args(["-euc", &script])
         .current_dir(folder)
-        .env("PATH", path)
+        .env("PATH", path_with_program(&[]))
         .output()
         .unwrap();
     let printed = String::from_utf8(output.stdout).unwrap();
@@ -164,9 +158,9 @@ fn execute(page: &str, block: &Block, folder: &Path) -> String {
 
 /// Panics unless the block shows what was printed.
 fn compare(page: &str, block: &Block, printed: &str, is_same: fn(&str, &str) -> bool) {
-    let (shown, all): (Vec<&str>, Vec<&str>) =
-        (block.text.lines().collect(), printed.lines().collect());
-    if let Err(line) = matches(&shown, &all, is_same) {
+    let shown_lines: Vec<&str> = block.text.lines().collect();
+    let printed_lines: Vec<&str> = printed.lines().collect();
+    if let Err(line) = matches(&shown_lines, &printed_lines, is_same) {
         panic!(
             "{page}, line {}: `{line}` is not where it should be in what was printed:\n{printed}",
             block.line
@@ -212,28 +206,27 @@ fn is_line(shown: &str, printed: &str, is_same: fn(&str, &str) -> bool) -> bool 
 
 /// Equal words, and numbers that are alike.
 fn are_near(shown: &str, printed: &str) -> bool {
-    let words = |line: &'_ str| {
-        line.replace(',', " ")
-            .split_whitespace()
-            .map(str::to_owned)
-            .collect::<Vec<_>>()
-    };
-    let shown = words(shown);
-    let printed = words(printed);
-    shown.len() == printed.len()
-        && shown
+    let [shown, printed] = [shown, printed].map(|line| line.replace(',', " "));
+    let shown_words: Vec<&str> = shown.split_whitespace().collect();
+    let printed_words: Vec<&str> = printed.split_whitespace().collect();
+    shown_words.len() == printed_words.len()
+        && shown_words
             .iter()
-            .zip(&printed)
+            .zip(printed_words)
             .all(|(shown, printed)| are_words_near(shown, printed))
 }
 
+/// Equal words, or numbers that differ by at most 0.03 or 5 %.
 fn are_words_near(shown: &str, printed: &str) -> bool {
-    let sides: &[char] = &['(', ')', ':', ';', '%'];
-    let bare = |word: &'_ str| word.trim_matches(sides).parse::<f64>().ok();
-    match (bare(shown), bare(printed)) {
+    match (number(shown), number(printed)) {
         (Some(a), Some(b)) => (a - b).abs() <= 0.03_f64.max(0.05 * a.abs().max(b.abs())),
         _ => shown == printed,
     }
+}
+
+/// The number in a word such as `(0.74` or `95%`.
+fn number(word: &str) -> Option<f64> {
+    word.trim_matches(['(', ')', ':', ';', '%']).parse().ok()
 }
 
 #[test]

@@ -6,8 +6,12 @@ mod errors;
 pub mod keys;
 mod tables;
 
-use std::{fs, path::Path, sync::LazyLock};
+use std::{path::Path, sync::LazyLock};
 
+use crate::support::{
+    pipelines::{TINY_PIPELINE, folder_with_pipeline},
+    succeed,
+};
 use tempfile::TempDir;
 
 /// Names and texts of the pages.
@@ -33,30 +37,28 @@ fn cell(text: &str) -> String {
     escaped(text).replace('|', "\\|").replace('\n', " ")
 }
 
-/// Text whose angle brackets are no HTML. What stands between backticks is code, and is left as it
-/// is.
+/// Text whose angle brackets are not read as HTML. Code between backticks is unchanged.
 fn escaped(text: &str) -> String {
-    let parts = text.split('`').enumerate();
-    let parts = parts.map(|(index, part)| {
-        if index % 2 == 0 {
-            part.replace('<', "&lt;").replace('>', "&gt;")
-        } else {
-            part.to_owned()
-        }
-    });
-    parts.collect::<Vec<_>>().join("`")
+    let parts: Vec<String> = text
+        .split('`')
+        .enumerate()
+        .map(|(index, part)| {
+            let is_code = index % 2 == 1;
+            if is_code {
+                part.to_owned()
+            } else {
+                part.replace('<', "&lt;").replace('>', "&gt;")
+            }
+        })
+        .collect();
+    parts.join("`")
 }
 
-/// A small study, in `run/` of a folder.
+/// A folder with a run of the tiny pipeline in `run/`.
 fn study() -> &'static Path {
     static STUDY: LazyLock<TempDir> = LazyLock::new(|| {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(
-            folder.path().join("tiny.toml"),
-            crate::support::TINY_PIPELINE,
-        )
-        .unwrap();
-        crate::support::succeed(folder.path(), "run tiny.toml --out run");
+        let folder = folder_with_pipeline(TINY_PIPELINE);
+        succeed(folder.path(), "run pipeline.toml --out run");
         folder
     });
     STUDY.path()

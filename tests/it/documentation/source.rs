@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use crate::documentation::repository;
+use crate::support::repository;
 
 /// A field or a variant, and what is said of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,16 +23,9 @@ pub fn items(file: &str, kind: &str, name: &str) -> Vec<Item> {
 }
 
 fn items_of(text: &str, kind: &str, name: &str) -> Option<Vec<Item>> {
-    let opens = |line: &str| {
-        let bare = line
-            .strip_prefix("pub ")
-            .or_else(|| line.strip_prefix("pub(crate) "))
-            .unwrap_or(line);
-        bare.strip_prefix(kind)
-            .and_then(|rest| rest.trim_start().strip_prefix(name))
-            .is_some_and(|rest| rest == " {")
-    };
-    let mut lines = text.lines().skip_while(|line| !opens(line));
+    let mut lines = text
+        .lines()
+        .skip_while(|line| !is_declaration(line, kind, name));
     lines.next()?;
     let mut items = Vec::new();
     let mut documentation = Vec::new();
@@ -68,6 +61,17 @@ fn items_of(text: &str, kind: &str, name: &str) -> Option<Vec<Item>> {
         }
     }
     Some(items)
+}
+
+/// Whether a line begins the declaration of a `struct` or `enum` of this name.
+fn is_declaration(line: &str, kind: &str, name: &str) -> bool {
+    let bare = line
+        .strip_prefix("pub ")
+        .or_else(|| line.strip_prefix("pub(crate) "))
+        .unwrap_or(line);
+    bare.strip_prefix(kind)
+        .and_then(|rest| rest.trim_start().strip_prefix(name))
+        .is_some_and(|rest| rest == " {")
 }
 
 /// Without the brackets and targets of links inside the sources: [`Self::reference`] is
@@ -173,20 +177,14 @@ const BEFORE_REASONS: [&str; 10] = [
 
 /// Reasons that a source file gives in words: texts of four words or more in the place of an error.
 pub fn reasons(code: &str) -> Vec<String> {
-    let code: Vec<&str> = code
-        .split("#[cfg(test)]")
-        .next()
-        .unwrap_or_default()
+    let before_tests = code.split("#[cfg(test)]").next().unwrap_or_default();
+    let lines: Vec<&str> = before_tests
         .lines()
         .map(str::trim_start)
+        .filter(|line| !line.starts_with("//") && !line.starts_with("#["))
         .collect();
-    let is_code = |line: &&&str| !line.starts_with("//") && !line.starts_with("#[");
-    // Quotes that are no text's.
-    let code = code
-        .iter()
-        .filter(is_code)
-        .copied()
-        .collect::<Vec<_>>()
+    // Quotes in character literals do not begin a text.
+    let code = lines
         .join("\n")
         .replace("'\"'", "' '")
         .replace("'\\\"'", "' '");

@@ -1,5 +1,5 @@
-//! Haplotypes compared with `bcftools consensus -H 1|2`, byte for byte: random cohorts (seeded), and real
-//! genomes where they are there.
+//! Haplotypes compared with `bcftools consensus -H 1|2`, byte for byte: random cohorts (seeded),
+//! and real genomes where these are present.
 //!
 //! The random records are those on which bcftools is right (`haplotype_cases.rs` has the others):
 //! SNP, MNP, insertion, deletion, delins, multi-allelic in one record and in several, `*` under a
@@ -15,7 +15,9 @@ use std::{
     path::Path,
 };
 
-use crate::support::{bcftools, bcftools_version, fasta, real_data, succeed};
+use crate::support::{
+    RealGenomes, bcftools, bcftools_version, fasta, random_bases, real_data, succeed,
+};
 use rand::{Rng, SeedableRng, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
 use tempfile::TempDir;
@@ -65,12 +67,6 @@ struct Contig {
     name: String,
     bases: String,
     records: Vec<Record>,
-}
-
-fn random_bases(rng: &mut ChaCha8Rng, len_nt: usize) -> String {
-    (0..len_nt)
-        .map(|_| char::from(*b"ACGT".choose(rng).unwrap()))
-        .collect()
 }
 
 /// A base that is none of `others`.
@@ -211,15 +207,8 @@ fn random_contig(rng: &mut ChaCha8Rng, name: String, shape: Shape) -> Contig {
 
 /// `0|1`, `1/1`, `.|0` ... for one person.
 fn random_genotype(rng: &mut ChaCha8Rng, record: &Record, shape: Shape) -> String {
-    let allele = |rng: &mut ChaCha8Rng| {
-        if rng.random_bool(0.6) {
-            0
-        } else {
-            rng.random_range(1..=record.alt_alleles.len())
-        }
-    };
-    let first = allele(rng);
-    let second = allele(rng);
+    let first = random_allele(rng, record);
+    let second = random_allele(rng, record);
     let same_length = record
         .alt_alleles
         .iter()
@@ -240,6 +229,15 @@ fn random_genotype(rng: &mut ChaCha8Rng, record: &Record, shape: Shape) -> Strin
         40..60 => format!("{first}/{first}"),
         60..80 if shape.unphased || shape.iupac && same_length => format!("{first}/{second}"),
         _ => format!("{first}|{second}"),
+    }
+}
+
+/// An allele number of a record, often that of REF.
+fn random_allele(rng: &mut ChaCha8Rng, record: &Record) -> usize {
+    if rng.random_bool(0.6) {
+        0
+    } else {
+        rng.random_range(1..=record.alt_alleles.len())
     }
 }
 
@@ -437,14 +435,13 @@ fn difference(key: &str, our: &str, their: &str, window: &Window<'_>, person: us
         .zip(their.bytes())
         .take_while(|(a, b)| a == b)
         .count();
-    let around = |bases: &str| bases[at.saturating_sub(10)..(at + 25).min(bases.len())].to_owned();
+    let [our_part, their_part] =
+        [our, their].map(|bases| &bases[at.saturating_sub(10)..(at + 25).min(bases.len())]);
     let mut text = format!(
-        "{key}: base {} ({} and {} nt): {}, bcftools {}",
+        "{key}: base {} ({} and {} nt): {our_part}, bcftools {their_part}",
         at + 1,
         our.len(),
-        their.len(),
-        around(our),
-        around(their)
+        their.len()
     );
     let place = window.range.start + at;
     for record in &window.contig.records {
@@ -532,13 +529,9 @@ fn windows_that_cut_through_alleles() {
         let mut names = BTreeSet::new();
         // At the edges of records, and anywhere.
         for _ in 0..4 {
-            let edge = |rng: &mut ChaCha8Rng| {
-                let record = contig.records.choose(rng).unwrap();
-                (record.position + rng.random_range(0..=record.ref_allele.len())).saturating_sub(1)
-            };
-            let start = edge(&mut rng);
+            let start = random_edge(&mut rng, contig);
             let end = if rng.random_bool(0.5) {
-                edge(&mut rng)
+                random_edge(&mut rng, contig)
             } else {
                 rng.random_range(0..LEN_NT)
             };
@@ -553,23 +546,11 @@ fn windows_that_cut_through_alleles() {
             if start >= end || !holds_a_record || !names.insert(window.name()) {
                 continue;
             }
-            // bcftools looks for records that begin before a window from 1.20 on; where an ALT
-            // without an anchor ends there as well, it writes before its buffer and
-            // aborts (1.24); and it cuts alleles as they are written, not what they change.
-            let impossible = |record: &Record| {
-                let anchored = |alt: &String| alt.as_bytes()[0] == record.ref_allele.as_bytes()[0];
-                let enters = record.position <= start && record.end() > start;
-                let leaves = record.position <= end && record.end() > end;
-                let aborts =
-                    |alt: &String| !anchored(alt) && record.position + alt.len() <= start + 1;
-                let untrimmed = record
-                    .alt_alleles
-                    .iter()
-                    .any(|alt| anchored(alt) && alt.len() > 1);
-                enters && (version < (1, 20) || record.alt_alleles.iter().any(aborts))
-                    || (enters || leaves) && untrimmed
-            };
-            if contig.records.iter().any(impossible) {
+            if contig
+                .records
+                .iter()
+                .any(|record| differs_in_bcftools(record, start, end, version))
+            {
                 n_left_out += 1;
             } else {
                 windows.push(window);
@@ -585,6 +566,31 @@ fn windows_that_cut_through_alleles() {
         compare(folder.path(), &windows, "", "", ""),
         &contigs,
     );
+}
+
+/// A 0-based position within or next to a random record.
+fn random_edge(rng: &mut ChaCha8Rng, contig: &Contig) -> usize {
+    let record = contig.records.choose(rng).unwrap();
+    (record.position + rng.random_range(0..=record.ref_allele.len())).saturating_sub(1)
+}
+
+/// Whether bcftools gives other haplotypes of a window (0-based, half-open) because of a record at
+/// its edge:
+/// - before 1.20 it ignores records that begin before a window;
+/// - 1.24 aborts where an ALT without an anchor also ends before the window;
+/// - it cuts alleles as they are written, not the part that they change.
+fn differs_in_bcftools(record: &Record, start: usize, end: usize, version: (u32, u32)) -> bool {
+    let enters = record.position <= start && record.end() > start;
+    let leaves = record.position <= end && record.end() > end;
+    let first_of_ref = record.ref_allele.as_bytes()[0];
+    let mut aborts = false;
+    let mut is_untrimmed = false;
+    for alt in &record.alt_alleles {
+        let is_anchored = alt.as_bytes()[0] == first_of_ref;
+        aborts |= !is_anchored && record.position + alt.len() <= start + 1;
+        is_untrimmed |= is_anchored && alt.len() > 1;
+    }
+    enters && (version < (1, 20) || aborts) || (enters || leaves) && is_untrimmed
 }
 
 #[test]
@@ -699,10 +705,7 @@ fn consensus(
 
 #[test]
 fn a_window_of_33_kb_of_300_people() {
-    let (Some(vcf), Some(reference)) = (
-        real_data("chr20/win33k_A.300.grch37.vcf.gz"),
-        real_data("chr20/win33k_A.grch37.fa"),
-    ) else {
+    let Some(RealGenomes { vcf, reference }) = RealGenomes::chr20_33_kb() else {
         return;
     };
     if bcftools_version().is_none() {

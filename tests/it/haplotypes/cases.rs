@@ -1348,10 +1348,9 @@ fn the_order_of_records_at_one_position_does_not_matter() {
         .into_iter()
         .filter(|case| !case.options.contains("bcftools"))
     {
-        let position = |record: &&str| record.split(' ').next().unwrap().to_owned();
         let turned: Vec<&str> = case
             .records
-            .chunk_by(|a, b| position(a) == position(b))
+            .chunk_by(|a, b| a.split(' ').next() == b.split(' ').next())
             .flat_map(|same| same.iter().rev())
             .copied()
             .collect();

@@ -1,6 +1,8 @@
-//! What `sequences` reads and writes in addition to the alleles themselves: several files, standard input,
-//! regions, choices of people, strands, names of contigs, compressed references, and the tables.
-//! The alleles are in `haplotype_cases.rs`.
+//! What `sequences` reads and writes apart from the alleles themselves: several files, standard
+//! input, regions, choices of samples, strands, names of contigs, compressed references, and
+//! tables.
+//!
+//! The alleles are in `cases.rs`. POS is 1-based, BED is 0-based and half-open.
 
 use std::{
     collections::BTreeMap,
@@ -11,11 +13,15 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use crate::support::{command, fasta, files, refuse, rows, run, stderr, succeed};
-use flate2::{Compression, write::GzEncoder};
+use crate::support::{
+    command,
+    compression::{Bgzf, bgzip, bgzip_with_gzi, gunzipped, gzip},
+    fasta, file_names, json, logits_by_sample, no_oracle,
+    processes::closed_pipe,
+    refusal, refuse, rows, run, stderr, succeed,
+};
 use gf_genomics::tokens::Folder;
 use gf_haplotypes::Dictionary;
-use noodles::bgzf;
 use tempfile::TempDir;
 
 const CHR1: &str = "ACGTACGTACGTACGTACGTACGTACGTAC";
@@ -23,6 +29,7 @@ const X: &str = "TTTTTGGGGGCCCCCAAAAATTTTTGGGGG";
 const SEQUENCES: &str = "sequences --vcf cohort.vcf --reference reference.fa";
 const PEOPLE: [&str; 3] = ["S1", "S2", "S3"];
 
+/// A VCF; a record is `CONTIG POS REF ALT GT ...`.
 fn vcf(contigs: &[(&str, usize)], people: &[&str], records: &[&str]) -> String {
     let mut text = "##fileformat=VCFv4.2\n##FORMAT=<ID=GT,Number=1,Type=String,Description=\"\
                     Genotype\">\n"
@@ -55,23 +62,40 @@ const CONTIGS: [(&str, usize); 2] = [("chr1", 30), ("X", 30)];
 const ON_CHR1: [&str; 2] = ["chr1 5 A G 0|1 1|1 0|0", "chr1 9 ACG A 1|0 0|0 0|1"];
 const ON_X: [&str; 1] = ["X 6 G A 0|1 1|0 1|1"];
 
-/// Three people on two contigs, and a locus on each.
+/// Three samples on two contigs, and a locus on each.
 fn study() -> TempDir {
+    let records = [&ON_CHR1[..], &ON_X].concat();
+    folder_with_files(&[
+        ("reference.fa", &format!(">chr1\n{CHR1}\n>X\n{X}\n")),
+        ("loci.bed", "chr1\t0\t30\tONE\nX\t0\t30\tTWO\n"),
+        ("cohort.vcf", &vcf(&CONTIGS, &PEOPLE, &records)),
+    ])
+}
+
+/// A temporary folder with these files, as (name, text).
+fn folder_with_files(files: &[(&str, &str)]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let at = |name: &str| folder.path().join(name);
-    fs::write(at("reference.fa"), format!(">chr1\n{CHR1}\n>X\n{X}\n")).unwrap();
-    fs::write(at("loci.bed"), "chr1\t0\t30\tONE\nX\t0\t30\tTWO\n").unwrap();
-    fs::write(
-        at("cohort.vcf"),
-        vcf(&CONTIGS, &PEOPLE, &[&ON_CHR1[..], &ON_X].concat()),
-    )
-    .unwrap();
+    for (name, text) in files {
+        write(folder.path(), name, text);
+    }
     folder
 }
 
-/// What the whole study gives, written by hand.
+fn write(folder: &Path, name: &str, contents: impl AsRef<[u8]>) {
+    fs::write(folder.join(name), contents).unwrap();
+}
+
+/// Records of a FASTA as [`fasta`] returns them.
+fn records(records: &[(&str, &str)]) -> BTreeMap<String, String> {
+    records
+        .iter()
+        .map(|(name, bases)| ((*name).to_owned(), (*bases).to_owned()))
+        .collect()
+}
+
+/// Sequences of the whole study, written by hand.
 fn expected() -> BTreeMap<String, String> {
-    let bases = [
+    records(&[
         ("S1 ONE 1", "ACGTACGTATACGTACGTACGTACGTAC"),
         ("S1 ONE 2", "ACGTGCGTACGTACGTACGTACGTACGTAC"),
         ("S2 ONE 1", "ACGTGCGTACGTACGTACGTACGTACGTAC"),
@@ -84,22 +108,17 @@ fn expected() -> BTreeMap<String, String> {
         ("S2 TWO 2", "TTTTTGGGGGCCCCCAAAAATTTTTGGGGG"),
         ("S3 TWO 1", "TTTTTAGGGGCCCCCAAAAATTTTTGGGGG"),
         ("S3 TWO 2", "TTTTTAGGGGCCCCCAAAAATTTTTGGGGG"),
-    ];
-    bases
-        .map(|(name, bases)| (name.to_owned(), bases.to_owned()))
-        .into_iter()
-        .collect()
+    ])
 }
 
-/// The part of [`expected`] whose names hold `text`.
+/// The records of [`expected`] whose names contain `text`.
 fn expected_of(text: &str) -> BTreeMap<String, String> {
-    expected()
-        .into_iter()
-        .filter(|(name, _)| name.contains(text))
-        .collect()
+    let mut records = expected();
+    records.retain(|name, _| name.contains(text));
+    records
 }
 
-/// A VCF of one sample on `chr1`; records as in the file, with spaces for tabs.
+/// A VCF of the sample `S1`; records are lines of the file with spaces for tabs.
 fn one_sample(version: &str, header: &str, records: &[&str]) -> String {
     let mut text = format!(
         "##fileformat=VCFv{version}\n{header}#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\
@@ -112,43 +131,31 @@ fn one_sample(version: &str, header: &str, records: &[&str]) -> String {
     text
 }
 
-/// Both haplotypes of `S1` at `chr1:5-12` and what is said on stderr.
-fn haplotypes(folder: &Path, arguments: &str) -> ([String; 2], String) {
-    let output = run(folder, arguments);
-    let said = stderr(&output);
-    assert!(output.status.success(), "`{arguments}`: {said}");
-    let found = fasta(&String::from_utf8(output.stdout).unwrap());
-    let of = |haplotype: usize| {
-        found
-            .iter()
-            .find(|(name, _)| name.ends_with(&format!(" {haplotype}")))
-            .map(|(_, bases)| bases.clone())
-    };
-    ([of(1).unwrap_or_default(), of(2).unwrap_or_default()], said)
+/// What `sequences` prints about one sample at one locus.
+struct Printed {
+    /// Bases of both haplotypes; empty where there is none.
+    haplotypes: [String; 2],
+    stderr: String,
+}
+
+impl Printed {
+    fn run(folder: &Path, arguments: &str) -> Self {
+        let output = run(folder, arguments);
+        let stderr = stderr(&output);
+        assert!(output.status.success(), "`{arguments}`: {stderr}");
+        let records = fasta(&String::from_utf8(output.stdout).unwrap());
+        let haplotypes = [" 1", " 2"].map(|suffix| {
+            let mut bases = records.iter().filter(|(name, _)| name.ends_with(suffix));
+            bases
+                .next()
+                .map_or(String::new(), |(_, bases)| bases.clone())
+        });
+        Self { haplotypes, stderr }
+    }
 }
 
 fn sequences(folder: &Path, options: &str) -> BTreeMap<String, String> {
     fasta(&succeed(folder, &format!("{SEQUENCES} {options}")))
-}
-
-fn bgzip(blocks: &[&[u8]]) -> (Vec<u8>, Vec<u8>) {
-    let mut writer = bgzf::io::Writer::new(Vec::new());
-    let mut offsets = Vec::new();
-    let mut n_bytes = 0_u64;
-    for block in blocks {
-        writer.write_all(block).unwrap();
-        writer.flush().unwrap();
-        n_bytes += block.len() as u64;
-        offsets.push([writer.get_ref().len() as u64, n_bytes]);
-    }
-    // A `.gzi` file: the number of blocks but the first, then where each begins in the compressed
-    // and in the plain file.
-    offsets.pop();
-    let numbers = std::iter::once(offsets.len() as u64).chain(offsets.into_iter().flatten());
-    (
-        writer.finish().unwrap(),
-        numbers.flat_map(u64::to_le_bytes).collect(),
-    )
 }
 
 #[test]
@@ -199,19 +206,14 @@ fn sequences_are_wrapped_at_60_bases() {
 #[test]
 fn regions_on_the_command_line_are_one_based_and_named_by_their_text() {
     let study = study();
-    let found = sequences(study.path(), "--regions chr1:5-12,X:6-6 --samples S1");
-    let expected = [
-        ("S1 chr1:5-12 1", "ACGTAT"),
-        ("S1 chr1:5-12 2", "GCGTACGT"),
-        ("S1 X:6-6 1", "G"),
-        ("S1 X:6-6 2", "A"),
-    ];
     assert_eq!(
-        found,
-        expected
-            .map(|(name, bases)| (name.to_owned(), bases.to_owned()))
-            .into_iter()
-            .collect()
+        sequences(study.path(), "--regions chr1:5-12,X:6-6 --samples S1"),
+        records(&[
+            ("S1 chr1:5-12 1", "ACGTAT"),
+            ("S1 chr1:5-12 2", "GCGTACGT"),
+            ("S1 X:6-6 1", "G"),
+            ("S1 X:6-6 2", "A"),
+        ])
     );
     refuse(
         study.path(),
@@ -274,7 +276,7 @@ fn people_are_chosen_by_name_or_by_exclusion() {
     assert_eq!(nobody.status.code(), Some(1), "{}", stderr(&nobody));
 }
 
-/// The policies look at the people chosen, not at the others of the file.
+/// The policies are applied to the chosen samples only, not to all samples of the file.
 #[test]
 fn people_who_are_not_chosen_cannot_stop_a_run() {
     let study = study();
@@ -301,39 +303,25 @@ fn people_who_are_not_chosen_cannot_stop_a_run() {
 #[test]
 fn several_files_with_one_contig_each_are_read_as_one() {
     let study = study();
-    let at = |name: &str| study.path().join(name);
-    fs::write(at("chr1.vcf"), vcf(&CONTIGS, &PEOPLE, &ON_CHR1)).unwrap();
-    // The same people, in another order of columns.
-    fs::write(
-        at("x.vcf"),
-        vcf(&CONTIGS, &["S3", "S1", "S2"], &["X 6 G A 1|1 0|1 1|0"]),
-    )
-    .unwrap();
+    let on_chr1 = vcf(&CONTIGS, &PEOPLE, &ON_CHR1);
+    write(study.path(), "chr1.vcf", on_chr1);
+    // The same samples, in another order of columns.
+    let on_x = vcf(&CONTIGS, &["S3", "S1", "S2"], &["X 6 G A 1|1 0|1 1|0"]);
+    write(study.path(), "x.vcf", on_x);
     let options = "--reference reference.fa --regions-file loci.bed";
-    let found = fasta(&succeed(
-        study.path(),
-        &format!("sequences --vcf chr1.vcf x.vcf {options}"),
-    ));
-    assert_eq!(found, expected());
-    assert_eq!(
-        fasta(&succeed(
-            study.path(),
-            &format!("sequences --vcf x.vcf chr1.vcf {options}")
-        )),
-        expected()
-    );
-    // A file without one of the people.
-    fs::write(
-        at("x.vcf"),
-        vcf(&CONTIGS, &["S3", "S1"], &["X 6 G A 1|1 0|1"]),
-    )
-    .unwrap();
+    for files in ["chr1.vcf x.vcf", "x.vcf chr1.vcf"] {
+        let arguments = format!("sequences --vcf {files} {options}");
+        assert_eq!(fasta(&succeed(study.path(), &arguments)), expected());
+    }
+    // A file without one of the samples.
+    let without_s2 = vcf(&CONTIGS, &["S3", "S1"], &["X 6 G A 1|1 0|1"]);
+    write(study.path(), "x.vcf", without_s2);
     refuse(
         study.path(),
         &format!("sequences --vcf chr1.vcf x.vcf {options}"),
         &["x.vcf", "`S2`"],
     );
-    // A locus of which no file has a record.
+    // A locus where no file has a record.
     refuse(
         study.path(),
         &format!("sequences --vcf chr1.vcf {options}"),
@@ -359,11 +347,9 @@ fn from_stdin(folder: &Path, bytes: &[u8]) -> Output {
 fn standard_input_is_a_file_like_others() {
     let study = study();
     let plain = fs::read(study.path().join("cohort.vcf")).unwrap();
-    let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
-    gzip.write_all(&plain).unwrap();
-    let halves = plain.split_at(plain.len() / 2);
-    let bgzipped = bgzip(&[halves.0, halves.1]).0;
-    for bytes in [&plain, &gzip.finish().unwrap(), &bgzipped] {
+    let (first_half, second_half) = plain.split_at(plain.len() / 2);
+    let bgzipped = Bgzf::of_blocks([first_half, second_half]).bytes;
+    for bytes in [&plain, &gzip(&plain), &bgzipped] {
         let output = from_stdin(study.path(), bytes);
         assert!(output.status.success(), "{}", stderr(&output));
         assert_eq!(
@@ -391,22 +377,34 @@ fn a_locus_on_the_reverse_strand_is_the_reverse_complement() {
         "chr1\t4\t12\tFORWARD\t0\t+\nchr1\t4\t12\tREVERSE\t0\t-\nX\t0\t8\tTWO\t.\t.\n",
     )
     .unwrap();
-    let found = sequences(study.path(), "--regions-file loci.bed --samples S1");
-    let expected = [
-        ("S1 FORWARD 1", "ACGTAT"),
-        ("S1 FORWARD 2", "GCGTACGT"),
-        ("S1 REVERSE 1", "ATACGT"),
-        ("S1 REVERSE 2", "ACGTACGC"),
-        ("S1 TWO 1", "TTTTTGGG"),
-        ("S1 TWO 2", "TTTTTAGG"),
-    ];
     assert_eq!(
-        found,
-        expected
-            .map(|(name, bases)| (name.to_owned(), bases.to_owned()))
-            .into_iter()
-            .collect()
+        sequences(study.path(), "--regions-file loci.bed --samples S1"),
+        records(&[
+            ("S1 FORWARD 1", "ACGTAT"),
+            ("S1 FORWARD 2", "GCGTACGT"),
+            ("S1 REVERSE 1", "ATACGT"),
+            ("S1 REVERSE 2", "ACGTACGC"),
+            ("S1 TWO 1", "TTTTTGGG"),
+            ("S1 TWO 2", "TTTTTAGG"),
+        ])
     );
+}
+
+/// A folder where FASTA, VCF and BED use these names for one contig; the VCF has its length only
+/// where `has_length`.
+fn study_with_names([in_fasta, in_vcf, in_bed]: [&str; 3], has_length: bool) -> TempDir {
+    let record = format!("{in_vcf} 5 A G 0|1");
+    let text = if has_length {
+        vcf(&[(in_vcf, 30)], &["S1"], &[&record])
+    } else {
+        let contig = format!("##contig=<ID={in_vcf}>\n#CHROM");
+        vcf(&[], &["S1"], &[&record]).replace("#CHROM", &contig)
+    };
+    folder_with_files(&[
+        ("reference.fa", &format!(">{in_fasta}\n{CHR1}\n")),
+        ("loci.bed", &format!("{in_bed}\t0\t30\tONE\n")),
+        ("cohort.vcf", &text),
+    ])
 }
 
 #[test]
@@ -421,18 +419,10 @@ fn contigs_are_known_by_either_name() {
         ("chrM", "MT", "chrMT"),
         ("chrX", "X", "X"),
     ] {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        fs::write(at("reference.fa"), format!(">{in_fasta}\n{CHR1}\n")).unwrap();
-        fs::write(at("loci.bed"), format!("{in_bed}\t0\t30\tONE\n")).unwrap();
-        fs::write(
-            at("cohort.vcf"),
-            vcf(&[(in_vcf, 30)], &["S1"], &[&format!("{in_vcf} 5 A G 0|1")]),
-        )
-        .unwrap();
-        let found = sequences(folder.path(), "--regions-file loci.bed");
+        let study = study_with_names([in_fasta, in_vcf, in_bed], true);
+        let sequences = sequences(study.path(), "--regions-file loci.bed");
         assert_eq!(
-            found["S1 ONE 2"], "ACGTGCGTACGTACGTACGTACGTACGTAC",
+            sequences["S1 ONE 2"], "ACGTGCGTACGTACGTACGTACGTACGTAC",
             "{in_vcf} {in_fasta} {in_bed}"
         );
     }
@@ -440,40 +430,30 @@ fn contigs_are_known_by_either_name() {
 
 #[test]
 fn a_chromosome_is_one_under_all_its_names_but_not_in_two_builds() {
-    let folder = tempfile::tempdir().unwrap();
-    let at = |name: &str| folder.path().join(name);
-    let write = |in_fasta: &str, in_vcf: &str, in_bed: &str| {
-        fs::write(at("reference.fa"), format!(">{in_fasta}\n{CHR1}\n")).unwrap();
-        fs::write(at("loci.bed"), format!("{in_bed}\t0\t30\tONE\n")).unwrap();
-        let contig = format!("##contig=<ID={in_vcf}>\n#CHROM");
-        let text = vcf(&[], &["S1"], &[&format!("{in_vcf} 5 A G 0|1")]).replace("#CHROM", &contig);
-        fs::write(at("cohort.vcf"), text).unwrap();
-    };
-    let names = [
-        ("NC_000001.11", "chr1", "1"),
-        ("CHR1", "01", "NC_000001.11"),
-        ("chrX", "23", "x"),
-        ("X", "PAR1", "XY"),
-        ("MT", "26", "chrM"),
-        ("NC_000024.10", "24", "chrY"),
-    ];
-    for (in_fasta, in_vcf, in_bed) in names {
-        write(in_fasta, in_vcf, in_bed);
-        let found = sequences(folder.path(), "--regions-file loci.bed");
+    for names in [
+        ["NC_000001.11", "chr1", "1"],
+        ["CHR1", "01", "NC_000001.11"],
+        ["chrX", "23", "x"],
+        ["X", "PAR1", "XY"],
+        ["MT", "26", "chrM"],
+        ["NC_000024.10", "24", "chrY"],
+    ] {
+        let study = study_with_names(names, false);
+        let sequences = sequences(study.path(), "--regions-file loci.bed");
         assert_eq!(
-            found["S1 ONE 2"], "ACGTGCGTACGTACGTACGTACGTACGTAC",
-            "{in_fasta} {in_vcf} {in_bed}"
+            sequences["S1 ONE 2"], "ACGTGCGTACGTACGTACGTACGTACGTAC",
+            "{names:?}"
         );
     }
-    for (in_fasta, in_vcf, in_bed) in [
-        ("NC_000001.11", "NC_000001.10", "1"),
-        ("NC_000001.11", "1", "NC_000001.10"),
+    for names in [
+        ["NC_000001.11", "NC_000001.10", "1"],
+        ["NC_000001.11", "1", "NC_000001.10"],
     ] {
-        write(in_fasta, in_vcf, in_bed);
+        let study = study_with_names(names, false);
         refuse(
-            folder.path(),
+            study.path(),
             &format!("{SEQUENCES} --regions-file loci.bed"),
-            &["NC_000001.10", "NC_000001.11", "another build"],
+            &["NC_000001.10", "NC_000001.11", "another genome build"],
         );
     }
 }
@@ -489,7 +469,7 @@ fn records_with_ref_and_alt_exchanged_are_refused_by_that_name() {
     refuse(
         study.path(),
         &format!("{SEQUENCES} --regions-file loci.bed"),
-        &["chr1:13: ", "are REF and ALT swapped", "--ref-from-fa"],
+        &["chr1:13: ", "Are REF and ALT swapped", "--ref-from-fa"],
     );
 }
 
@@ -501,15 +481,15 @@ fn a_ref_mismatch_names_the_nearest_places_where_it_would_fit() {
         vcf(&CONTIGS, &["S1"], &["chr1 13 GTACG G 1|0", "X 6 G A 0|0"]),
     )
     .unwrap();
-    let message = crate::support::refusal(
+    let message = refusal(
         study.path(),
         &format!("{SEQUENCES} --regions-file loci.bed"),
         &["chr1:13: ", "GRCh37"],
     );
     let numbers: Vec<&str> = message.split(|c: char| !c.is_ascii_digit()).collect();
-    // GTACG stands at 3, 7, 11, 15, 19 and 23.
-    for place in ["11", "15"] {
-        assert!(numbers.contains(&place), "no {place} in: {message}");
+    // GTACG is at 3, 7, 11, 15, 19 and 23.
+    for position in ["11", "15"] {
+        assert!(numbers.contains(&position), "no {position} in: {message}");
     }
     assert!(!numbers.contains(&"23"), "{message}");
 }
@@ -517,50 +497,33 @@ fn a_ref_mismatch_names_the_nearest_places_where_it_would_fit() {
 #[test]
 fn a_bgzipped_reference_is_read_with_and_without_its_indexes() {
     let study = study();
-    let plain = fs::read(study.path().join("reference.fa")).unwrap();
-    let at = |name: &str| study.path().join(name);
+    let folder = study.path();
+    let plain = fs::read(folder.join("reference.fa")).unwrap();
     // Blocks end in the middle of the sequences.
-    let (compressed, gzi) = bgzip(&[&plain[..16], &plain[16..45], &plain[45..]]);
-    fs::write(at("reference.fa.gz"), compressed).unwrap();
+    let (compressed, gzi) = bgzip_with_gzi(&[&plain[..16], &plain[16..45], &plain[45..]]);
+    write(folder, "reference.fa.gz", compressed);
     let arguments =
         "sequences --vcf cohort.vcf --reference reference.fa.gz --regions-file loci.bed";
-    assert_eq!(fasta(&succeed(study.path(), arguments)), expected());
-    // Name, length, offset, bases and bytes a line.
-    fs::write(
-        at("reference.fa.gz.fai"),
-        "chr1\t30\t6\t30\t31\nX\t30\t40\t30\t31\n",
-    )
-    .unwrap();
-    fs::write(at("reference.fa.gz.gzi"), gzi).unwrap();
-    assert_eq!(fasta(&succeed(study.path(), arguments)), expected());
-    fs::write(
-        at("reference.fa.fai"),
-        "chr1\t30\t6\t30\t31\nX\t30\t40\t30\t31\n",
-    )
-    .unwrap();
-    assert_eq!(
-        sequences(study.path(), "--regions-file loci.bed"),
-        expected()
-    );
+    assert_eq!(fasta(&succeed(folder, arguments)), expected());
+    // Name, length (nt), offset of the first base, bases per line, bytes per line.
+    let fai = "chr1\t30\t6\t30\t31\nX\t30\t40\t30\t31\n";
+    write(folder, "reference.fa.gz.fai", fai);
+    write(folder, "reference.fa.gz.gzi", gzi);
+    assert_eq!(fasta(&succeed(folder, arguments)), expected());
+    write(folder, "reference.fa.fai", fai);
+    assert_eq!(sequences(folder, "--regions-file loci.bed"), expected());
 }
 
-/// Haplotypes without a base are rows like others: in FASTA, in the dictionary, and as `[CLS][SEP]`
-/// in the tokens.
+/// A haplotype without a base is written like any other: a record of the FASTA, a row of the
+/// dictionary, and `[CLS][SEP]` in the tokens.
 #[test]
 fn an_empty_haplotype_is_written_and_tokenized() {
     let study = study();
     let folder = study.path();
     let record = "chr1 4 TACGTACGTACGT T 1|0 1|1 0|0";
-    fs::write(
-        folder.join("cohort.vcf"),
-        vcf(&CONTIGS, &PEOPLE, &[record, ON_X[0]]),
-    )
-    .unwrap();
-    fs::write(
-        folder.join("loci.bed"),
-        "chr1\t4\t12\tGONE\nX\t0\t30\tTWO\n",
-    )
-    .unwrap();
+    let text = vcf(&CONTIGS, &PEOPLE, &[record, ON_X[0]]);
+    write(folder, "cohort.vcf", text);
+    write(folder, "loci.bed", "chr1\t4\t12\tGONE\nX\t0\t30\tTWO\n");
     let text = succeed(folder, &format!("{SEQUENCES} --regions-file loci.bed"));
     assert!(
         text.contains(
@@ -587,21 +550,19 @@ fn an_empty_haplotype_is_written_and_tokenized() {
         .unwrap();
     let special: BTreeMap<String, u32> = special_tokens(&folder.join("tokens/tokenizer.json"));
     let [empty, reference] = locus.pairs[0];
-    let letters = |haplotype: u32| -> Vec<u32> {
-        locus
-            .row(haplotype)
-            .iter()
-            .copied()
-            .filter(|token| *token != special["[PAD]"])
-            .collect()
-    };
-    assert_eq!(letters(empty), [special["[CLS]"], special["[SEP]"]]);
-    assert!(letters(reference).len() > 2);
+    let [tokens_of_empty, tokens_of_reference] = [empty, reference].map(|haplotype| {
+        let mut tokens = locus.row(haplotype).to_vec();
+        tokens.retain(|token| *token != special["[PAD]"]);
+        tokens
+    });
+    assert_eq!(tokens_of_empty, [special["[CLS]"], special["[SEP]"]]);
+    assert!(tokens_of_reference.len() > 2);
     assert_eq!(locus.pairs[1], [empty, empty]);
 }
 
+/// Ids of `[CLS]`, `[SEP]`, `[PAD]` and the other special tokens.
 fn special_tokens(tokenizer: &Path) -> BTreeMap<String, u32> {
-    let json: serde_json::Value = serde_json::from_slice(&fs::read(tokenizer).unwrap()).unwrap();
+    let json = json(tokenizer);
     let tokens = json["added_tokens"].as_array().unwrap().iter();
     tokens
         .map(|token| {
@@ -616,15 +577,12 @@ fn special_tokens(tokenizer: &Path) -> BTreeMap<String, u32> {
 #[test]
 fn the_dictionary_holds_the_same_haplotypes_as_the_fasta() {
     let study = study();
-    let found = sequences(study.path(), "--regions-file loci.bed --out dictionary");
-    let made: Vec<String> = files(&study.path().join("dictionary"))
-        .into_keys()
-        .map(|path| path.display().to_string())
-        .collect();
+    let printed = sequences(study.path(), "--regions-file loci.bed --out dictionary");
+    let written = file_names(&study.path().join("dictionary"));
     for name in ["loci.json", "pairs.csv", "skips.csv"] {
         assert!(
-            made.iter().any(|path| path == name),
-            "no {name} in {made:?}"
+            written.iter().any(|path| path == Path::new(name)),
+            "no {name} in {written:?}"
         );
     }
     let dictionary = Dictionary::load(&study.path().join("dictionary")).unwrap();
@@ -639,7 +597,7 @@ fn the_dictionary_holds_the_same_haplotypes_as_the_fasta() {
     }
     assert_eq!(of_dictionary, expected());
     // FASTA goes to standard output only when it is asked for, or when nothing else is.
-    assert!(found.is_empty() || found == expected());
+    assert!(printed.is_empty() || printed == expected());
 }
 
 #[test]
@@ -696,26 +654,32 @@ fn skips_are_named_with_person_haplotype_locus_place_and_reason() {
     );
 }
 
-/// The genotypes of a VCF without phase, with the alleles of every other person turned round.
+/// A VCF with its genotypes unphased, and the alleles of every other sample exchanged.
 fn without_phase(text: &str) -> String {
-    let turned = |(column, cell): (usize, &str)| match cell.split_once('|') {
-        Some((a, b)) if column % 2 == 0 => format!("{b}/{a}"),
-        Some((a, b)) => format!("{a}/{b}"),
-        None => cell.to_owned(),
-    };
-    let line = |line: &str| {
+    let mut unphased = String::new();
+    for line in text.lines() {
         if line.starts_with('#') {
-            return line.to_owned();
+            unphased.push_str(line);
+        } else {
+            let cells: Vec<String> = line
+                .split('\t')
+                .enumerate()
+                .map(|(column, cell)| unphased_genotype(cell, column % 2 == 0))
+                .collect();
+            unphased.push_str(&cells.join("\t"));
         }
-        line.split('\t')
-            .enumerate()
-            .map(turned)
-            .collect::<Vec<_>>()
-            .join("\t")
-    };
-    text.lines()
-        .flat_map(|text| [line(text), "\n".to_owned()])
-        .collect()
+        unphased.push('\n');
+    }
+    unphased
+}
+
+/// `0|1` as `0/1`, or as `1/0` where its alleles are exchanged; other cells as they are.
+fn unphased_genotype(cell: &str, is_exchanged: bool) -> String {
+    match cell.split_once('|') {
+        Some((first, second)) if is_exchanged => format!("{second}/{first}"),
+        Some((first, second)) => format!("{first}/{second}"),
+        None => cell.to_owned(),
+    }
 }
 
 #[test]
@@ -727,35 +691,23 @@ fn a_cohort_without_phase_is_refused_as_haplotypes_and_the_same_as_with_phase_as
         folder,
         "simulate --people 60 --len-nt 3000 --risk null --out .",
     );
-    let mut phased = String::new();
-    let compressed = fs::File::open(folder.join("cohort.vcf.gz")).unwrap();
-    std::io::Read::read_to_string(&mut bgzf::io::Reader::new(compressed), &mut phased).unwrap();
-    fs::write(folder.join("unphased.vcf"), without_phase(&phased)).unwrap();
+    let phased = gunzipped(&folder.join("cohort.vcf.gz"));
+    write(folder, "unphased.vcf", without_phase(&phased));
 
-    let tokenize = |vcf: &str| {
-        format!(
-            "tokenize --vcf {vcf} --reference reference.fa --regions-file loci.bed --cohort \
-             cohort.csv"
-        )
-    };
+    let tokenize =
+        "tokenize --reference reference.fa --regions-file loci.bed --cohort cohort.csv --vcf";
     refuse(
         folder,
-        &format!("{} --out refused", tokenize("unphased.vcf")),
+        &format!("{tokenize} unphased.vcf --out refused"),
         &["unphased heterozygote", "--encoding diploid"],
     );
     succeed(
         folder,
-        &format!(
-            "{} --encoding diploid --out phased",
-            tokenize("cohort.vcf.gz")
-        ),
+        &format!("{tokenize} cohort.vcf.gz --encoding diploid --out phased"),
     );
     succeed(
         folder,
-        &format!(
-            "{} --encoding diploid --out unphased",
-            tokenize("unphased.vcf")
-        ),
+        &format!("{tokenize} unphased.vcf --encoding diploid --out unphased"),
     );
     for name in [
         "tokenizer.json",
@@ -782,14 +734,8 @@ fn a_cohort_without_phase_is_refused_as_haplotypes_and_the_same_as_with_phase_as
         "score --vcf unphased.vcf --reference reference.fa --model model --cohort cohort.csv -o \
          risk.csv",
     );
-    let logits = |table: &str| -> BTreeMap<String, f64> {
-        rows(&folder.join(table))
-            .into_iter()
-            .map(|row| (row["sample_id"].clone(), row["logit"].parse().unwrap()))
-            .collect()
-    };
-    let predicted = logits("model/predictions.csv");
-    let scored = logits("risk.csv");
+    let predicted = logits_by_sample(&folder.join("model/predictions.csv"));
+    let scored = logits_by_sample(&folder.join("risk.csv"));
     assert_eq!(scored.len(), 60);
     for (person, logit) in predicted {
         assert!(
@@ -800,34 +746,27 @@ fn a_cohort_without_phase_is_refused_as_haplotypes_and_the_same_as_with_phase_as
     }
 }
 
-// Files that were joined, claims of headers, records that nobody asked for
+// Joined files, lengths that a header states, records outside of the regions
+
+/// Two VCF files joined as text, as gzip and as BGZF. The second has these samples.
+fn joined_files(samples_of_second: &[&str]) -> [(&'static str, Vec<u8>); 3] {
+    let first = vcf(&CONTIGS[..1], &["S1", "S2"], &["chr1 5 A G 1|0 0|0"]).into_bytes();
+    let second = vcf(&CONTIGS[1..], samples_of_second, &["X 6 G A 1|0 0|0"]).into_bytes();
+    [
+        ("a.vcf", [&first[..], &second].concat()),
+        ("b.vcf.gz", [gzip(&first), gzip(&second)].concat()),
+        ("c.vcf.gz", [bgzip(&first), bgzip(&second)].concat()),
+    ]
+}
 
 #[test]
 fn a_second_header_with_other_samples_or_another_order_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let at = |name: &str| folder.path().join(name);
-    fs::write(at("reference.fa"), format!(">chr1\n{CHR1}\n>X\n{X}\n")).unwrap();
-    fs::write(at("loci.bed"), "X\t0\t30\tTWO\n").unwrap();
-    let first = vcf(&CONTIGS[..1], &["S1", "S2"], &["chr1 5 A G 1|0 0|0"]);
-    let second = |people: &[&str]| vcf(&CONTIGS[1..], people, &["X 6 G A 1|0 0|0"]);
-    let gzip = |text: &str| {
-        let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
-        gzip.write_all(text.as_bytes()).unwrap();
-        gzip.finish().unwrap()
-    };
-    let joined = |people: &[&str]| {
-        let second = second(people);
-        [
-            [first.as_bytes(), second.as_bytes()].concat(),
-            [gzip(&first), gzip(&second)].concat(),
-            [bgzip(&[first.as_bytes()]).0, bgzip(&[second.as_bytes()]).0].concat(),
-        ]
-    };
-    for (bytes, name) in joined(&["S2", "S1"])
-        .into_iter()
-        .zip(["a.vcf", "b.vcf.gz", "c.vcf.gz"])
-    {
-        fs::write(at(name), bytes).unwrap();
+    let folder = folder_with_files(&[
+        ("reference.fa", &format!(">chr1\n{CHR1}\n>X\n{X}\n")),
+        ("loci.bed", "X\t0\t30\tTWO\n"),
+    ]);
+    for (name, bytes) in joined_files(&["S2", "S1"]) {
+        write(folder.path(), name, bytes);
         let arguments =
             format!("sequences --vcf {name} --reference reference.fa --regions-file loci.bed");
         refuse(
@@ -836,15 +775,12 @@ fn a_second_header_with_other_samples_or_another_order_is_refused() {
             &[
                 &format!("{name}: line 9"),
                 "a second header",
-                "sample `S2` is where the first header has `S1`",
+                "sample `S2` where the first header has `S1`",
             ],
         );
     }
-    for (bytes, name) in joined(&["S1", "S2"])
-        .into_iter()
-        .zip(["a.vcf", "b.vcf.gz", "c.vcf.gz"])
-    {
-        fs::write(at(name), bytes).unwrap();
+    for (name, bytes) in joined_files(&["S1", "S2"]) {
+        write(folder.path(), name, bytes);
         let arguments =
             format!("sequences --vcf {name} --reference reference.fa --regions-file loci.bed");
         assert_eq!(
@@ -856,25 +792,24 @@ fn a_second_header_with_other_samples_or_another_order_is_refused() {
 
 #[test]
 fn a_second_header_is_found_through_an_index_too() {
-    let folder = tempfile::tempdir().unwrap();
-    let at = |name: &str| folder.path().join(name);
     if Command::new("tabix").arg("--version").output().is_err() {
-        crate::support::no_oracle("no tabix on this machine");
+        no_oracle("no tabix on this machine");
         return;
     }
-    fs::write(at("reference.fa"), format!(">chr1\n{CHR1}\n>X\n{X}\n")).unwrap();
-    fs::write(at("loci.bed"), "X\t20\t30\tTWO\n").unwrap();
+    let folder = folder_with_files(&[
+        ("reference.fa", &format!(">chr1\n{CHR1}\n>X\n{X}\n")),
+        ("loci.bed", "X\t20\t30\tTWO\n"),
+    ]);
     let first = vcf(&CONTIGS[..1], &["S1", "S2"], &["chr1 5 A G 1|0 0|0"]);
     let second = vcf(
         &CONTIGS[1..],
         &["S2", "S1"],
         &["X 6 G A 1|0 0|0", "X 25 T A 1|0 0|0"],
     );
-    // As `cat` joins compressed files, and as text that was joined before it was compressed.
-    let members = [bgzip(&[first.as_bytes()]).0, bgzip(&[second.as_bytes()]).0].concat();
-    let text = bgzip(&[[first, second].concat().as_bytes()]).0;
-    for bytes in [members, text] {
-        fs::write(at("a.vcf.gz"), bytes).unwrap();
+    let joined_as_compressed = [bgzip(first.as_bytes()), bgzip(second.as_bytes())].concat();
+    let joined_as_text = bgzip([first, second].concat().as_bytes());
+    for bytes in [joined_as_compressed, joined_as_text] {
+        write(folder.path(), "a.vcf.gz", bytes);
         let indexed = Command::new("tabix")
             .args(["-f", "a.vcf.gz"])
             .current_dir(folder.path())
@@ -887,7 +822,7 @@ fn a_second_header_is_found_through_an_index_too() {
             arguments,
             &[
                 "a.vcf.gz: a second header",
-                "sample `S2` is where the first header has `S1`",
+                "sample `S2` where the first header has `S1`",
             ],
         );
     }
@@ -895,39 +830,26 @@ fn a_second_header_is_found_through_an_index_too() {
 
 #[test]
 fn a_stated_contig_length_is_a_claim() {
-    let folder = tempfile::tempdir().unwrap();
-    let at = |name: &str| folder.path().join(name);
-    fs::write(at("reference.fa"), format!(">chr1\n{CHR1}\n")).unwrap();
+    let folder = folder_with_files(&[("reference.fa", &format!(">chr1\n{CHR1}\n"))]);
+    let records = [
+        "chr1 5 . A G . PASS . GT 1|0",
+        "chr1 29 . AC A . PASS . GT 0|0",
+    ];
     for len_nt in [6, 5, 2_147_483_647, 248_956_422] {
         let header = format!("##contig=<ID=chr1,length={len_nt}>\n");
-        fs::write(
-            at("cohort.vcf"),
-            one_sample(
-                "4.2",
-                &header,
-                &[
-                    "chr1 5 . A G . PASS . GT 1|0",
-                    "chr1 29 . AC A . PASS . GT 0|0",
-                ],
-            ),
-        )
-        .unwrap();
-        let (found, said) = haplotypes(folder.path(), &format!("{SEQUENCES} --regions chr1:5-12"));
-        assert_eq!(found, ["GCGTACGT", "ACGTACGT"]);
-        assert!(
-            said.contains(&format!(
-                "warning: cohort.vcf: contig `chr1` has {len_nt} nt in the header, but 30 nt in \
-                 reference.fa"
-            )),
-            "{said}"
+        let text = one_sample("4.2", &header, &records);
+        write(folder.path(), "cohort.vcf", text);
+        let printed = Printed::run(folder.path(), &format!("{SEQUENCES} --regions chr1:5-12"));
+        assert_eq!(printed.haplotypes, ["GCGTACGT", "ACGTACGT"]);
+        let warning = format!(
+            "warning: cohort.vcf: contig `chr1` has {len_nt} nt in the header, but 30 nt in \
+             reference.fa"
         );
+        assert!(printed.stderr.contains(&warning), "{}", printed.stderr);
     }
     let header = "##contig=<ID=chr1,length=30>\n##contig=<ID=chr1,length=31>\n";
-    fs::write(
-        at("cohort.vcf"),
-        one_sample("4.2", header, &["chr1 5 . A G . PASS . GT 1|0"]),
-    )
-    .unwrap();
+    let text = one_sample("4.2", header, &records[..1]);
+    write(folder.path(), "cohort.vcf", text);
     refuse(
         folder.path(),
         &format!("{SEQUENCES} --regions chr1:5-12"),
@@ -937,21 +859,16 @@ fn a_stated_contig_length_is_a_claim() {
 
 #[test]
 fn a_record_that_nobody_asked_for_stops_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let at = |name: &str| folder.path().join(name);
-    fs::write(
-        at("reference.fa"),
-        format!(">chr1\n{CHR1}\n>chr2\n{CHR1}\n"),
-    )
-    .unwrap();
+    let reference = format!(">chr1\n{CHR1}\n>chr2\n{CHR1}\n");
+    let folder = folder_with_files(&[("reference.fa", &reference)]);
     let header = "##contig=<ID=chr1,length=30>\n##contig=<ID=chr2,length=10>\n";
     let good = "chr1 5 . A G . PASS . GT 1|0";
-    for (odd, said_of_it) in [
+    for (odd, expected) in [
         ("chr2 0 sv N ]chr1:5]A . PASS . GT 0|0", "1 record at POS 0"),
         ("chr2 11 sv N ]chr1:5]A . PASS . GT 0|0", ""),
         (
             "chr2 six . A G . PASS . GT 0|0",
-            "1 record that nobody asked for cannot be read",
+            "skipped 1 record that could not be read, none of them needed",
         ),
         ("chr2 6 . . G . PASS . GT 0|0", ""),
         ("chr2 6 . A G . PASS . GT 0|1|1", ""),
@@ -963,21 +880,25 @@ fn a_record_that_nobody_asked_for_stops_nothing() {
         ("chr1 7 cnv G T . PASS . GQ 0", "no_genotypes: 1"),
         (
             "chr1 29 . 7 G . PASS . GT 0|0",
-            "cannot be read and passed over (the first: line 6: chr1:29: REF `7` is not bases)",
+            "skipped 1 record that could not be read, none of them needed (first: line 6: \
+             chr1:29: REF `7` is not bases)",
         ),
         ("chr1 30 . C G . PASS . GT 1", ""),
     ] {
-        fs::write(at("cohort.vcf"), one_sample("4.2", header, &[good, odd])).unwrap();
-        let (found, said) = haplotypes(folder.path(), &format!("{SEQUENCES} --regions chr1:5-12"));
-        assert_eq!(found, ["GCGTACGT", "ACGTACGT"], "{odd}");
-        assert!(said.contains(said_of_it), "{odd}: {said}");
+        let text = one_sample("4.2", header, &[good, odd]);
+        write(folder.path(), "cohort.vcf", text);
+        let printed = Printed::run(folder.path(), &format!("{SEQUENCES} --regions chr1:5-12"));
+        assert_eq!(printed.haplotypes, ["GCGTACGT", "ACGTACGT"], "{odd}");
+        assert!(
+            printed.stderr.contains(expected),
+            "{odd}: {}",
+            printed.stderr
+        );
     }
-    // What somebody asked for still does.
-    fs::write(
-        at("cohort.vcf"),
-        one_sample("4.2", header, &[good, "chr1 8 . 7 G . PASS . GT 0|0"]),
-    )
-    .unwrap();
+    // Inside the region such a record is an error.
+    let in_region = "chr1 8 . 7 G . PASS . GT 0|0";
+    let text = one_sample("4.2", header, &[good, in_region]);
+    write(folder.path(), "cohort.vcf", text);
     refuse(
         folder.path(),
         &format!("{SEQUENCES} --regions chr1:5-12"),
@@ -987,13 +908,10 @@ fn a_record_that_nobody_asked_for_stops_nothing() {
 
 #[test]
 fn end_and_svlen_follow_the_version_of_the_format() {
-    let folder = tempfile::tempdir().unwrap();
-    let at = |name: &str| folder.path().join(name);
-    fs::write(at("reference.fa"), format!(">chr1\n{CHR1}\n")).unwrap();
-    let deleted = |n: usize| format!("{}{}", &CHR1[..5], &CHR1[5 + n..12]);
-    let contradicts = "end_against_svlen: 1";
-    // INFO, bases deleted by VCF 4.2 and by 4.4, whether the two contradict each other.
-    for (info, by_end, by_svlen, is_said) in [
+    let folder = folder_with_files(&[("reference.fa", &format!(">chr1\n{CHR1}\n"))]);
+    // INFO, bases deleted by VCF 4.2 (END) and by 4.4 (SVLEN), whether the two contradict each
+    // other.
+    for (info, by_end, by_svlen, is_contradiction) in [
         ("END=8;SVLEN=-3", 3, 3, false),
         ("END=8;SVLEN=3", 3, 3, false),
         ("END=7;SVLEN=-3", 2, 3, true),
@@ -1005,85 +923,72 @@ fn end_and_svlen_follow_the_version_of_the_format() {
         ("END=8;SVLEN=.", 3, 3, false),
         ("END=.;SVLEN=3", 3, 3, false),
     ] {
-        for (version, n) in [
+        for (version, n_deleted) in [
             ("4.2", by_end),
             ("4.3", by_end),
             ("4.4", by_svlen),
             ("4.5", by_svlen),
         ] {
             let record = format!("chr1 5 . A <DEL> . PASS SVTYPE=DEL;{info} GT 1|0");
-            fs::write(
-                at("cohort.vcf"),
-                one_sample(version, "##contig=<ID=chr1,length=30>\n", &[&record]),
-            )
-            .unwrap();
-            let (found, said) =
-                haplotypes(folder.path(), &format!("{SEQUENCES} --regions chr1:1-12"));
-            assert_eq!(found[0], deleted(n), "{version} {info}");
+            let text = one_sample(version, "##contig=<ID=chr1,length=30>\n", &[&record]);
+            write(folder.path(), "cohort.vcf", text);
+            let printed = Printed::run(folder.path(), &format!("{SEQUENCES} --regions chr1:1-12"));
+            let expected = format!("{}{}", &CHR1[..5], &CHR1[5 + n_deleted..12]);
+            assert_eq!(printed.haplotypes[0], expected, "{version} {info}");
             assert_eq!(
-                said.contains(contradicts),
-                is_said,
-                "{version} {info}: {said}"
+                printed.stderr.contains("end_against_svlen: 1"),
+                is_contradiction,
+                "{version} {info}: {}",
+                printed.stderr
             );
         }
+    }
+}
+
+/// Names of the files of [`plain_files`].
+const FILES: [&str; 4] = ["cohort.vcf", "reference.fa", "l.bed", "s.txt"];
+/// Reads all of [`FILES`].
+const READ_FILES: &str = "sequences --vcf cohort.vcf --reference reference.fa --regions-file \
+                          l.bed --samples-file s.txt";
+
+/// A VCF, a FASTA, a BED and a list of samples, in the order of [`FILES`].
+fn plain_files() -> [String; 4] {
+    [
+        one_sample(
+            "4.2",
+            "##contig=<ID=chr1>\n",
+            &["chr1 5 . A G . PASS . GT 1|0"],
+        ),
+        format!(">chr1\n{CHR1}\n"),
+        "chr1\t4\t12\tL\n".to_owned(),
+        "S1\n".to_owned(),
+    ]
+}
+
+fn write_all_files(folder: &Path, texts: &[String; 4]) {
+    for (name, text) in FILES.iter().zip(texts) {
+        write(folder, name, text);
     }
 }
 
 #[test]
 fn files_of_windows_and_spreadsheets_are_read_and_those_of_other_formats_named() {
     let folder = tempfile::tempdir().unwrap();
-    let at = |name: &str| folder.path().join(name);
-    let reference = format!(">chr1\n{CHR1}\n");
-    let cohort = one_sample(
-        "4.2",
-        "##contig=<ID=chr1>\n",
-        &["chr1 5 . A G . PASS . GT 1|0"],
-    );
-    let bed = "chr1\t4\t12\tL\n";
-    let marked = |text: &str| ["\u{feff}", text].concat();
-    let write = |vcf: &str, fasta: &str, bed: &str, samples: &str| {
-        for (name, text) in [
-            ("cohort.vcf", vcf),
-            ("reference.fa", fasta),
-            ("l.bed", bed),
-            ("s.txt", samples),
-        ] {
-            fs::write(at(name), text).unwrap();
-        }
-    };
-    let arguments = &format!("{SEQUENCES} --regions-file l.bed --samples-file s.txt");
-    for (vcf, fasta, bed, samples) in [
-        (
-            marked(&cohort),
-            marked(&reference),
-            marked(bed),
-            marked("S1\n"),
-        ),
-        (
-            cohort.replace('\n', "\r\n"),
-            reference.replace('\n', "\r\n"),
-            bed.replace('\n', "\r\n"),
-            "#FID\tIID\r\nF\tS1\r\n".to_owned(),
-        ),
-        (
-            cohort.clone(),
-            reference.clone(),
-            "\"chr1\"\t4\t12\t\"L\"\n".to_owned(),
-            "\"S1\"\r".to_owned(),
-        ),
-    ] {
-        write(&vcf, &fasta, &bed, &samples);
+    let with_byte_order_mark = plain_files().map(|text| format!("\u{feff}{text}"));
+    let mut with_windows_lines = plain_files().map(|text| text.replace('\n', "\r\n"));
+    with_windows_lines[3] = "#FID\tIID\r\nF\tS1\r\n".to_owned();
+    let mut quoted = plain_files();
+    quoted[2] = "\"chr1\"\t4\t12\t\"L\"\n".to_owned();
+    quoted[3] = "\"S1\"\r".to_owned();
+    for texts in [with_byte_order_mark, with_windows_lines, quoted] {
+        write_all_files(folder.path(), &texts);
         assert_eq!(
-            haplotypes(folder.path(), arguments).0,
+            Printed::run(folder.path(), READ_FILES).haplotypes,
             ["GCGTACGT", "ACGTACGT"]
         );
     }
     for (name, bytes, expected) in [
-        (
-            "cohort.vcf",
-            &b"\x6c\x1b\x10\x01\0\0\0"[..],
-            "plink2 --pfile",
-        ),
+        ("cohort.vcf", &b"\x6c\x1b\x10\x01\0\0\0"[..], ".psam"),
         ("cohort.vcf", b"<!DOCTYPE html>\n<html>", "a web page"),
         ("cohort.vcf", b"CRAM\x03\x00", "a CRAM file"),
         ("cohort.vcf", b"\xff\xfe#\0#\0f\0", "UTF-16"),
@@ -1107,37 +1012,32 @@ fn files_of_windows_and_spreadsheets_are_read_and_those_of_other_formats_named()
         ("l.bed", b"\x6c\x1b\x01\x03\0", "plink2 --bfile"),
         ("s.txt", b"", "s.txt: the file is empty"),
     ] {
-        write(&cohort, &reference, bed, "S1\n");
-        fs::write(at(name), bytes).unwrap();
-        refuse(folder.path(), arguments, &[name, expected]);
+        write_all_files(folder.path(), &plain_files());
+        write(folder.path(), name, bytes);
+        refuse(folder.path(), READ_FILES, &[name, expected]);
     }
 }
 
 #[test]
 fn loci_are_known_by_name_on_their_build_only() {
-    let folder = tempfile::tempdir().unwrap();
-    let at = |name: &str| folder.path().join(name);
     let bases = CHR1.repeat(200);
     let slice = &bases[..5_001];
-    fs::write(
-        at("reference.fa"),
-        format!(">chr19:44905000-44910000\n{slice}\n"),
-    )
-    .unwrap();
-    let base = &slice[44_908_684 - 44_905_000..][..1];
-    let other = if base == "T" { "C" } else { "T" };
-    let record = format!("19 44908684 rs429358 {base} {other} . PASS . GT 0|1");
-    fs::write(
-        at("cohort.vcf"),
-        one_sample("4.2", "##contig=<ID=19>\n", &[&record]),
-    )
-    .unwrap();
-    let found = fasta(&succeed(
-        folder.path(),
-        &format!("{SEQUENCES} --regions apoe"),
-    ));
-    assert_eq!(found["S1 APOE 1"].len(), 44_909_393 - 44_905_754 + 1);
-    assert_ne!(found["S1 APOE 1"], found["S1 APOE 2"]);
+    let ref_allele = &slice[44_908_684 - 44_905_000..][..1];
+    let alt_allele = if ref_allele == "T" { "C" } else { "T" };
+    let record = format!("19 44908684 rs429358 {ref_allele} {alt_allele} . PASS . GT 0|1");
+    let folder = folder_with_files(&[
+        (
+            "reference.fa",
+            &format!(">chr19:44905000-44910000\n{slice}\n"),
+        ),
+        (
+            "cohort.vcf",
+            &one_sample("4.2", "##contig=<ID=19>\n", &[&record]),
+        ),
+    ]);
+    let sequences = sequences(folder.path(), "--regions apoe");
+    assert_eq!(sequences["S1 APOE 1"].len(), 44_909_393 - 44_905_754 + 1);
+    assert_ne!(sequences["S1 APOE 1"], sequences["S1 APOE 2"]);
     let table = succeed(folder.path(), "regions");
     assert!(
         table.starts_with("name\tbuild\tregion\tlead_variants\tsource\n"),
@@ -1150,7 +1050,7 @@ fn loci_are_known_by_name_on_their_build_only() {
     refuse(
         folder.path(),
         &format!("{SEQUENCES} --regions APOF"),
-        &["region `APOF`", "no known locus", "gf-genomics regions"],
+        &["region `APOF`", "not a known locus", "gf-genomics regions"],
     );
 }
 
@@ -1161,13 +1061,11 @@ fn a_reader_of_messages_that_goes_away_ends_no_run() {
         study.path(),
         &format!("{SEQUENCES} --regions-file loci.bed"),
     );
-    let full = fs::OpenOptions::new()
+    let full_device = fs::OpenOptions::new()
         .write(true)
         .open("/dev/full")
-        .map(Stdio::from);
-    let (reader, writer) = std::io::pipe().unwrap();
-    drop(reader);
-    for lost in [full.unwrap_or_else(|_| Stdio::null()), Stdio::from(writer)] {
+        .map_or_else(|_| Stdio::null(), Stdio::from);
+    for lost in [full_device, closed_pipe()] {
         let output = command(
             study.path(),
             &format!("{SEQUENCES} --regions-file loci.bed"),
@@ -1178,13 +1076,11 @@ fn a_reader_of_messages_that_goes_away_ends_no_run() {
         assert!(output.status.success(), "{:?}", output.status);
         assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);
     }
-    let (reader, writer) = std::io::pipe().unwrap();
-    drop(reader);
     let refused = command(
         study.path(),
         "sequences --vcf none.vcf --reference reference.fa --regions X:1-9",
     )
-    .stderr(writer)
+    .stderr(closed_pipe())
     .output()
     .unwrap();
     assert_eq!(refused.status.code(), Some(1));
@@ -1200,7 +1096,7 @@ fn results_of_other_work_are_not_overwritten() {
         study.path(),
         &format!("{run} X:1-30"),
         &[
-            "d: the folder has results of the same command with another `regions`",
+            "d: the folder has results of the same command with a different `regions`",
             "--force",
         ],
     );
@@ -1218,7 +1114,7 @@ fn results_of_other_work_are_not_overwritten() {
     refuse(
         study.path(),
         &format!("{run} X:1-30"),
-        &["when reference.fa was another file"],
+        &["with a different content of reference.fa"],
     );
 }
 
@@ -1226,9 +1122,8 @@ fn results_of_other_work_are_not_overwritten() {
 fn lists_take_values_commas_or_both_and_zero_threads_are_all_cores() {
     let study = study();
     let whole = expected();
-    let vcf_of = |records: &[&str]| vcf(&CONTIGS, &PEOPLE, records);
-    fs::write(study.path().join("a.vcf"), vcf_of(&ON_CHR1)).unwrap();
-    fs::write(study.path().join("b.vcf"), vcf_of(&ON_X)).unwrap();
+    write(study.path(), "a.vcf", vcf(&CONTIGS, &PEOPLE, &ON_CHR1));
+    write(study.path(), "b.vcf", vcf(&CONTIGS, &PEOPLE, &ON_X));
     for files in ["a.vcf b.vcf", "a.vcf,b.vcf", "a.vcf --vcf b.vcf"] {
         let arguments = format!(
             "sequences --vcf {files} --reference reference.fa --regions-file loci.bed --threads 0"
@@ -1236,11 +1131,11 @@ fn lists_take_values_commas_or_both_and_zero_threads_are_all_cores() {
         assert_eq!(fasta(&succeed(study.path(), &arguments)), whole, "{files}");
     }
     for people in ["S1,S3", "S1 S3", "S1, S3", "^S2"] {
-        let found = sequences(
+        let sequences = sequences(
             study.path(),
             &format!("--regions-file loci.bed --samples {people}"),
         );
-        assert_eq!(found.len(), 8, "{people}");
+        assert_eq!(sequences.len(), 8, "{people}");
     }
     for regions in ["chr1:1-30,X:1-30", "chr1:1-30 X:1-30"] {
         assert_eq!(

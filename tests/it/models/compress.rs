@@ -4,28 +4,28 @@
 use std::{fs, path::Path};
 
 use candle_core::Tensor;
-use gf_cohort_schema::{PhenotypeCoding, read_costs, read_predictions};
+use gf_cohort_schema::{PhenotypeCoding, Prediction, read_costs, read_predictions};
 use gf_genomics::{
     compress::{self, FineTuning, OnCohort, Options, Solver, Summary},
     training::{self, Bundle, Progress, Weights},
 };
 use gf_nn::Rank;
 
-use crate::support::cohort::SmallCohort;
-use crate::support::{refuse, run, stderr, succeed};
+use crate::support::{cohort::SmallCohort, on_threads, refuse, run, stderr, succeed, values};
 
-/// A published model: its values in all, the linear layers (in, out) of each of its 12 blocks, and
-/// those beside the blocks.
+/// A published model of 12 blocks.
 struct Published {
     parameters: usize,
-    block: &'static [(usize, usize)],
-    beside: &'static [(usize, usize)],
+    /// (inputs, outputs) of the linear layers of one block.
+    layers_of_block: &'static [(usize, usize)],
+    /// (inputs, outputs) of the other linear layers.
+    other_layers: &'static [(usize, usize)],
 }
 
 /// BERT-base, uncased: query, key, value, output, feed-forward; the pooler.
 const BERT: Published = Published {
     parameters: 109_482_240,
-    block: &[
+    layers_of_block: &[
         (768, 768),
         (768, 768),
         (768, 768),
@@ -33,68 +33,72 @@ const BERT: Published = Published {
         (768, 3072),
         (3072, 768),
     ],
-    beside: &[(768, 768)],
+    other_layers: &[(768, 768)],
 };
 
-/// GPT-2, small: query, key and value in one, output, feed-forward; no layer beside the blocks, as
+/// GPT-2, small: query, key and value in one, output, feed-forward. It has no other layer, because
 /// its head is the embedding.
 const GPT_2: Published = Published {
     parameters: 124_439_808,
-    block: &[(768, 2304), (768, 768), (768, 3072), (3072, 768)],
-    beside: &[],
+    layers_of_block: &[(768, 2304), (768, 768), (768, 3072), (3072, 768)],
+    other_layers: &[],
 };
 
 impl Published {
-    /// Values with the linear layers of the last `blocks` blocks, and those beside them, at `rank`.
-    fn at(&self, rank: f64, blocks: usize) -> usize {
-        let rank = Rank::from(rank);
-        let saved = |&(n_in, n_out): &(usize, usize)| {
-            rank.of_layer(n_in, n_out)
-                .map_or(0, |rank| n_in * n_out - rank * (n_in + n_out))
-        };
-        let of = |layers: &[(usize, usize)]| layers.iter().map(saved).sum::<usize>();
-        self.parameters - blocks * of(self.block) - of(self.beside)
+    /// Parameters with the linear layers of the last `n_blocks` blocks, and the other layers, at
+    /// `rank`.
+    fn parameters_at(&self, rank: f64, n_blocks: usize) -> usize {
+        self.parameters
+            - n_blocks * saved_parameters(self.layers_of_block, rank)
+            - saved_parameters(self.other_layers, rank)
     }
+}
+
+/// Parameters that factors of rank r save: a layer has `n_in * n_out`, its
+/// factors have `r * (n_in + n_out)`.
+fn saved_parameters(layers: &[(usize, usize)], rank: f64) -> usize {
+    let rank = Rank::from(rank);
+    let mut saved = 0;
+    for &(n_in, n_out) in layers {
+        if let Some(rank) = rank.of_layer(n_in, n_out) {
+            saved += n_in * n_out - rank * (n_in + n_out);
+        }
+    }
+    saved
 }
 
 #[test]
 fn bert_and_gpt_2_have_the_published_numbers_of_parameters() {
-    assert_eq!(BERT.at(1e9, 12), 109_482_240);
-    assert_eq!(BERT.at(256.0, 12), 66_818_304);
-    assert_eq!(BERT.at(0.4, 12), 58_052_352);
-    assert_eq!(BERT.at(0.2, 6), 74_965_248);
-    assert_eq!(GPT_2.at(1e9, 12), 124_439_808);
-    assert_eq!(GPT_2.at(256.0, 12), 77_253_888);
-    assert_eq!(GPT_2.at(0.4, 12), 73_383_168);
-    assert_eq!(GPT_2.at(0.2, 6), 90_414_336);
+    for (rank, n_blocks, bert, gpt_2) in [
+        (1e9, 12, 109_482_240, 124_439_808),
+        (256.0, 12, 66_818_304, 77_253_888),
+        (0.4, 12, 58_052_352, 73_383_168),
+        (0.2, 6, 74_965_248, 90_414_336),
+    ] {
+        assert_eq!(BERT.parameters_at(rank, n_blocks), bert);
+        assert_eq!(GPT_2.parameters_at(rank, n_blocks), gpt_2);
+    }
 }
 
 #[test]
 fn a_layer_is_left_alone_when_factors_would_not_be_smaller() {
     // The limit of a (8, 8) layer is 4, that of a (7, 9) layer 3.9375, which counts as 3.
-    let ranks = |n_in, n_out| {
-        [1.0, 2.0, 3.0, 4.0, 5.0, 0.2, 0.5, 0.99].map(|rank| Rank::from(rank).of_layer(n_in, n_out))
-    };
-    assert_eq!(
-        ranks(8, 8),
-        [
-            Some(1),
-            Some(2),
-            Some(3),
-            None,
-            None,
-            None,
-            Some(2),
-            Some(3)
-        ]
-    );
-    assert_eq!(
-        ranks(7, 9),
-        [Some(1), Some(2), None, None, None, None, Some(1), Some(2)]
-    );
+    for (rank, of_8_8, of_7_9) in [
+        (1.0, Some(1), Some(1)),
+        (2.0, Some(2), Some(2)),
+        (3.0, Some(3), None),
+        (4.0, None, None),
+        (5.0, None, None),
+        (0.2, None, None),
+        (0.5, Some(2), Some(1)),
+        (0.99, Some(3), Some(2)),
+    ] {
+        assert_eq!(Rank::from(rank).of_layer(8, 8), of_8_8, "{rank}");
+        assert_eq!(Rank::from(rank).of_layer(7, 9), of_7_9, "{rank}");
+    }
 }
 
-/// A cohort with a dense model, trained for a little, in `dense`.
+/// A cohort with a dense model, trained for a few epochs, in `dense`.
 fn with_dense_model() -> SmallCohort {
     let cohort = SmallCohort::new();
     training::run(&cohort.training_options(&cohort.path("dense")), &mut |_| {}).unwrap();
@@ -122,14 +126,32 @@ fn weights(folder: &Path) -> Weights {
     Bundle::load(folder).unwrap().members.remove(0)
 }
 
-fn values(tensor: &Tensor) -> Vec<f32> {
-    tensor.flatten_all().unwrap().to_vec1().unwrap()
+/// Largest difference between two tensors of one size.
+fn largest_difference(first: &Tensor, second: &Tensor) -> f32 {
+    values(first)
+        .iter()
+        .zip(values(second))
+        .map(|(first, second)| (first - second).abs())
+        .fold(0.0, f32::max)
+}
+
+/// `predictions.csv` of a model of the cohort.
+fn predictions(cohort: &SmallCohort, model: &str) -> Vec<Prediction> {
+    read_predictions(&cohort.path(model).join("predictions.csv")).unwrap()
+}
+
+/// Sum over samples of the squared difference of two models' logits.
+fn squared_distance(first: &[Prediction], second: &[Prediction]) -> f64 {
+    first
+        .iter()
+        .zip(second)
+        .map(|(first, second)| (first.logit - second.logit).powi(2))
+        .sum()
 }
 
 #[test]
 fn a_compressed_model_is_a_model() {
     let cohort = with_dense_model();
-    let dense = weights(&cohort.path("dense"));
     for solver in [Solver::Svd, Solver::Snmf, Solver::Random] {
         let out = format!("small-{solver}");
         let Summary { n_layers, models } = compress::run(
@@ -148,74 +170,65 @@ fn a_compressed_model_is_a_model() {
         assert!(models.iter().all(|model| model.milliseconds > 0.0
             && model.validation_auroc.is_some()
             && model.test_auroc.is_some()));
-
-        let out = cohort.path(&out);
-        assert_eq!(
-            Bundle::load(&out).unwrap().config.model.architecture.rank,
-            Some(Rank::Absolute(4))
-        );
-        let small = weights(&out);
-        let same: Vec<&String> = dense
-            .keys()
-            .filter(|name| small.contains_key(*name))
-            .collect();
-        assert_eq!(same.len(), dense.len() - 6);
-        assert!(same.iter().any(|name| name.ends_with("_bias")));
-        for name in same {
-            assert_eq!(values(&small[name]), values(&dense[name]), "{name}");
-        }
-        if solver == Solver::Snmf {
-            let second: Vec<&Tensor> = small
-                .iter()
-                .filter(|(name, _)| name.ends_with(".expand"))
-                .map(|(_, tensor)| tensor)
-                .collect();
-            assert_eq!(second.len(), 6);
-            assert!(
-                second
-                    .into_iter()
-                    .flat_map(values)
-                    .all(|value| value >= 0.0)
-            );
-        }
-        let predictions = read_predictions(&out.join("predictions.csv")).unwrap();
+        assert_weights_are_factorised(&cohort, &out, solver);
+        let predictions = predictions(&cohort, &out);
         assert!(
             predictions.len() == 120 && predictions.iter().all(|row| row.model == models[1].name)
         );
-        let costs = read_costs(&out.join("cost.csv")).unwrap();
-        assert_eq!(
-            (costs[0].model.as_str(), costs[0].parameters),
-            (models[1].name.as_str(), models[1].parameters)
-        );
+        let costs = read_costs(&cohort.path(&out).join("cost.csv")).unwrap();
+        assert_eq!(costs[0].model, models[1].name);
+        assert_eq!(costs[0].parameters, models[1].parameters);
+    }
+}
+
+/// Six matrices are factors of rank 4; all other weights are those of the dense model. SNMF has
+/// second factors without a negative value.
+fn assert_weights_are_factorised(cohort: &SmallCohort, out: &str, solver: Solver) {
+    let out = cohort.path(out);
+    assert_eq!(
+        Bundle::load(&out).unwrap().config.model.architecture.rank,
+        Some(Rank::Absolute(4))
+    );
+    let dense = weights(&cohort.path("dense"));
+    let small = weights(&out);
+    let unchanged: Vec<&String> = dense
+        .keys()
+        .filter(|name| small.contains_key(*name))
+        .collect();
+    assert_eq!(unchanged.len(), dense.len() - 6);
+    assert!(unchanged.iter().any(|name| name.ends_with("_bias")));
+    for name in unchanged {
+        assert_eq!(values(&small[name]), values(&dense[name]), "{name}");
+    }
+    if solver == Solver::Snmf {
+        let mut n_second_factors = 0;
+        for (name, tensor) in &small {
+            if name.ends_with(".expand") {
+                n_second_factors += 1;
+                assert!(values(tensor).iter().all(|value| *value >= 0.0), "{name}");
+            }
+        }
+        assert_eq!(n_second_factors, 6);
     }
 }
 
 #[test]
 fn the_nearest_factors_stay_nearest_to_the_dense_models_logits() {
     let cohort = with_dense_model();
-    let logits = |folder: &str| -> Vec<f64> {
-        read_predictions(&cohort.path(folder).join("predictions.csv"))
-            .unwrap()
-            .iter()
-            .map(|row| row.logit)
-            .collect()
-    };
-    let dense = logits("dense");
-    let off = |rank, solver| {
+    let dense = predictions(&cohort, "dense");
+    let [nearly_full, low, random] = [
+        (Rank::Absolute(15), Solver::Svd),
+        (Rank::Absolute(1), Solver::Svd),
+        (Rank::Absolute(15), Solver::Random),
+    ]
+    .map(|(rank, solver)| {
         let out = format!("{solver}-{}", f64::from(rank));
         compress::run(&options(&cohort, rank, solver, &out), &mut |_| {}).unwrap();
-        logits(&out)
-            .iter()
-            .zip(&dense)
-            .map(|(a, b)| (a - b).powi(2))
-            .sum::<f64>()
-    };
-    let nearly_all = off(Rank::Absolute(15), Solver::Svd);
-    let few = off(Rank::Absolute(1), Solver::Svd);
-    let new = off(Rank::Absolute(15), Solver::Random);
+        squared_distance(&predictions(&cohort, &out), &dense)
+    });
     assert!(
-        nearly_all < few && nearly_all < new,
-        "{nearly_all} {few} {new}"
+        nearly_full < low && nearly_full < random,
+        "{nearly_full} {low} {random}"
     );
 }
 
@@ -223,34 +236,29 @@ fn the_nearest_factors_stay_nearest_to_the_dense_models_logits() {
 fn the_same_seed_gives_the_same_bytes_on_one_thread_and_on_two() {
     let cohort = with_dense_model();
     for solver in [Solver::Svd, Solver::Snmf, Solver::Random] {
-        let bytes = |n_threads: usize, seed| {
-            let options = Options {
-                seed,
-                ..options(
-                    &cohort,
-                    Rank::Share(0.5),
-                    solver,
-                    &format!("{solver}-{n_threads}-{seed}"),
-                )
-            };
-            let pool = rayon::ThreadPoolBuilder::new()
-                .num_threads(n_threads)
-                .build()
-                .unwrap();
-            pool.install(|| compress::run(&options, &mut |_| {}))
-                .unwrap();
-            fs::read(options.out.join("model.safetensors")).unwrap()
-        };
+        let [one_thread, two_threads, other_seed] = [(1, 1), (2, 1), (2, 2)]
+            .map(|(n_threads, seed)| compressed_bytes(&cohort, solver, n_threads, seed));
         assert!(
-            bytes(1, 1) == bytes(2, 1),
+            one_thread == two_threads,
             "{solver}: two threads, other bytes"
         );
         assert_eq!(
-            bytes(2, 1) == bytes(2, 2),
+            two_threads == other_seed,
             solver != Solver::Random,
             "{solver}: another seed"
         );
     }
+}
+
+/// `model.safetensors` of the dense model at half of the largest rank.
+fn compressed_bytes(cohort: &SmallCohort, solver: Solver, n_threads: usize, seed: u64) -> Vec<u8> {
+    let out = format!("{solver}-{n_threads}-{seed}");
+    let options = Options {
+        seed,
+        ..options(cohort, Rank::Share(0.5), solver, &out)
+    };
+    on_threads(n_threads, || compress::run(&options, &mut |_| {})).unwrap();
+    fs::read(options.out.join("model.safetensors")).unwrap()
 }
 
 #[test]
@@ -281,11 +289,9 @@ fn fine_tuning_goes_on_from_the_factors() {
             "linformer-svd"
         ]
     );
-    assert_eq!(
-        (models[1].parameters, models[1].bytes),
-        (models[2].parameters, models[2].bytes)
-    );
-    // At such a rate nothing moves far from the factors.
+    assert_eq!(models[1].parameters, models[2].parameters);
+    assert_eq!(models[1].bytes, models[2].bytes);
+    // With such a learning rate no weight moves far from the factors.
     let factors = cohort.path("factors");
     compress::run(
         &Options {
@@ -299,18 +305,13 @@ fn fine_tuning_goes_on_from_the_factors() {
     let tuned = weights(&options.out);
     let factors = weights(&factors);
     assert!(tuned.keys().eq(factors.keys()));
-    let off = |name: &String| {
-        values(&tuned[name])
-            .iter()
-            .zip(values(&factors[name]))
-            .map(|(a, b)| (a - b).abs())
-            .fold(0.0, f32::max)
-    };
-    let furthest = tuned.keys().map(off).fold(0.0, f32::max);
+    let furthest = tuned
+        .iter()
+        .map(|(name, tensor)| largest_difference(tensor, &factors[name]))
+        .fold(0.0, f32::max);
     assert!(furthest > 0.0 && furthest < 1e-4, "{furthest}");
     assert!(
-        read_predictions(&options.out.join("predictions.csv"))
-            .unwrap()
+        predictions(&cohort, "tuned")
             .iter()
             .all(|row| row.model == "linformer-svd")
     );
@@ -334,12 +335,13 @@ fn the_command_prints_both_models() {
             .ends_with("parameters bytes ms per haplotype AUC validation AUC test"),
         "{table}"
     );
-    assert_eq!((lines[3][0], lines[4][0]), ("linformer", "half"), "{table}");
-    let number = |line: usize, column: usize| lines[line][column].parse::<f64>().unwrap();
-    assert!(
-        number(4, 1) < number(3, 1) && number(4, 2) < number(3, 2),
-        "{table}"
-    );
+    assert_eq!(lines[3][0], "linformer", "{table}");
+    assert_eq!(lines[4][0], "half", "{table}");
+    // Parameters and bytes.
+    for column in [1, 2] {
+        let [dense, half] = [3, 4].map(|line| lines[line][column].parse::<f64>().unwrap());
+        assert!(half < dense, "{table}");
+    }
     // Without a cohort there is no AUC.
     let table = succeed(
         &cohort.path(""),
@@ -362,10 +364,8 @@ fn each_member_is_compressed_and_nobody_is_predicted_by_a_member_that_has_seen_t
     let table = succeed(&folder, &format!("{compress} --out small"));
     let dense = Bundle::load(&cohort.path("dense")).unwrap();
     let small = Bundle::load(&cohort.path("small")).unwrap();
-    assert_eq!(
-        (small.members.len(), &small.config.members),
-        (6, &dense.config.members)
-    );
+    assert_eq!(small.members.len(), 6);
+    assert_eq!(small.config.members, dense.config.members);
     let parameters: u64 = table
         .lines()
         .last()
@@ -379,37 +379,21 @@ fn each_member_is_compressed_and_nobody_is_predicted_by_a_member_that_has_seen_t
         parameters,
         6 * small.config.model.cost().unwrap().parameters
     );
-    let rows =
-        |folder: &str| read_predictions(&cohort.path(folder).join("predictions.csv")).unwrap();
-    for (before, after) in rows("dense").iter().zip(rows("small")) {
-        assert_eq!(
-            (&before.sample_id, before.fold),
-            (&after.sample_id, after.fold)
-        );
-    }
-    // The nearest factors of nearly full rank: everyone is predicted as by the members of their
-    // fold, which a mean over all would not give.
+    let dense_predictions = predictions(&cohort, "dense");
+    assert_same_folds(&dense_predictions, &predictions(&cohort, "small"));
+    // Factors of nearly full rank predict nearly like the dense members, but only if each sample is
+    // predicted by the members that did not train on it, as a mean over all members does not.
     succeed(
         &folder,
         &compress
             .replace("--rank 2", "--rank 3")
             .replace("dense", "dense --out near"),
     );
-    let distance = |folder: &str| {
-        rows("dense")
-            .iter()
-            .zip(rows(folder))
-            .map(|(a, b)| (a.logit - b.logit).powi(2))
-            .sum::<f64>()
-    };
-    assert!(
-        distance("near") < distance("small"),
-        "{} {}",
-        distance("near"),
-        distance("small")
-    );
+    let [near, far] = ["near", "small"]
+        .map(|model| squared_distance(&dense_predictions, &predictions(&cohort, model)));
+    assert!(near < far, "{near} {far}");
 
-    // Trained further, each starts from its own factors, on the people of its own folds.
+    // In fine-tuning each member starts from its own factors, on the samples of its own folds.
     succeed(
         &folder,
         &format!("{compress} --fine-tune-epochs 1 --learning-rate 1e-9 --out tuned"),
@@ -417,19 +401,17 @@ fn each_member_is_compressed_and_nobody_is_predicted_by_a_member_that_has_seen_t
     let tuned = Bundle::load(&cohort.path("tuned")).unwrap();
     for (tuned, small) in tuned.members.iter().zip(&small.members) {
         for (name, tensor) in small {
-            let off = values(tensor)
-                .iter()
-                .zip(values(&tuned[name]))
-                .map(|(a, b)| (a - b).abs())
-                .fold(0.0, f32::max);
+            let off = largest_difference(tensor, &tuned[name]);
             assert!(off < 1e-6, "{name} is off by {off}");
         }
     }
-    for (before, after) in rows("dense").iter().zip(rows("tuned")) {
-        assert_eq!(
-            (&before.sample_id, before.fold),
-            (&after.sample_id, after.fold)
-        );
+    assert_same_folds(&dense_predictions, &predictions(&cohort, "tuned"));
+}
+
+fn assert_same_folds(before: &[Prediction], after: &[Prediction]) {
+    for (before, after) in before.iter().zip(after) {
+        assert_eq!(before.sample_id, after.sample_id);
+        assert_eq!(before.fold, after.fold);
     }
 }
 
@@ -448,10 +430,10 @@ fn train_tells_the_cost_before_it_starts() {
         lines[3].starts_with("ecoformer ") && lines[4].starts_with("transformer of this size "),
         "{text}"
     );
-    let told: Vec<&str> = lines[3].split_whitespace().collect();
+    let printed: Vec<&str> = lines[3].split_whitespace().collect();
     let written = &read_costs(&cohort.path("model/cost.csv")).unwrap()[0];
     assert_eq!(
-        told[1..4],
+        printed[1..4],
         [
             written.parameters,
             written.multiplications,
@@ -465,34 +447,36 @@ fn train_tells_the_cost_before_it_starts() {
 fn what_makes_no_sense_is_refused() {
     let cohort = with_dense_model();
     let folder = cohort.path("");
-    let refuse = |arguments: &str, expected: &str| {
-        refuse(&folder, &format!("compress {arguments}"), &[expected]);
-    };
-    refuse(
-        "dense --rank 0 --out new",
-        "must be a share between 0 and 1, or a whole number",
-    );
-    refuse(
-        "dense --rank 1.5 --out new",
-        "must be a share between 0 and 1, or a whole number",
-    );
-    refuse(
-        "dense --rank 16 --out new",
-        "dense: rank 16 makes no layer of this model smaller",
-    );
-    refuse(
-        "dense --rank 0.01 --out new",
-        "dense: rank 0.01 makes no layer of this model smaller",
-    );
-    refuse(
-        "dense --rank 4 --out ./dense",
-        "this is the model itself; choose another folder",
-    );
-    refuse("nothing --rank 4 --out new", "nothing/config.json");
+    for (arguments, expected) in [
+        (
+            "compress dense --rank 0 --out new",
+            "must be a fraction between 0 and 1, or a whole number",
+        ),
+        (
+            "compress dense --rank 1.5 --out new",
+            "must be a fraction between 0 and 1, or a whole number",
+        ),
+        (
+            "compress dense --rank 16 --out new",
+            "dense: rank 16 makes no layer of this model smaller",
+        ),
+        (
+            "compress dense --rank 0.01 --out new",
+            "dense: rank 0.01 makes no layer of this model smaller",
+        ),
+        (
+            "compress dense --rank 4 --out ./dense",
+            "this is the folder of the model; choose another folder",
+        ),
+        ("compress nothing --rank 4 --out new", "nothing/config.json"),
+    ] {
+        refuse(&folder, arguments, &[expected]);
+    }
     succeed(&folder, "compress dense --rank 4 --out small");
     refuse(
-        "small --rank 2 --out smaller",
-        "small: this model has low-rank layers already (rank 4)",
+        &folder,
+        "compress small --rank 2 --out smaller",
+        &["small: this model has low-rank layers already (rank 4)"],
     );
     succeed(
         &folder,
@@ -501,15 +485,17 @@ fn what_makes_no_sense_is_refused() {
     );
     fs::remove_file(cohort.path("two/predictions.csv")).unwrap();
     refuse(
-        "two --rank 2 --tokens tokens --cohort cohort.csv --out new",
-        "two/predictions.csv: No such file",
+        &folder,
+        "compress two --rank 2 --tokens tokens --cohort cohort.csv --out new",
+        &["two/predictions.csv: No such file"],
     );
     // Tokens of another vocabulary.
     let tokenize = "tokenize --vcf cohort.vcf.gz --reference reference.fa --regions-file loci.bed \
                     --cohort cohort.csv --vocab-size 64";
     succeed(&folder, &format!("{tokenize} --out other"));
     refuse(
-        "dense --rank 4 --tokens other --cohort cohort.csv --out new",
-        "other: tokens of another tokenizer or slot grid",
+        &folder,
+        "compress dense --rank 4 --tokens other --cohort cohort.csv --out new",
+        &["other: these tokens have a different tokenizer or slot grid"],
     );
 }

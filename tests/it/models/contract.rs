@@ -1,20 +1,19 @@
-//! What every model must satisfy, whatever its architecture: parity with an independent
-//! implementation, a gradient to every parameter, logits that depend on a person's own tokens
-//! alone, the ability to learn, and the same bytes for the same seed.
+//! Properties of every model, whatever its architecture: parity with an independent implementation,
+//! a gradient for every parameter, logits that depend only on a sample's own tokens, the ability to
+//! learn, and the same bytes for the same seed.
 //!
-//! The cases are those of `fixtures/models/CASE.safetensors`, made by `oracles/models.py` (see
-//! `fixtures/README.md`): every preset and every value of every axis, small, and ugly on purpose,
-//! with padding in the middle and at the end, shared haplotypes, an absent one, and two
-//! loci of different length. `contract!` makes the same tests for each.
+//! The cases are `fixtures/models/CASE.safetensors`, made by `oracles/models.py` (see
+//! `fixtures/README.md`): every preset and every value of every option of the architecture. They
+//! are small, and difficult on purpose: padding in the middle and at the end, shared haplotypes, an
+//! absent one, and two loci of different length. `contract!` makes the same tests for each.
 
 use std::{
     collections::{BTreeMap, HashMap},
-    path::Path,
     sync::Arc,
 };
 
 use candle_core::{Device, Tensor, backprop::GradStore, safetensors::Load};
-use gf_cohort_schema::{Cohort, CovariateChoice, PhenotypeCoding, read_predictions};
+use gf_cohort_schema::{Cohort, read_predictions};
 use gf_genomics::{
     dataset::{Dataset, logits},
     models::{
@@ -27,7 +26,10 @@ use gf_genomics::{
 use gf_nn::{Parameters, binary_cross_entropy};
 use safetensors::SafeTensors;
 
-use crate::support::cohort::SmallCohort;
+use crate::support::{
+    cohort::{SmallCohort, read_cohort},
+    on_threads, repository, values,
+};
 
 /// The same tests for each case, `linformer_sharing_none` being
 /// `fixtures/models/linformer-sharing-none.safetensors`.
@@ -89,7 +91,9 @@ macro_rules! contract {
 
             #[test]
             fn three_steps_give_the_same_bytes_for_the_same_seed_and_any_number_of_threads() {
-                super::three_steps_give_the_same_bytes_for_the_same_seed_and_any_number_of_threads(&case());
+                super::three_steps_give_the_same_bytes_for_the_same_seed_and_any_number_of_threads(
+                    &case(),
+                );
             }
         })*
     };
@@ -99,7 +103,8 @@ contract! {
     linformer transformer low_rank_transformer ecoformer primer
     linformer_relu linformer_squared_relu linformer_low_rank linformer_convolution
     linformer_sharing_none linformer_sharing_headwise linformer_sharing_layerwise
-    linformer_mean linformer_max linformer_conv linformer_conv_headwise linformer_conv_layerwise linformer_mean_convolution
+    linformer_mean linformer_max linformer_conv linformer_conv_headwise linformer_conv_layerwise
+    linformer_mean_convolution
     ecoformer_released ecoformer_everything
 }
 
@@ -108,34 +113,21 @@ fn every_preset_and_every_fixture_is_a_case() {
     for preset in Preset::ALL {
         let name = preset.to_string().replace('-', "_");
         assert!(CASES.contains(&name.as_str()), "{preset} has no case");
-        let Architecture {
-            attention,
-            activation,
-            convolution,
-            rank,
-            ..
-        } = Case::new(&name).config.architecture;
+        let found = Case::new(&name).config.architecture;
         let expected = preset.architecture();
-        assert_eq!(
-            (attention, activation, convolution),
-            (
-                expected.attention,
-                expected.activation,
-                expected.convolution
-            )
-        );
-        assert_eq!(rank, expected.rank);
+        assert_eq!(found.attention, expected.attention);
+        assert_eq!(found.activation, expected.activation);
+        assert_eq!(found.convolution, expected.convolution);
+        assert_eq!(found.rank, expected.rank);
     }
-    let files =
-        std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models"))
-            .unwrap();
+    let files = std::fs::read_dir(repository("tests/fixtures/models")).unwrap();
     assert_eq!(files.count(), CASES.len(), "a fixture without a case");
 }
 
-/// Logits may differ by this much where they must not depend on something.
+/// Tolerance for logits that must not depend on a change of the input.
 const SAME: f32 = 1e-5;
-/// And by this much from those of the parity case; gradients by this share of the parameter's
-/// largest.
+/// Tolerance for logits next to those of PyTorch; for gradients a share of the largest value of the
+/// parameter's gradient.
 const PARITY: f32 = 1e-4;
 
 /// A fixture.
@@ -143,6 +135,7 @@ struct Case {
     config: Config,
     input: Input,
     targets: Tensor,
+    /// All arrays of the file: inputs, weights, and the results of PyTorch.
     arrays: HashMap<String, Tensor>,
 }
 
@@ -152,7 +145,7 @@ impl Case {
             "tests/fixtures/models/{}.safetensors",
             name.replace('_', "-")
         );
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+        let path = repository(&file);
         let bytes = std::fs::read(&path).unwrap_or_else(|error| {
             panic!("{}: {error}; every case needs its fixture", path.display())
         });
@@ -164,25 +157,11 @@ impl Case {
             .into_iter()
             .map(|(name, view)| (name, view.load(&Device::Cpu).unwrap()))
             .collect();
-        let locus = |number: usize| LocusInput {
-            tokens: arrays[&format!("tokens/{number}")].clone(),
-            mask: Arc::new(
-                arrays[&format!("mask/{number}")]
-                    .flatten_all()
-                    .unwrap()
-                    .to_vec1()
-                    .unwrap(),
-            ),
-            pairs: [0, 1].map(|which| {
-                arrays[&format!("pairs/{number}")]
-                    .get_on_dim(1, which)
-                    .unwrap()
-                    .contiguous()
-                    .unwrap()
-            }),
-        };
+        let loci = (0..config.loci.len())
+            .map(|number| locus_input(&arrays, number))
+            .collect();
         let input = Input {
-            loci: (0..config.loci.len()).map(locus).collect(),
+            loci,
             covariates: Some(arrays["covariates"].clone()),
         };
         Self {
@@ -209,61 +188,63 @@ impl Case {
         logits_of(&self.model(), &self.input)
     }
 
-    /// The input of some of the people, each locus with only the haplotypes they have, in reverse
-    /// order.
-    fn input_of(&self, people: &[u32]) -> Input {
-        let chosen = Tensor::new(people, &Device::Cpu).unwrap();
-        let locus = |locus: &LocusInput| {
-            let (n_haplotypes, n_slots) = locus.tokens.dims2().unwrap();
-            let pairs = locus.pairs.each_ref().map(|rows| {
-                rows.index_select(&chosen, 0)
-                    .unwrap()
-                    .to_vec1::<u32>()
-                    .unwrap()
-            });
-            let mut wanted: Vec<u32> = pairs
-                .iter()
-                .flatten()
-                .copied()
-                .filter(|&row| (row as usize) < n_haplotypes)
-                .collect();
-            wanted.sort_unstable_by(|a, b| b.cmp(a));
-            wanted.dedup();
-            let renumbered = |row: &u32| {
-                wanted
-                    .iter()
-                    .position(|other| other == row)
-                    .unwrap_or(wanted.len()) as u32
-            };
-            let mask = wanted
-                .iter()
-                .flat_map(|&row| &locus.mask[row as usize * n_slots..][..n_slots])
-                .copied()
-                .collect();
-            LocusInput {
-                tokens: locus
-                    .tokens
-                    .index_select(&Tensor::new(wanted.as_slice(), &Device::Cpu).unwrap(), 0)
-                    .unwrap(),
-                mask: Arc::new(mask),
-                pairs: pairs.map(|rows| {
-                    Tensor::new(
-                        rows.iter().map(renumbered).collect::<Vec<u32>>(),
-                        &Device::Cpu,
-                    )
-                    .unwrap()
-                }),
-            }
-        };
+    /// The input of some of the samples.
+    fn input_of(&self, samples: &[u32]) -> Input {
+        let samples = Tensor::new(samples, &Device::Cpu).unwrap();
         let covariates = self
             .input
             .covariates
             .as_ref()
-            .map(|covariates| covariates.index_select(&chosen, 0).unwrap());
+            .map(|covariates| covariates.index_select(&samples, 0).unwrap());
+        let loci = self.input.loci.iter();
         Input {
-            loci: self.input.loci.iter().map(locus).collect(),
+            loci: loci.map(|locus| locus_of(locus, &samples)).collect(),
             covariates,
         }
+    }
+}
+
+/// The input of locus `number` of a fixture.
+fn locus_input(arrays: &HashMap<String, Tensor>, number: usize) -> LocusInput {
+    let mask = arrays[&format!("mask/{number}")].flatten_all().unwrap();
+    let pairs = &arrays[&format!("pairs/{number}")];
+    LocusInput {
+        tokens: arrays[&format!("tokens/{number}")].clone(),
+        mask: Arc::new(mask.to_vec1().unwrap()),
+        pairs: [0, 1].map(|side| pairs.get_on_dim(1, side).unwrap().contiguous().unwrap()),
+    }
+}
+
+/// A locus of some of the samples, with only the haplotypes that they have, in reverse order.
+fn locus_of(locus: &LocusInput, samples: &Tensor) -> LocusInput {
+    let (n_haplotypes, n_slots) = locus.tokens.dims2().unwrap();
+    let pairs = locus.pairs.each_ref().map(|haplotypes| {
+        let of_samples = haplotypes.index_select(samples, 0).unwrap();
+        of_samples.to_vec1::<u32>().unwrap()
+    });
+    let mut used: Vec<u32> = pairs.concat();
+    // An absent haplotype has the number behind the last one.
+    used.retain(|&haplotype| (haplotype as usize) < n_haplotypes);
+    used.sort_unstable_by(|a, b| b.cmp(a));
+    used.dedup();
+    let mut mask = Vec::new();
+    for &haplotype in &used {
+        mask.extend_from_slice(&locus.mask[haplotype as usize * n_slots..][..n_slots]);
+    }
+    let rows = Tensor::new(used.as_slice(), &Device::Cpu).unwrap();
+    LocusInput {
+        tokens: locus.tokens.index_select(&rows, 0).unwrap(),
+        mask: Arc::new(mask),
+        pairs: pairs.map(|haplotypes| {
+            let renumbered: Vec<u32> = haplotypes
+                .iter()
+                .map(|haplotype| {
+                    let row = used.iter().position(|other| other == haplotype);
+                    row.unwrap_or(used.len()) as u32
+                })
+                .collect();
+            Tensor::new(renumbered, &Device::Cpu).unwrap()
+        }),
     }
 }
 
@@ -271,13 +252,9 @@ fn logits_of(model: &Model, input: &Input) -> Vec<f32> {
     model.forward(input).unwrap().to_vec1().unwrap()
 }
 
-fn values(tensor: &Tensor) -> Vec<f32> {
-    tensor.flatten_all().unwrap().to_vec1().unwrap()
-}
-
 fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
     assert_eq!(a.len(), b.len());
-    // `max` would pass over a NaN.
+    // `f32::max` would ignore a NaN.
     a.iter()
         .zip(b)
         .map(|(a, b)| (a - b).abs())
@@ -344,8 +321,20 @@ fn logits_and_gradients_equal_those_of_pytorch(case: &Case) {
     );
     assert!(off <= PARITY, "logits differ by {off}");
 
-    let gradients = gradients(&model, &case.input, &case.targets);
-    let mut worst = (0.0, "");
+    let worst = assert_gradients_are_those_of_pytorch(case, &model, &parameters);
+    eprintln!(
+        "logits differ from PyTorch by at most {off:e}, gradients by {worst:e} of the largest"
+    );
+}
+
+/// Returns the largest difference of a gradient, as a share of the largest value of that gradient.
+fn assert_gradients_are_those_of_pytorch(
+    case: &Case,
+    model: &Model,
+    parameters: &Parameters,
+) -> f32 {
+    let gradients = gradients(model, &case.input, &case.targets);
+    let mut worst = 0.0_f32;
     for (name, var) in parameters.iter() {
         let expected = values(&case.arrays[&format!("gradients/{name}")]);
         let size = expected
@@ -356,11 +345,7 @@ fn logits_and_gradients_equal_those_of_pytorch(case: &Case) {
             share <= PARITY,
             "the gradient of `{name}` differs by {share} of its largest value {size}"
         );
-        worst = if share > worst.0 {
-            (share, name)
-        } else {
-            worst
-        };
+        worst = worst.max(share);
     }
     let n_gradients = case
         .arrays
@@ -372,10 +357,7 @@ fn logits_and_gradients_equal_those_of_pytorch(case: &Case) {
         parameters.iter().count(),
         "parameters of the fixture"
     );
-    eprintln!(
-        "logits differ from PyTorch by at most {off:e}, gradients by {:e} of the largest (`{}`)",
-        worst.0, worst.1
-    );
+    worst
 }
 
 fn every_parameter_gets_a_gradient_from_the_first_step_on(case: &Case) {
@@ -384,7 +366,7 @@ fn every_parameter_gets_a_gradient_from_the_first_step_on(case: &Case) {
     assert_every_parameter_learns(&parameters, &gradients(&model, &case.input, &case.targets));
 }
 
-/// Other tokens in the padding.
+/// An input with tokens in the padding.
 fn padding_filled(input: &Input) -> Input {
     let mut input = input.clone();
     for locus in &mut input.loci {
@@ -425,30 +407,57 @@ fn what_stands_in_padding_does_not_matter(case: &Case) {
     );
 }
 
-/// `tensor` with `n` more entries, of value `fill`, at `place` along `dim`.
-fn widened(tensor: &Tensor, dim: usize, place: usize, n: usize, fill: f32) -> Tensor {
+/// `tensor` with `n` more entries, of value `fill`, at the index `at` along `dim`.
+fn widened(tensor: &Tensor, dim: usize, at: usize, n: usize, fill: f32) -> Tensor {
     let mut shape = tensor.dims().to_vec();
     shape[dim] = n;
     let extra = Tensor::full(fill, shape, &Device::Cpu)
         .unwrap()
         .to_dtype(tensor.dtype())
         .unwrap();
-    let before = tensor.narrow(dim, 0, place).unwrap();
+    let before = tensor.narrow(dim, 0, at).unwrap();
     let after = tensor
-        .narrow(dim, place, tensor.dim(dim).unwrap() - place)
+        .narrow(dim, at, tensor.dim(dim).unwrap() - at)
         .unwrap();
     Tensor::cat(&[before, extra, after], dim).unwrap()
 }
 
-/// Padding between tokens parts neighbours of a convolution and moves what follows into other
-/// windows, and much of it makes the windows themselves wider: there it is the amount at the end,
-/// within the same windows, that must not matter.
+/// `n` slots of padding at the index `at` of locus `number`.
+#[derive(Clone, Copy)]
+struct Padding {
+    number: usize,
+    at: usize,
+    n: usize,
+}
+
+impl Padding {
+    /// Whether logits must not change. Padding between tokens separates neighbours of a convolution
+    /// and moves tokens into other windows of a pooling projection; much padding makes these
+    /// windows wider. For these architectures only padding at the end counts, and only within the
+    /// same windows.
+    fn must_not_matter(self, config: &Config) -> bool {
+        let Architecture {
+            attention,
+            projection,
+            projected_length,
+            convolution,
+            ..
+        } = config.architecture;
+        let has_windows =
+            attention == AttentionKind::Linformer && projection != Projection::Learned;
+        let lengths = config.loci.iter().map(|locus| locus.n_slots);
+        let longest = lengths.max().unwrap();
+        let n_slots = config.loci[self.number].n_slots;
+        let longest_with_padding = longest.max(n_slots + self.n);
+        let is_at_the_end = self.at == n_slots;
+        let has_same_windows =
+            longest.div_ceil(projected_length) == longest_with_padding.div_ceil(projected_length);
+        (is_at_the_end || !convolution) && (!has_windows || is_at_the_end && has_same_windows)
+    }
+}
+
 fn the_amount_of_padding_does_not_matter(case: &Case) {
-    let architecture = &case.config.architecture;
-    let by_windows = architecture.attention == AttentionKind::Linformer
-        && architecture.projection != Projection::Learned;
-    let total_slots = case.config.total_slots();
-    for (number, place_in_locus, n) in [
+    for (number, at, n) in [
         (0, 4, 1),
         (0, 4, 17),
         (0, 13, 1),
@@ -459,52 +468,40 @@ fn the_amount_of_padding_does_not_matter(case: &Case) {
         (1, 8, 2),
         (1, 8, 17),
     ] {
-        let longest = case
-            .config
-            .loci
-            .iter()
-            .map(|locus| locus.n_slots)
-            .max()
-            .unwrap();
-        let n_slots = case.config.loci[number].n_slots;
-        let window = |n_slots: usize| n_slots.div_ceil(architecture.projected_length);
-        let is_at_the_end = place_in_locus == n_slots;
-        let same_windows = window(longest) == window(longest.max(n_slots + n));
-        if architecture.convolution && !is_at_the_end
-            || by_windows && !(is_at_the_end && same_windows)
-        {
-            continue;
+        let padding = Padding { number, at, n };
+        if padding.must_not_matter(&case.config) {
+            let (model, input) = with_padding(case, padding);
+            let what = format!("{n} more slots of padding at slot {at} of locus {number}");
+            assert_same(&logits_of(&model, &input), &case.logits(), &what);
         }
-        let place = case.config.slot_offset(number) + place_in_locus;
-        let wider = |tensor: Tensor| {
-            let dim = tensor.dims().iter().position(|&size| size == total_slots);
-            dim.map_or(tensor.clone(), |dim| widened(&tensor, dim, place, n, 3.0))
-        };
-        let weights = case
-            .weights()
-            .into_iter()
-            .map(|(name, tensor)| (name, wider(tensor)))
-            .collect();
-        let mut config = case.config.clone();
-        config.loci[number].n_slots += n;
-        let mut input = case.input.clone();
-        let locus = &mut input.loci[number];
-        let mask = Tensor::new(locus.mask.as_slice(), &Device::Cpu)
-            .unwrap()
-            .reshape(locus.tokens.shape())
-            .unwrap();
-        locus.mask = Arc::new(
-            widened(&mask, 1, place_in_locus, n, 0.0)
-                .flatten_all()
-                .unwrap()
-                .to_vec1()
-                .unwrap(),
-        );
-        locus.tokens = widened(&locus.tokens, 1, place_in_locus, n, 0.0);
-        let model = Model::new(&config, &mut Parameters::saved(weights)).unwrap();
-        let what = format!("{n} more slots of padding at slot {place_in_locus} of locus {number}");
-        assert_same(&logits_of(&model, &input), &case.logits(), &what);
     }
+}
+
+/// The model and the input of a case with more padding. Weights per slot get arbitrary values for
+/// the new slots.
+fn with_padding(case: &Case, Padding { number, at, n }: Padding) -> (Model, Input) {
+    let mut config = case.config.clone();
+    config.loci[number].n_slots += n;
+    let at_of_all = case.config.slot_offset(number) + at;
+    let mut weights = case.weights();
+    for tensor in weights.values_mut() {
+        let mut sizes = tensor.dims().iter();
+        let slots = sizes.position(|&size| size == case.config.total_slots());
+        if let Some(dim) = slots {
+            *tensor = widened(tensor, dim, at_of_all, n, 3.0);
+        }
+    }
+    let mut input = case.input.clone();
+    let locus = &mut input.loci[number];
+    let mask = Tensor::new(locus.mask.as_slice(), &Device::Cpu)
+        .unwrap()
+        .reshape(locus.tokens.shape())
+        .unwrap();
+    let wider_mask = widened(&mask, 1, at, n, 0.0).flatten_all().unwrap();
+    locus.mask = Arc::new(wider_mask.to_vec1().unwrap());
+    locus.tokens = widened(&locus.tokens, 1, at, n, 0.0);
+    let model = Model::new(&config, &mut Parameters::saved(weights)).unwrap();
+    (model, input)
 }
 
 fn batch_mates_and_the_place_in_the_batch_do_not_matter(case: &Case) {
@@ -541,27 +538,25 @@ fn the_order_of_a_persons_haplotypes_does_not_matter(case: &Case) {
     );
 }
 
-/// Haplotypes of random tokens at one locus of `n_slots`, person i having the i-th and the next.
+/// Haplotypes of random tokens at one locus of `n_slots`; sample i has the i-th and the next one.
 fn random_people(n_people: usize, n_slots: usize) -> Input {
     let mut state = 1u32;
-    let mut next = || {
+    let mut ids = Vec::new();
+    for _ in 0..n_people * n_slots {
+        // A linear congruential generator.
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        5 + (state >> 16) % 15
-    };
-    let ids: Vec<u32> = (0..n_people * n_slots).map(|_| next()).collect();
-    let rows = |shift: usize| {
-        Tensor::from_iter(
-            (0..n_people).map(|person| ((person + shift) % n_people) as u32),
-            &Device::Cpu,
-        )
-        .unwrap()
-    };
+        ids.push(5 + (state >> 16) % 15);
+    }
     let tokens = Tensor::from_vec(ids, (n_people, n_slots), &Device::Cpu).unwrap();
+    let pairs = [0, 1].map(|shift| {
+        let haplotypes = (0..n_people).map(|person| ((person + shift) % n_people) as u32);
+        Tensor::from_iter(haplotypes, &Device::Cpu).unwrap()
+    });
     Input {
         loci: vec![LocusInput {
             tokens,
             mask: Arc::new(vec![1; n_people * n_slots]),
-            pairs: [rows(0), rows(1)],
+            pairs,
         }],
         covariates: None,
     }
@@ -579,7 +574,7 @@ fn config_of(case: &Case, n_slots: usize) -> Config {
     }
 }
 
-/// Every other one is a case.
+/// Targets of which every other one is a case.
 fn alternating(n_people: usize) -> Tensor {
     Tensor::from_iter(
         (0..n_people).map(|person| (person % 2) as f32),
@@ -696,50 +691,56 @@ fn saved_weights_give_the_same_logits_bit_for_bit(case: &Case) {
 }
 
 fn three_steps_give_the_same_bytes_for_the_same_seed_and_any_number_of_threads(case: &Case) {
-    let after = |seed: u64, n_threads: usize| -> Vec<u8> {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(n_threads)
-            .build()
-            .unwrap();
-        pool.install(|| {
-            let mut parameters = Parameters::seeded(seed);
-            let model = Model::new(&config_of(case, 300), &mut parameters).unwrap();
-            let input = random_people(6, 300);
-            model.fit_hashes(&input, seed).unwrap();
-            train(&model, &parameters, &input, &alternating(6), 3);
-            safetensors::serialize(all_of(&parameters), None).unwrap()
-        })
-    };
-    let first = after(1, 1);
-    assert!(first == after(1, 1), "the same seed, other bytes");
-    assert!(first == after(1, 2), "two threads, other bytes");
-    assert!(first == after(1, 3), "three threads, other bytes");
-    assert!(first != after(2, 2), "another seed, the same bytes");
+    let first = bytes_after_three_steps(case, 1, 1);
+    for (seed, n_threads, is_same) in [(1, 1, true), (1, 2, true), (1, 3, true), (2, 2, false)] {
+        let bytes = bytes_after_three_steps(case, seed, n_threads);
+        assert!(
+            (bytes == first) == is_same,
+            "seed {seed}, {n_threads} threads: the same bytes must be {is_same}"
+        );
+    }
+}
+
+/// Weights after three steps of training from a seed.
+fn bytes_after_three_steps(case: &Case, seed: u64, n_threads: usize) -> Vec<u8> {
+    on_threads(n_threads, || {
+        let mut parameters = Parameters::seeded(seed);
+        let model = Model::new(&config_of(case, 300), &mut parameters).unwrap();
+        let input = random_people(6, 300);
+        model.fit_hashes(&input, seed).unwrap();
+        train(&model, &parameters, &input, &alternating(6), 3);
+        safetensors::serialize(all_of(&parameters), None).unwrap()
+    })
+}
+
+/// Weights and buffers of a case after its hash functions are fitted to an input.
+fn with_fitted_hashes(case: &Case, input: &Input, seed: u64) -> BTreeMap<String, Vec<f32>> {
+    let mut parameters = Parameters::saved(case.weights());
+    Model::new(&case.config, &mut parameters)
+        .unwrap()
+        .fit_hashes(input, seed)
+        .unwrap();
+    all_of(&parameters)
+        .into_iter()
+        .map(|(name, tensor)| (name, values(&tensor)))
+        .collect()
 }
 
 #[test]
 fn fitted_hashes_follow_the_seed_and_see_no_padding() {
     let case = Case::new("ecoformer");
-    let fitted = |input: &Input, seed: u64| {
-        let mut parameters = Parameters::saved(case.weights());
-        Model::new(&case.config, &mut parameters)
-            .unwrap()
-            .fit_hashes(input, seed)
-            .unwrap();
-        all_of(&parameters)
-            .into_iter()
-            .map(|(name, tensor)| (name, values(&tensor)))
-            .collect::<BTreeMap<_, _>>()
-    };
-    let once = fitted(&case.input, 1);
+    let once = with_fitted_hashes(&case, &case.input, 1);
     for (name, tensor) in case.weights() {
         let is_of_the_hash = ["anchors", "sigma", "mean", "hash"]
             .iter()
             .any(|part| name.ends_with(&format!(".attention.{part}")));
         assert_eq!(once[&name] != values(&tensor), is_of_the_hash, "`{name}`");
     }
-    assert_eq!(once, fitted(&padding_filled(&case.input), 1));
-    assert_ne!(once, fitted(&case.input, 2));
+    assert_eq!(
+        once,
+        with_fitted_hashes(&case, &padding_filled(&case.input), 1)
+    );
+    assert_ne!(once, with_fitted_hashes(&case, &case.input, 2));
 }
 
 #[test]
@@ -765,7 +766,7 @@ fn an_ecoformer_begins_from_a_trained_linformer_and_goes_on_learning() {
     assert!(loss < 0.05, "loss {loss}");
 }
 
-/// A preset as small as the cohort is.
+/// A preset with the small sizes that suit the small cohort.
 fn small(preset: Preset) -> Architecture {
     Architecture {
         layers: 1,
@@ -783,78 +784,72 @@ fn a_bundle_gives_the_logits_written_beside_it_bit_for_bit() {
         options.architecture = small(preset);
         options.schedule.epochs = 2;
         training::run(&options, &mut |_| {}).unwrap();
-        let table = Cohort::read(
-            &options.cohort,
-            PhenotypeCoding::Auto,
-            &CovariateChoice::Usual,
-        )
-        .unwrap();
+        let table = read_cohort(&options.cohort);
         let folder = Folder::load(&options.tokens).unwrap();
-        let everyone: Vec<usize> = (0..table.people.len()).collect();
-        let of = |bundle: &Bundle| {
-            let data =
-                Dataset::new(&folder.tokens, &table, bundle.config.covariates.clone()).unwrap();
-            bits(
-                &logits(
-                    &bundle.models(&Device::Cpu).next().unwrap().unwrap(),
-                    &data,
-                    &everyone,
-                )
-                .unwrap(),
-            )
-        };
-        let written = read_predictions(&options.out.join("predictions.csv")).unwrap();
-        let written: Vec<u32> = written
+        let predictions = read_predictions(&options.out.join("predictions.csv")).unwrap();
+        let written: Vec<u32> = predictions
             .iter()
             .map(|row| (row.logit as f32).to_bits())
             .collect();
         let bundle = Bundle::load(&options.out).unwrap();
         assert_eq!(
-            of(&bundle),
+            logit_bits(&bundle, &folder, &table),
             written,
             "{preset}: the bundle and the predictions written beside it"
         );
         let copy = cohort.path(&format!("copy-{preset}"));
         bundle.save(&copy).unwrap();
+        let loaded = Bundle::load(&copy).unwrap();
         assert_eq!(
-            of(&Bundle::load(&copy).unwrap()),
+            logit_bits(&loaded, &folder, &table),
             written,
             "{preset}: saved and loaded again"
         );
     }
 }
 
+/// Bits of the logits of everyone by the first member of a bundle.
+fn logit_bits(bundle: &Bundle, folder: &Folder, table: &Cohort) -> Vec<u32> {
+    let data = Dataset::new(&folder.tokens, table, bundle.config.covariates.clone()).unwrap();
+    let everyone: Vec<usize> = (0..table.people.len()).collect();
+    let model = bundle.models(&Device::Cpu).next().unwrap().unwrap();
+    bits(&logits(&model, &data, &everyone).unwrap())
+}
+
 #[test]
 fn training_gives_the_same_bytes_on_one_thread_and_on_two() {
     let cohort = SmallCohort::new();
     for preset in Preset::ALL {
-        let parameters_after_three_steps = |n_threads: usize| -> Vec<u8> {
-            let mut options =
-                cohort.training_options(&cohort.path(&format!("{preset}-{n_threads}")));
-            options.architecture = small(preset);
-            options.schedule = Schedule {
-                epochs: 1,
-                batch_size: 24,
-                seed: 1,
-                ..Schedule::default()
-            };
-            let pool = rayon::ThreadPoolBuilder::new()
-                .num_threads(n_threads)
-                .build()
-                .unwrap();
-            let mut n_steps = 0;
-            pool.install(|| {
-                let mut count = |event: Progress<'_>| {
-                    n_steps += usize::from(matches!(event, Progress::Step { .. }));
-                };
-                training::run(&options, &mut count).unwrap()
-            });
-            assert_eq!(n_steps, 3);
-            std::fs::read(options.out.join("model.safetensors")).unwrap()
-        };
+        let [one_thread, two_threads] =
+            [1, 2].map(|n_threads| model_bytes_after_three_steps(&cohort, preset, n_threads));
         assert!(
-            parameters_after_three_steps(1) == parameters_after_three_steps(2),
+            one_thread == two_threads,
             "{preset}: two threads, other bytes"
         );
     }
+}
+
+/// `model.safetensors` of a preset after an epoch of three steps.
+fn model_bytes_after_three_steps(
+    cohort: &SmallCohort,
+    preset: Preset,
+    n_threads: usize,
+) -> Vec<u8> {
+    let mut options = cohort.training_options(&cohort.path(&format!("{preset}-{n_threads}")));
+    options.architecture = small(preset);
+    options.schedule = Schedule {
+        epochs: 1,
+        batch_size: 24,
+        seed: 1,
+        ..Schedule::default()
+    };
+    let mut n_steps = 0;
+    on_threads(n_threads, || {
+        training::run(&options, &mut |event| {
+            n_steps += usize::from(matches!(event, Progress::Step { .. }));
+        })
+    })
+    .unwrap();
+    assert_eq!(n_steps, 3);
+    std::fs::read(options.out.join("model.safetensors")).unwrap()
 }

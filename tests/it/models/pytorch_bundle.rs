@@ -1,28 +1,21 @@
 //! A model bundle in PyTorch: `docs/score_with_pytorch.py` gives the logits that `train` wrote.
 //!
-//! Runs with the Python of `GF_TORCH`, or `python3`; skipped aloud where that cannot import torch,
-//! safetensors and pandas.
+//! Runs with the Python of `GF_TORCH`, or `python3`; skipped, with a message, where that cannot
+//! import torch, safetensors and pandas.
 
-use std::{
-    fs,
-    path::Path,
-    process::{Command, Stdio},
-};
+use std::{fs, process::Command};
 
-use crate::support::{stderr, succeed};
+use crate::support::{processes::succeeds, repository, stderr, succeed};
 use gf_cohort_schema::read_predictions;
 
-/// Of the same sums in another order, in f32.
+/// Tolerance for the same f32 sums in another order.
 const TOLERANCE: f64 = 1e-4;
 
 #[test]
 fn a_bundle_scores_in_pytorch_as_it_does_here() {
     let python = std::env::var("GF_TORCH").unwrap_or_else(|_| "python3".into());
-    let imports = Command::new(&python)
-        .args(["-c", "import torch, safetensors, pandas"])
-        .stderr(Stdio::null())
-        .status();
-    if !imports.is_ok_and(|status| status.success()) {
+    let imports = ["-c", "import torch, safetensors, pandas"];
+    if !succeeds(Command::new(&python).args(imports)) {
         eprintln!(
             "SKIPPED: {python} cannot import torch, safetensors and pandas; set GF_TORCH to one \
              that can"
@@ -30,14 +23,13 @@ fn a_bundle_scores_in_pytorch_as_it_does_here() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let at = |name: &str| folder.path().join(name);
     succeed(
         folder.path(),
         "simulate --people 150 --len-nt 4000 --out in",
     );
     // Two loci, so that each has its part of positions and projections.
     fs::write(
-        at("loci.bed"),
+        folder.path().join("loci.bed"),
         "simulated\t0\t1500\ta\nsimulated\t2000\t4000\tb\n",
     )
     .unwrap();
@@ -51,9 +43,8 @@ fn a_bundle_scores_in_pytorch_as_it_does_here() {
         "train --additive none --tokens tokens --cohort in/cohort.csv --epochs 2 --hidden 16 \
          --heads 2 --out model",
     );
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/score_with_pytorch.py");
     let output = Command::new(python)
-        .arg(script)
+        .arg(repository("docs/score_with_pytorch.py"))
         .args(["model", "tokens", "in/cohort.csv"])
         .current_dir(folder.path())
         .output()
@@ -66,7 +57,7 @@ fn a_bundle_scores_in_pytorch_as_it_does_here() {
         .filter_map(|line| line.split_once(','))
         .map(|(person, logit)| (person, logit.parse().unwrap()))
         .collect();
-    let expected = read_predictions(&at("model/predictions.csv")).unwrap();
+    let expected = read_predictions(&folder.path().join("model/predictions.csv")).unwrap();
     assert_eq!(found.len(), 150);
     for row in expected {
         let (_, logit) = found

@@ -1,33 +1,31 @@
-//! One model trained by two processes: as by one with twice the batch, and ended as a whole where
-//! one is lost.
+//! One model trained by two processes: it equals that of one process with twice the batch, and the
+//! job ends as a whole when one process is lost.
 //!
-//! Needs the program built with `--features mpi` at `GF_MPI`, and `mpirun`; skipped aloud without.
+//! Needs the program built with `--features mpi` at `GF_MPI`, and `mpirun`; skipped, with a
+//! message, without these.
 
 use std::{
     env, fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    thread,
-    time::{Duration, Instant},
 };
 
-use crate::support::{rows, succeed};
+use crate::support::{
+    file_names,
+    processes::{succeeds, wait_for_checkpoint},
+    rows, succeed,
+};
 use tempfile::TempDir;
 
 const TRAIN: &str = "train --additive none --tokens tokens --cohort cohort/cohort.csv --seed 3 \
                      --hidden 16 --layers 1 --heads 2 --projected-length 8 --feed-forward 32";
 
-/// The program, where there is one with MPI and something that starts it.
+/// The program built with MPI, where `mpirun` can start it.
 fn program() -> Option<PathBuf> {
     let program = env::var_os("GF_MPI")
         .map(PathBuf::from)
         .filter(|path| path.is_file());
-    let has_mpirun = Command::new("mpirun")
-        .arg("--version")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success());
+    let has_mpirun = succeeds(Command::new("mpirun").arg("--version"));
     if program.is_none() || !has_mpirun {
         eprintln!(
             "skipped: GF_MPI names no program built with --features mpi, or there is no mpirun"
@@ -96,7 +94,7 @@ fn two_ranks_are_one_with_twice_the_batch() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(
         output.status.success()
-            && said.contains("2 ranks: a step is 2 times the batch size, 32 people"),
+            && said.contains("2 ranks: a step is 2 times the batch size, 32 samples"),
         "{said}"
     );
     let [one, two] = ["one", "two"].map(|name| study.path().join(name));
@@ -111,14 +109,9 @@ fn two_ranks_are_one_with_twice_the_batch() {
             );
         }
     }
-    let names = |folder: &Path| {
-        crate::support::files(folder)
-            .into_keys()
-            .collect::<Vec<_>>()
-    };
     assert_eq!(
-        names(&one),
-        names(&two),
+        file_names(&one),
+        file_names(&two),
         "one of them writes, the same files"
     );
 }
@@ -141,14 +134,7 @@ fn a_lost_rank_ends_the_job_and_the_checkpoint_goes_on() {
         .spawn()
         .unwrap();
     let checkpoint = study.path().join("lost/checkpoint.safetensors");
-    let started = Instant::now();
-    while !checkpoint.exists() {
-        assert!(
-            started.elapsed() < Duration::from_secs(60),
-            "no checkpoint was written"
-        );
-        thread::sleep(Duration::from_millis(5));
-    }
+    wait_for_checkpoint(&checkpoint, &mut job);
     // The second rank: the one of mpirun's children that is not the first.
     let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", job.id())).unwrap();
     let second = children.split_whitespace().find(|child| {
@@ -200,7 +186,7 @@ fn one_of_several_is_refused_by_a_build_without_mpi() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(
         !output.status.success()
-            && said.contains("this build has no MPI: build with --features mpi"),
+            && said.contains("this build has no MPI; build with --features mpi"),
         "{said}"
     );
 }

@@ -1,13 +1,11 @@
-//! Folds, ensembles and starting weights: bundles of several models, and what is written of them.
+//! Folds, ensembles and starting weights: bundles of several models, and their predictions.
 //!
 //! Input -> output: a [`SmallCohort`] -> bundles and `predictions.csv`, compared with models
 //! trained one by one.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{fs, path::Path};
 
-use gf_cohort_schema::{
-    Cohort, CovariateChoice, PhenotypeCoding, Prediction, Split, read_predictions,
-};
+use gf_cohort_schema::{Prediction, Split, read_predictions};
 use gf_genomics::{
     dataset::Dataset,
     evaluation,
@@ -16,14 +14,13 @@ use gf_genomics::{
     tokens::Folder,
     training::{self, Bundle, ClassWeights, Error, Options, Resume, Schedule, Summary},
 };
-use gf_genotypes::Samples;
 
-use crate::support::cohort::SmallCohort;
+use crate::support::{
+    cohort::{SmallCohort, read_cohort, train},
+    logits_by_sample, options, replace_in,
+};
 
-fn train(options: &Options) -> Summary {
-    training::run(options, &mut |_| {}).unwrap()
-}
-
+/// Options of two epochs into the folder `out`, with a change of the schedule.
 fn with(options: &Options, out: &Path, change: impl FnOnce(&mut Schedule)) -> Options {
     let mut options = Options {
         out: out.into(),
@@ -48,15 +45,10 @@ fn people_in_folds_are_predicted_out_of_fold_and_test_people_by_the_mean() {
     );
     let summary = train(&options);
     assert_eq!(summary.members.len(), 4);
-    assert!(summary.to_string().contains("out of fold") && summary.out_of_fold_auroc.is_some());
+    assert!(summary.to_string().contains("out-of-fold AUC") && summary.out_of_fold_auroc.is_some());
 
     let rows = predictions(&options.out);
-    let cohort = Cohort::read(
-        &options.cohort,
-        PhenotypeCoding::Auto,
-        &CovariateChoice::Usual,
-    )
-    .unwrap();
+    let cohort = read_cohort(&options.cohort);
     assert!(
         rows.iter()
             .zip(&cohort.people)
@@ -70,33 +62,24 @@ fn people_in_folds_are_predicted_out_of_fold_and_test_people_by_the_mean() {
     let bundle = Bundle::load(&options.out).unwrap();
     assert_eq!(bundle.members.len(), 4);
     let data = Dataset::new(&folder.tokens, &cohort, bundle.config.covariates.clone()).unwrap();
-    let close = |row: &Prediction, logit: f64| {
-        assert!(
-            (row.logit - logit).abs() < 1e-5,
-            "{}: {} {logit}",
-            row.sample_id,
-            row.logit
-        );
-    };
-    let of_everyone: Vec<usize> = (0..rows.len()).collect();
-    let mean = bundle.logits(&data, &of_everyone).unwrap();
-    for (row, logit) in rows
-        .iter()
-        .zip(mean)
-        .filter(|(row, _)| row.split == Split::Test)
-    {
-        close(row, logit);
+    let everyone: Vec<usize> = (0..rows.len()).collect();
+    let mean = bundle.logits(&data, &everyone).unwrap();
+    for (row, logit) in rows.iter().zip(mean) {
+        if row.split == Split::Test {
+            assert_predicts(row, logit);
+        }
     }
     for (member, record) in bundle.config.members.iter().enumerate() {
-        let alone = Bundle {
+        let bundle_of_member = Bundle {
             members: vec![bundle.members[member].clone()],
             ..Bundle::load(&options.out).unwrap()
         };
-        let logits = alone.logits(&data, &of_everyone).unwrap();
-        rows.iter()
-            .zip(logits)
-            .filter(|(row, _)| row.fold == record.fold)
-            .for_each(|(row, logit)| close(row, logit));
+        let logits = bundle_of_member.logits(&data, &everyone).unwrap();
+        for (row, logit) in rows.iter().zip(logits) {
+            if row.fold == record.fold {
+                assert_predicts(row, logit);
+            }
+        }
     }
 
     let summary = evaluation::evaluate(&evaluation::Options {
@@ -109,6 +92,15 @@ fn people_in_folds_are_predicted_out_of_fold_and_test_people_by_the_mean() {
     assert_eq!(summary.people_averaged_over_folds, 0);
     assert_eq!(summary.verdict.rows.len(), 3, "one row a split");
     assert_eq!(summary.verdict.folds.len(), 4);
+}
+
+fn assert_predicts(row: &Prediction, logit: f64) {
+    assert!(
+        (row.logit - logit).abs() < 1e-5,
+        "{}: {} {logit}",
+        row.sample_id,
+        row.logit
+    );
 }
 
 #[test]
@@ -169,27 +161,17 @@ fn an_ensemble_is_the_mean_of_its_seeds_and_scores_as_it_predicts() {
     );
 
     let output = small.path("risk.csv");
-    let score = score::Options {
-        samples: Samples::All,
-        vcf: vec![small.path("cohort.vcf.gz")],
-        reference: Some(small.path("reference.fa")),
-        model: ensemble.out.clone(),
-        cohort: Some(small.path("cohort.csv")),
-        missing: gf_cohort_schema::MissingPolicies::strict(),
-        min_overlap: None,
-        models: None,
-        allow_no_hom_ref: false,
-        apply_filters: None,
-        device: training::DeviceChoice::Cpu,
-        output: output.clone(),
-    };
-    score::run(&score).unwrap();
-    let mut reader = csv::Reader::from_path(&output).unwrap();
-    let scored: BTreeMap<String, f64> = reader
-        .records()
-        .map(|row| row.unwrap())
-        .map(|row| (row[0].into(), row[2].parse().unwrap()))
-        .collect();
+    let [vcf, reference, cohort] =
+        ["cohort.vcf.gz", "reference.fa", "cohort.csv"].map(|name| small.path(name));
+    score::run(&options::score(
+        &vcf,
+        &reference,
+        &cohort,
+        &ensemble.out,
+        &output,
+    ))
+    .unwrap();
+    let scored = logits_by_sample(&output);
     assert_eq!(scored.len(), written.len());
     assert!(
         written
@@ -209,38 +191,49 @@ fn an_ensemble_is_the_mean_of_its_seeds_and_scores_as_it_predicts() {
 fn batches_added_up_learn_as_one_batch() {
     let small = SmallCohort::new();
     let base = small.training_options(&small.path("x"));
-    let weights = ClassWeights::Given(3.0, 0.5);
-    let losses = |name: &str, batch_size, accumulate, memory| {
+    // One batch of 36, three of 12 added up, and one of 36 in parts that fit 1 MB.
+    let [at_once, accumulated, in_parts] = [
+        ("one", 36, 1, 2_000),
+        ("three", 12, 3, 2_000),
+        ("parts", 36, 1, 1),
+    ]
+    .map(|(name, batch_size, accumulate, memory)| {
         let options = with(&base, &small.path(name), |schedule| {
             *schedule = Schedule {
                 batch_size,
                 accumulate,
                 memory,
-                class_weights: weights,
+                class_weights: ClassWeights::Given(3.0, 0.5),
                 ..schedule.clone()
             }
         });
         train(&options);
-        let mut log = csv::Reader::from_path(options.out.join("training_log.csv")).unwrap();
-        log.records()
-            .map(|row| row.unwrap()[2].parse().unwrap())
-            .collect::<Vec<f64>>()
-    };
-    let one = losses("one", 36, 1, 2_000);
-    for other in [losses("three", 12, 3, 2_000), losses("parts", 36, 1, 1)] {
+        train_losses(&options.out)
+    });
+    for losses in [accumulated, in_parts] {
         assert!(
-            one.iter()
-                .zip(&other)
-                .all(|(one, other)| (one - other).abs() < 1e-3),
-            "{one:?} {other:?}"
+            at_once
+                .iter()
+                .zip(&losses)
+                .all(|(expected, loss)| (expected - loss).abs() < 1e-3),
+            "{at_once:?} {losses:?}"
         );
     }
+}
+
+/// `train_loss` of every epoch.
+fn train_losses(out: &Path) -> Vec<f64> {
+    let mut log = csv::Reader::from_path(out.join("training_log.csv")).unwrap();
+    log.records()
+        .map(|row| row.unwrap()[2].parse().unwrap())
+        .collect()
 }
 
 #[test]
 fn training_starts_from_the_weights_of_another_bundle() {
     let small = SmallCohort::new();
-    // Of an ecoformer with its hash functions, which are not fitted again.
+    // An ecoformer starts from the hash functions of the other bundle too; they are not fitted
+    // again.
     for attention in [AttentionKind::Linformer, AttentionKind::Ecoformer] {
         let mut first = with(
             &small.training_options(&small.path("x")),
@@ -262,18 +255,15 @@ fn training_starts_from_the_weights_of_another_bundle() {
         );
         second.init = Some(first.out.clone());
         train(&second);
-        let rows = predictions(&first.out)
-            .into_iter()
-            .zip(predictions(&second.out));
-        rows.for_each(|(first, second)| {
+        for (before, after) in predictions(&first.out).iter().zip(predictions(&second.out)) {
             assert!(
-                (first.logit - second.logit).abs() < 1e-4,
+                (before.logit - after.logit).abs() < 1e-4,
                 "{attention:?}: {} {} {}",
-                first.sample_id,
-                first.logit,
-                second.logit
+                before.sample_id,
+                before.logit,
+                after.logit
             );
-        });
+        }
 
         second.architecture.hidden *= 2;
         let error = training::run(&second, &mut |_| {}).unwrap_err().to_string();
@@ -285,7 +275,7 @@ fn training_starts_from_the_weights_of_another_bundle() {
 fn a_run_that_diverges_keeps_its_last_checkpoint_and_says_so() {
     let small = SmallCohort::new();
     let mut options = small.training_options(&small.path("diverged"));
-    // When the rate has risen, weight decay multiplies every matrix by -4 in a step.
+    // At the full learning rate, weight decay multiplies every matrix by -4 in a step.
     options.schedule = Schedule {
         learning_rate: 100.0,
         epochs: 60,
@@ -302,7 +292,7 @@ fn a_run_that_diverges_keeps_its_last_checkpoint_and_says_so() {
     let checkpoint = options.out.join("checkpoint.safetensors");
     assert!(
         message.contains(&format!("in epoch {epoch} (step {step})"))
-            && message.contains("lower the learning rate (100)"),
+            && message.contains("Lower the learning rate (100)"),
         "{message}"
     );
     assert!(
@@ -314,7 +304,7 @@ fn a_run_that_diverges_keeps_its_last_checkpoint_and_says_so() {
         "{message}"
     );
     assert!(checkpoint.exists());
-    // Which is whole: the same command goes on from it, to the same end.
+    // The checkpoint is whole: the same command resumes from it, and ends in the same way.
     let again = training::run(
         &Options {
             resume: Resume::Yes,
@@ -336,27 +326,30 @@ fn a_member_starts_only_from_weights_that_have_not_seen_the_people_it_holds_out(
     train(&folds);
     let one = with(&base, &small.path("one"), |_| {});
     train(&one);
-    let start = |from: &training::Options, out: &str, change: &dyn Fn(&mut Schedule)| {
-        let mut options = with(&base, &small.path(out), change);
-        options.init = Some(from.out.clone());
-        training::run(&options, &mut |_| {}).map_err(|error| error.to_string())
-    };
-    let of_folds = |schedule: &mut Schedule| schedule.folds = Some(3);
-    let refusal = "it may have learnt from people whom this run holds out: start from a bundle of \
-                   the same --folds, --ensemble and --seed";
-    assert!(start(&one, "a", &of_folds).unwrap_err().contains(refusal));
-    assert!(start(&folds, "b", &|_| ()).unwrap_err().contains(refusal));
-    let of_another_seed = |schedule: &mut Schedule| (schedule.folds, schedule.seed) = (Some(3), 2);
-    assert!(
-        start(&folds, "c", &of_another_seed)
-            .unwrap_err()
-            .contains(refusal)
-    );
-    // Each member from its own: at a rate of next to nothing they stay what they were.
-    start(&folds, "same", &|schedule| {
-        (schedule.folds, schedule.learning_rate, schedule.epochs) = (Some(3), 1e-9, 1);
-    })
-    .unwrap();
+    let in_folds = with(&base, &small.path("a"), |schedule| schedule.folds = Some(3));
+    let without_folds = with(&base, &small.path("b"), |_| {});
+    let mut of_another_seed = in_folds.clone();
+    of_another_seed.schedule.seed = 2;
+    for (options, from) in [
+        (&in_folds, &one.out),
+        (&without_folds, &folds.out),
+        (&of_another_seed, &folds.out),
+    ] {
+        let message = train_from(options, from).unwrap_err();
+        assert!(
+            message.contains(
+                "it may have been trained on samples that this run holds out; start from a bundle \
+                 with the same --folds, --ensemble and --seed"
+            ),
+            "{message}"
+        );
+    }
+    // Each member starts from its own weights, and keeps them at a tiny learning rate.
+    let mut same = in_folds.clone();
+    same.out = small.path("same");
+    same.schedule.learning_rate = 1e-9;
+    same.schedule.epochs = 1;
+    train_from(&same, &folds.out).unwrap();
     let [before, after] = ["folds", "same"].map(|name| Bundle::load(&small.path(name)).unwrap());
     for (before, after) in before.members.iter().zip(&after.members) {
         let name = "embedding.tokens";
@@ -370,21 +363,26 @@ fn a_member_starts_only_from_weights_that_have_not_seen_the_people_it_holds_out(
             .unwrap();
         assert!(off < 1e-6, "{off}");
     }
-    // A cohort in which people are in other folds.
+    // A bundle of a cohort where a sample is in another fold.
     let path = folds.out.join("predictions.csv");
     let text = fs::read_to_string(&path).unwrap();
     let row = text
         .lines()
         .find(|line| line.contains(",train,1,"))
         .unwrap();
-    fs::write(
-        &path,
-        text.replace(row, &row.replace(",train,1,", ",train,2,")),
-    )
-    .unwrap();
+    replace_in(&path, row, &row.replace(",train,1,", ",train,2,"));
     assert!(
-        start(&folds, "d", &of_folds)
+        train_from(&in_folds, &folds.out)
             .unwrap_err()
-            .contains("is not in the fold it has here: start from a bundle of the same cohort")
+            .contains("is in a different fold in this run; start from a bundle of the same cohort")
     );
+}
+
+/// Trains a model that starts from the weights of a bundle.
+fn train_from(options: &Options, bundle: &Path) -> Result<Summary, String> {
+    let options = Options {
+        init: Some(bundle.into()),
+        ..options.clone()
+    };
+    training::run(&options, &mut |_| {}).map_err(|error| error.to_string())
 }

@@ -2,50 +2,72 @@
 //! not belong to it is refused.
 //!
 //! Input -> output: a [`SmallCohort`] -> `model.safetensors`, `predictions.csv` and `config.json`
-//! of an unbroken run, compared byte by byte with those of runs that were stopped: between two
-//! steps and after an epoch by unwinding out of the progress callback, and with `kill -9`.
+//! of an uninterrupted run, compared byte by byte with those of stopped runs. Runs are stopped
+//! between two steps and after an epoch, by unwinding out of the progress callback, and with
+//! `kill -9`.
 
 use std::{
     fs,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     path::Path,
     process::{Child, Command, Stdio},
-    thread::sleep,
-    time::{Duration, Instant},
 };
 
 use gf_genomics::{
     models::Preset,
-    training::{self, Options, Progress, Resume, Schedule, Summary},
+    training::{self, Options, Progress, Resume, Schedule},
 };
 
-use crate::support::cohort::SmallCohort;
+use crate::support::{
+    cohort::{SmallCohort, train},
+    processes::{kill, wait_for_new_checkpoint},
+};
 
 /// Where to stop: epoch and, within it, step (`None`: all steps are done, but the checkpoint of the
 /// epoch is not written yet).
 type Stop = (usize, Option<usize>);
 
-fn train(options: &Options) -> Summary {
-    training::run(options, &mut |_| {}).unwrap()
+/// A step of a bundle: member, epoch, step within the epoch, all from 1.
+type Step = (usize, usize, usize);
+
+/// The step that an event reports; `None` at the end of an epoch.
+fn step_of(event: &Progress<'_>) -> Option<Step> {
+    match event {
+        Progress::Step {
+            member: (member, _),
+            epoch: (epoch, _),
+            step: (step, _),
+            ..
+        } => Some((*member, *epoch, *step)),
+        Progress::Epoch(_) => None,
+    }
 }
 
-/// Runs up to `stop`, as if the process had died there.
-fn train_until(options: &Options, stop: Stop) {
-    let mut stop_there = |event: Progress<'_>| {
+/// Runs until `is_stop` is true of an event, as if the process had died there.
+fn train_until(options: &Options, is_stop: impl Fn(&Progress<'_>) -> bool) {
+    let stopped = catch_unwind(AssertUnwindSafe(|| {
+        training::run(options, &mut |event| {
+            if is_stop(&event) {
+                resume_unwind(Box::new("stopped"));
+            }
+        })
+    }));
+    assert!(stopped.is_err(), "the run ended before the stop");
+}
+
+/// Runs a bundle of one member up to `stop`.
+fn train_one_until(options: &Options, stop: Stop) {
+    train_until(options, |event| {
         let now = match event {
             Progress::Step {
                 epoch: (epoch, _),
                 step: (step, _),
                 ..
-            } => (epoch, Some(step)),
+            } => (*epoch, Some(*step)),
             Progress::Epoch(log) => (log.epoch, None),
         };
-        if now == stop {
-            resume_unwind(Box::new("stopped"));
-        }
-    };
-    let stopped = catch_unwind(AssertUnwindSafe(|| training::run(options, &mut stop_there)));
-    assert!(stopped.is_err(), "the run ended before {stop:?}");
+        now == stop
+    });
     assert!(
         !options.out.join("config.json").exists(),
         "a bundle before the training has ended"
@@ -62,29 +84,30 @@ fn assert_same_model(found: &Path, expected: &Path) {
         "tokenizer.json",
         "grid.json",
     ] {
-        let read = |folder: &Path| fs::read(folder.join(file)).ok();
+        // A bundle of one has no second member.
         assert!(
-            read(found) == read(expected),
+            fs::read(found.join(file)).ok() == fs::read(expected.join(file)).ok(),
             "{file} differs from that of the unbroken run"
         );
     }
-    // All columns but the seconds and the people a second.
-    let log = |folder: &Path| -> Vec<String> {
-        let table = fs::read_to_string(folder.join("training_log.csv")).unwrap();
-        table
-            .lines()
-            .map(|line| line.rsplitn(3, ',').last().unwrap().to_string())
-            .collect()
-    };
-    assert_eq!(log(found), log(expected));
-    let left = fs::read_dir(found).unwrap().any(|entry| {
+    assert_eq!(log_without_times(found), log_without_times(expected));
+    let has_checkpoint = fs::read_dir(found).unwrap().any(|entry| {
         entry
             .unwrap()
             .file_name()
             .to_string_lossy()
             .starts_with("checkpoint")
     });
-    assert!(!left, "the checkpoint of a finished run is left");
+    assert!(!has_checkpoint, "the checkpoint of a finished run is left");
+}
+
+/// `training_log.csv` without its last two columns: seconds, and samples per second.
+fn log_without_times(folder: &Path) -> Vec<String> {
+    let table = fs::read_to_string(folder.join("training_log.csv")).unwrap();
+    table
+        .lines()
+        .map(|line| line.rsplitn(3, ',').last().unwrap().to_string())
+        .collect()
 }
 
 #[test]
@@ -106,10 +129,10 @@ fn a_run_that_was_stopped_goes_on_to_the_same_bytes() {
             ..unbroken.clone()
         };
         for &stop in stops {
-            train_until(&options, stop);
+            train_one_until(&options, stop);
         }
         let summary = train(&options);
-        // Of an epoch that was not whole nothing is kept.
+        // After a sudden end the run resumes from the last whole epoch.
         assert_eq!(summary.epochs_resumed(), stops.last().unwrap().0 - 1);
         assert_same_model(&options.out, &unbroken.out);
     }
@@ -132,75 +155,42 @@ fn a_run_that_is_told_to_stop_goes_on_from_the_very_step_to_the_same_bytes() {
         resume: Resume::Yes,
         ..unbroken.clone()
     };
-    // Of two members, three epochs and three steps; the last one of an epoch too, whose validation
+    // Two members of three epochs of three steps. After the third step of an epoch its validation
     // is still to come.
     let mut steps = Vec::new();
-    for end in [(1, 1, 1), (1, 1, 3), (1, 3, 2), (2, 1, 1), (2, 2, 3)] {
-        let mut stop_there = |event: Progress<'_>| {
-            if let Progress::Step {
-                member: (member, _),
-                epoch: (epoch, _),
-                step: (step, _),
-                stop,
-                ..
-            } = event
-            {
-                steps.push((member, epoch, step));
-                stop.set((member, epoch, step) == end);
-            }
-        };
-        let message = training::run(&options, &mut stop_there)
-            .unwrap_err()
-            .to_string();
-        let (member, epoch, step) = end;
+    for last in [(1, 1, 1), (1, 1, 3), (1, 3, 2), (2, 1, 1), (2, 2, 3)] {
+        let message = stop_after(&options, last, &mut steps);
+        let (member, epoch, step) = last;
         let expected = format!(
             "stopped after step {step} of 3 in epoch {epoch} of 3 of model {member} of 2; the \
-             state is in "
+             state is saved in "
         );
         assert!(
             message.starts_with(&expected) && !options.out.join("config.json").exists(),
             "{message}"
         );
     }
-    let mut listen = |event: Progress<'_>| {
-        if let Progress::Step {
-            member: (member, _),
-            epoch: (epoch, _),
-            step: (step, _),
-            ..
-        } = event
-        {
-            steps.push((member, epoch, step));
+    training::run(&options, &mut |event| steps.extend(step_of(&event))).unwrap();
+    let mut each_once = Vec::new();
+    for member in 1..=2 {
+        for epoch in 1..=3 {
+            each_once.extend((1..=3).map(|step| (member, epoch, step)));
         }
-    };
-    training::run(&options, &mut listen).unwrap();
-    let each_once: Vec<_> = (1..=2)
-        .flat_map(|member| {
-            (1..=3).flat_map(move |epoch| (1..=3).map(move |step| (member, epoch, step)))
-        })
-        .collect();
+    }
     assert_eq!(steps, each_once, "every step is done once");
     assert_same_model(&options.out, &unbroken.out);
 }
 
-/// As a stop in [`train_until`], but within a member of the bundle.
-fn train_until_member(options: &Options, stop: (usize, usize, usize)) {
-    let mut stop_there = |event: Progress<'_>| {
-        if let Progress::Step {
-            member: (member, _),
-            epoch: (epoch, _),
-            step: (step, _),
-            ..
-        } = event
-            && (member, epoch, step) == stop
-        {
-            resume_unwind(Box::new("stopped"));
+/// Tells the run to stop after the step `last`, and returns its error; adds its steps to `steps`.
+fn stop_after(options: &Options, last: Step, steps: &mut Vec<Step>) -> String {
+    let stopped = training::run(options, &mut |event| {
+        let step = step_of(&event);
+        steps.extend(step);
+        if let Progress::Step { stop, .. } = event {
+            stop.set(step == Some(last));
         }
-    };
-    assert!(
-        catch_unwind(AssertUnwindSafe(|| training::run(options, &mut stop_there))).is_err(),
-        "the run ended before {stop:?}"
-    );
+    });
+    stopped.unwrap_err().to_string()
 }
 
 #[test]
@@ -221,7 +211,7 @@ fn folds_and_ensembles_that_were_stopped_go_on_to_the_same_bytes() {
             ..unbroken.clone()
         };
         for stop in [(1, 2, 1), (2, 1, 2), (3, 2, 1)] {
-            train_until_member(&options, stop);
+            train_until(&options, |event| step_of(event) == Some(stop));
             assert!(
                 !options.out.join("config.json").exists(),
                 "a bundle before all members are trained"
@@ -237,7 +227,7 @@ fn folds_and_ensembles_that_were_stopped_go_on_to_the_same_bytes() {
 fn without_resume_a_checkpoint_is_not_used() {
     let cohort = SmallCohort::new();
     let options = cohort.training_options(&cohort.path("model"));
-    train_until(&options, (3, None));
+    train_one_until(&options, (3, None));
     assert_eq!(train(&options).epochs_resumed(), 0);
     let again = Options {
         out: cohort.path("again"),
@@ -254,42 +244,28 @@ fn a_checkpoint_of_other_options_is_refused() {
         resume: Resume::Yes,
         ..cohort.training_options(&cohort.path("model"))
     };
-    train_until(&options, (3, None));
+    train_one_until(&options, (3, None));
     let checkpoint = fs::read(options.out.join("checkpoint.safetensors")).unwrap();
 
-    let schedule = |change: fn(&mut Schedule)| {
-        let mut other = options.clone();
-        change(&mut other.schedule);
-        other
-    };
-    let mut wider = options.clone();
-    wider.architecture.hidden *= 2;
-    let mut others = vec![
-        schedule(|schedule| schedule.learning_rate *= 2.0),
-        schedule(|schedule| schedule.seed += 1),
-        schedule(|schedule| schedule.epochs += 1),
-        wider,
-        Options {
-            name: Some("other".into()),
-            ..options.clone()
-        },
-    ];
-    // The same table with the phenotype of one person exchanged.
+    // The same table with another phenotype of one sample.
     let table = fs::read_to_string(&options.cohort).unwrap();
     let exchanged = table.replacen(",case,train", ",control,train", 1);
     assert!(exchanged != table);
     let other_table = cohort.path("other.csv");
     fs::write(&other_table, exchanged).unwrap();
-    others.push(Options {
-        cohort: other_table,
-        ..options.clone()
-    });
 
+    let mut others: [Options; 6] = std::array::from_fn(|_| options.clone());
+    others[0].schedule.learning_rate *= 2.0;
+    others[1].schedule.seed += 1;
+    others[2].schedule.epochs += 1;
+    others[3].architecture.hidden *= 2;
+    others[4].name = Some("other".into());
+    others[5].cohort = other_table;
     for other in others {
         let error = training::run(&other, &mut |_| {}).unwrap_err().to_string();
         assert!(
             error.contains(
-                "checkpoint.safetensors: this checkpoint belongs to other inputs or options"
+                "checkpoint.safetensors: this checkpoint belongs to different inputs or options"
             ),
             "{error}"
         );
@@ -318,7 +294,7 @@ fn a_damaged_checkpoint_is_refused() {
         resume: Resume::Yes,
         ..cohort.training_options(&cohort.path("model"))
     };
-    train_until(&options, (2, None));
+    train_one_until(&options, (2, None));
     let path = options.out.join("checkpoint.safetensors");
     let whole = fs::read(&path).unwrap();
     let half = &whole[..whole.len() / 2];
@@ -338,7 +314,7 @@ fn a_damaged_checkpoint_is_refused() {
             .to_string();
         assert!(
             error.contains("checkpoint.safetensors: damaged checkpoint")
-                && error.contains("delete it to start again"),
+                && error.contains("delete it to start from scratch"),
             "{error}"
         );
         assert!(!options.out.join("config.json").exists());
@@ -375,7 +351,7 @@ fn spawn(cohort: &SmallCohort, out: &Path, n_threads: &str) -> Child {
         "--threads",
         n_threads,
     ]);
-    // candle multiplies matrices on as many threads as this says.
+    // candle's matrix products use this many threads.
     command
         .env("RAYON_NUM_THREADS", n_threads)
         .stderr(Stdio::null())
@@ -391,28 +367,15 @@ fn a_process_killed_twice_goes_on_to_the_same_bytes() {
     assert!(spawn(&cohort, &unbroken, "1").wait().unwrap().success());
 
     let checkpoint = killed.join("checkpoint.safetensors");
-    let bytes = || fs::read(&checkpoint).ok();
     for _ in 0..2 {
-        let before = bytes();
+        let before = fs::read(&checkpoint).ok();
         let mut child = spawn(&cohort, &killed, "2");
-        let started = Instant::now();
-        while bytes() == before {
-            assert!(
-                child.try_wait().unwrap().is_none(),
-                "the run ended before a checkpoint was seen"
-            );
-            assert!(
-                started.elapsed() < Duration::from_secs(60),
-                "no checkpoint after a minute"
-            );
-            sleep(Duration::from_millis(2));
-        }
-        child.kill().unwrap();
+        wait_for_new_checkpoint(&checkpoint, before.as_ref(), &mut child);
         assert!(
-            !child.wait().unwrap().success(),
+            !kill(&mut child).success(),
             "the run ended before it was killed"
         );
-        assert!(bytes().is_some() && !killed.join("config.json").exists());
+        assert!(fs::read(&checkpoint).is_ok() && !killed.join("config.json").exists());
     }
     assert!(spawn(&cohort, &killed, "2").wait().unwrap().success());
     assert_same_model(&killed, &unbroken);

@@ -7,20 +7,19 @@
 use std::{
     cell::Cell,
     collections::BTreeMap,
+    fmt::Write as _,
     fs,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     path::{Path, PathBuf},
     sync::OnceLock,
 };
 
-use gf_cohort_schema::{
-    Cohort, CovariateChoice, MissingPolicies, PhenotypeCoding, Prediction, Split, read_predictions,
-};
+use gf_cohort_schema::{Split, read_predictions};
 use gf_genomics::{
     dataset::Dataset,
     evaluation, explain,
     models::{Architecture, Preset},
-    pipeline, report, score, simulate,
+    report, score, simulate,
     tokens::{self, Folder},
     training::{
         self, AdditiveKind, Bundle, DeepTerms, Options, Progress, Resume, Schedule, Summary,
@@ -29,7 +28,12 @@ use gf_genomics::{
 use gf_genotypes::Samples;
 use tempfile::TempDir;
 
-/// 600 people at two loci; one of them has a cis effect.
+use crate::support::{
+    cohort::{read_cohort, tokenize, train},
+    options as usual, rows,
+};
+
+/// 600 samples at two loci, of which the first has a cis effect.
 fn cohort() -> &'static Path {
     static FOLDER: OnceLock<TempDir> = OnceLock::new();
     FOLDER.get_or_init(simulated).path()
@@ -37,63 +41,28 @@ fn cohort() -> &'static Path {
 
 fn simulated() -> TempDir {
     let folder = TempDir::new().unwrap();
-    let at = |name: &str| folder.path().join(name);
-    let out = folder.path().to_path_buf();
-    let risk = simulate::RiskKind::Cis;
     simulate::run(&simulate::Options {
         people: 600,
         len_nt: 8_000,
-        risk,
+        risk: simulate::RiskKind::Cis,
         auc: Some(0.9),
         seed: 3,
-        out,
+        out: folder.path().to_path_buf(),
         ..Default::default()
     })
     .unwrap();
     fs::write(
-        at("two.bed"),
+        folder.path().join("loci.bed"),
         "simulated\t0\t6000\ta\nsimulated\t6000\t8000\tb\n",
     )
     .unwrap();
-    let policies = gf_haplotypes::Policies::default();
-    let options = gf_haplotypes::Options {
-        vcf: vec![at("cohort.vcf.gz")],
-        reference: at("reference.fa"),
-        regions: gf_haplotypes::Regions::File(at("two.bed")),
-        samples: gf_haplotypes::Samples::All,
-        policies: policies.clone(),
-        mask: None,
-        callable: None,
-        skips: None,
-    };
-    let (dictionary, _, _) = gf_haplotypes::run(&options).unwrap();
-    let cohort = Cohort::read(
-        &at("cohort.csv"),
-        PhenotypeCoding::Auto,
-        &CovariateChoice::Usual,
-    )
-    .unwrap();
-    pipeline::tokenize(
-        &dictionary,
-        &policies,
-        &cohort,
-        &tokens::Options::default(),
-        None,
-        &at("tokens"),
-    )
-    .unwrap();
+    tokenize(folder.path(), &tokens::Options::default());
     folder
 }
 
+/// An additive term and one deep term per locus.
 fn options(out: &Path) -> Options {
     Options {
-        tokens: cohort().join("tokens"),
-        cohort: cohort().join("cohort.csv"),
-        phenotype_coding: PhenotypeCoding::Auto,
-        covariates: CovariateChoice::Usual,
-        missing: MissingPolicies::default(),
-        out: out.into(),
-        name: None,
         architecture: Architecture {
             hidden: 16,
             projected_length: 8,
@@ -108,64 +77,75 @@ fn options(out: &Path) -> Options {
             learning_rate: 4e-3,
             ..Default::default()
         },
-        offset: None,
-        init: None,
-        device: training::DeviceChoice::Cpu,
-        tensorboard: None,
-        resume: Resume::No,
+        ..usual::training(&cohort().join("tokens"), &cohort().join("cohort.csv"), out)
     }
 }
 
-fn train(options: &Options) -> Summary {
-    training::run(options, &mut |_| {}).unwrap()
+/// Options of networks that learn nothing.
+fn options_without_learning(out: &Path) -> Options {
+    let options = options(out);
+    Options {
+        schedule: Schedule {
+            epochs: 1,
+            learning_rate: 1e-12,
+            ..options.schedule
+        },
+        ..options
+    }
 }
 
-/// A bundle that several tests look at, and its summary.
-fn trained() -> &'static (TempDir, Summary) {
-    static TRAINED: OnceLock<(TempDir, Summary)> = OnceLock::new();
+/// A bundle that several tests read, and the summary of its training.
+struct Trained {
+    folder: TempDir,
+    summary: Summary,
+}
+
+impl Trained {
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+fn trained() -> &'static Trained {
+    static TRAINED: OnceLock<Trained> = OnceLock::new();
     TRAINED.get_or_init(|| {
         let folder = TempDir::new().unwrap();
         let summary = train(&options(folder.path()));
-        (folder, summary)
+        Trained { folder, summary }
     })
 }
 
+/// Logits of one model of `predictions.csv` by sample.
 fn logits(out: &Path, model: &str) -> BTreeMap<String, f64> {
-    let rows: Vec<Prediction> = read_predictions(&out.join("predictions.csv")).unwrap();
-    rows.into_iter()
-        .filter(|row| row.model == model)
+    let mut predictions = read_predictions(&out.join("predictions.csv")).unwrap();
+    predictions.retain(|row| row.model == model);
+    predictions
+        .into_iter()
         .map(|row| (row.sample_id, row.logit))
         .collect()
 }
 
-/// All files but those with times.
+/// All files of a bundle but the log, which contains times.
 fn bytes(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let files = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path());
-    let kept = files.filter(|path| !path.ends_with("training_log.csv"));
-    kept.map(|path| (path.file_name().unwrap().into(), fs::read(path).unwrap()))
-        .collect()
+    let mut contents = crate::support::files(folder);
+    contents.retain(|path, _| !path.ends_with("training_log.csv"));
+    contents
 }
 
 #[test]
 fn a_deep_term_counts_where_alleles_act_together_and_the_bundle_predicts_as_it_was_trained() {
-    let (folder, summary) = trained();
+    let Trained { folder, summary } = trained();
     let terms = &summary.members[0].terms;
     assert_eq!(terms.len(), 2, "one deep term per locus");
     assert!(terms[0].weight > 0.0 && terms[0].networks == 6, "{terms:?}");
     let [additive, whole] =
         ["additive", "additive+linformer"].map(|model| logits(folder.path(), model));
-    assert_eq!((additive.len(), whole.len()), (600, 600));
+    assert_eq!(additive.len(), 600);
+    assert_eq!(whole.len(), 600);
 
     let bundle = Bundle::load(folder.path()).unwrap();
     let tokens = Folder::load(&cohort().join("tokens")).unwrap();
-    let people = Cohort::read(
-        &cohort().join("cohort.csv"),
-        PhenotypeCoding::Auto,
-        &CovariateChoice::Usual,
-    )
-    .unwrap();
+    let people = read_cohort(&cohort().join("cohort.csv"));
     let data = Dataset::new(&tokens.tokens, &people, bundle.config.covariates.clone()).unwrap();
     let everyone: Vec<usize> = (0..people.people.len()).collect();
     for (person, logit) in people
@@ -183,25 +163,17 @@ fn a_deep_term_counts_where_alleles_act_together_and_the_bundle_predicts_as_it_w
 
 #[test]
 fn score_gives_the_logits_of_the_whole_model() {
-    let (folder, _) = trained();
     let out = TempDir::new().unwrap();
     let output = out.path().join("scores.csv");
-    let options = score::Options {
-        samples: Samples::All,
-        vcf: vec![cohort().join("cohort.vcf.gz")],
-        reference: Some(cohort().join("reference.fa")),
-        model: folder.path().into(),
-        cohort: Some(cohort().join("cohort.csv")),
-        missing: gf_cohort_schema::MissingPolicies::strict(),
-        min_overlap: None,
-        models: None,
-        allow_no_hom_ref: false,
-        apply_filters: None,
-        device: training::DeviceChoice::Cpu,
-        output: output.clone(),
-    };
-    score::run(&options).unwrap();
-    let whole = logits(folder.path(), "additive+linformer");
+    score::run(&usual::score(
+        &cohort().join("cohort.vcf.gz"),
+        &cohort().join("reference.fa"),
+        &cohort().join("cohort.csv"),
+        trained().path(),
+        &output,
+    ))
+    .unwrap();
+    let whole = logits(trained().path(), "additive+linformer");
     let table = fs::read_to_string(output).unwrap();
     assert_eq!(table.lines().count(), 601);
     for line in table.lines().skip(1) {
@@ -216,13 +188,13 @@ fn score_gives_the_logits_of_the_whole_model() {
 
 #[test]
 fn explain_reports_the_part_of_the_additive_term() {
-    let (folder, _) = trained();
     let out = TempDir::new().unwrap();
     let options = explain::Options {
         samples: Samples::All,
         vcf: vec![cohort().join("cohort.vcf.gz")],
+        format: gf_genotypes::FormatOptions::default(),
         reference: cohort().join("reference.fa"),
-        model: folder.path().into(),
+        model: trained().path().into(),
         cohort: Some(cohort().join("cohort.csv")),
         regions: None,
         haplotypes: Some(10),
@@ -233,41 +205,27 @@ fn explain_reports_the_part_of_the_additive_term() {
         out: out.path().into(),
     };
     explain::run(&options).unwrap();
-    let table = fs::read_to_string(out.path().join("explain.csv")).unwrap();
-    let columns: Vec<&str> = table.lines().next().unwrap().split(',').collect();
-    let [locus, effect, additive] = ["locus", "effect", "additive_effect"]
-        .map(|name| columns.iter().position(|column| *column == name).unwrap());
-    let rows: Vec<Vec<&str>> = table
-        .lines()
-        .skip(1)
-        .map(|line| line.split(',').collect())
-        .collect();
-    let of_locus = |name: &str| {
-        rows.iter()
-            .filter(|row| row[locus] == name)
-            .cloned()
-            .collect::<Vec<_>>()
-    };
-    let number = |cell: &str| cell.parse::<f64>().unwrap();
-    // No deep term counts at the second locus: there the additive term is all there is.
-    assert!(trained().1.members[0].terms[1].weight == 0.0);
-    assert!(
-        of_locus("b")
-            .iter()
-            .all(|row| (number(row[effect]) - number(row[additive])).abs() < 1e-5)
-    );
-    assert!(
-        of_locus("a")
-            .iter()
-            .any(|row| (number(row[effect]) - number(row[additive])).abs() > 1e-3)
-    );
+    // Largest |effect - additive effect| of a variant at each locus.
+    let mut deep_effects = BTreeMap::from([("a".to_owned(), 0.0), ("b".to_owned(), 0.0)]);
+    for row in rows(&out.path().join("explain.csv")) {
+        let [effect, additive] =
+            ["effect", "additive_effect"].map(|column| row[column].parse::<f64>().unwrap());
+        let deep_effect = (effect - additive).abs();
+        assert!(deep_effect.is_finite(), "{row:?}");
+        let largest = deep_effects.get_mut(&row["locus"]).unwrap();
+        *largest = f64::max(*largest, deep_effect);
+    }
+    // The deep term of the second locus has no weight, so that only the additive term is left
+    // there.
+    assert!(trained().summary.members[0].terms[1].weight == 0.0);
+    assert!(deep_effects["b"] < 1e-5, "{deep_effects:?}");
+    assert!(deep_effects["a"] > 1e-3, "{deep_effects:?}");
 }
 
 #[test]
 fn evaluate_tests_the_deep_terms_against_the_additive_model() {
-    let (folder, _) = trained();
     let out = TempDir::new().unwrap();
-    let predictions = vec![folder.path().join("predictions.csv")];
+    let predictions = vec![trained().path().join("predictions.csv")];
     let summary = evaluation::evaluate(&evaluation::Options {
         predictions,
         out: out.path().into(),
@@ -278,20 +236,17 @@ fn evaluate_tests_the_deep_terms_against_the_additive_model() {
     let [test] = &summary.non_additive[..] else {
         panic!("one test: {:?}", summary.non_additive)
     };
-    let auroc = |model: &str| {
-        let row = summary
-            .verdict
-            .rows
-            .iter()
-            .find(|row| row.model == model && row.split == Split::Test);
+    let [whole, additive] = ["additive+linformer", "additive"].map(|model| {
+        let mut rows = summary.verdict.rows.iter();
+        let row = rows.find(|row| row.model == model && row.split == Split::Test);
         row.and_then(|row| row.auroc).unwrap()
-    };
-    assert!((test.delta - (auroc("additive+linformer") - auroc("additive"))).abs() < 1e-9);
+    });
+    assert!((test.delta - (whole - additive)).abs() < 1e-9);
     assert!(
         test.inference.is_some()
-            && summary
-                .to_string()
-                .contains("Non-additive signal: additive+linformer minus additive")
+            && summary.to_string().contains(
+                "Non-additive signal: the AUC of additive+linformer minus that of additive"
+            )
     );
     let table = fs::read_to_string(out.path().join("non_additive.csv")).unwrap();
     assert!(
@@ -304,14 +259,7 @@ fn evaluate_tests_the_deep_terms_against_the_additive_model() {
 #[test]
 fn a_model_whose_deep_terms_bring_no_gain_is_the_additive_model_exactly() {
     let folder = TempDir::new().unwrap();
-    let mut options = options(folder.path());
-    // Networks that learn nothing.
-    options.schedule = Schedule {
-        epochs: 1,
-        learning_rate: 1e-12,
-        ..options.schedule
-    };
-    let summary = train(&options);
+    let summary = train(&options_without_learning(folder.path()));
     assert!(
         summary.members[0]
             .terms
@@ -326,51 +274,41 @@ fn a_model_whose_deep_terms_bring_no_gain_is_the_additive_model_exactly() {
 
 #[test]
 fn a_run_that_is_interrupted_in_any_network_resumes_to_the_same_bytes() {
-    let unbroken = options(&trained().0.path().join(""));
-    let n_steps = Cell::new(0);
     let folder = TempDir::new().unwrap();
-    let count = &mut |event: Progress<'_>| {
-        n_steps.set(n_steps.get() + usize::from(matches!(event, Progress::Step { .. })));
-    };
-    training::run(
-        &Options {
-            out: folder.path().join("counted"),
-            ..unbroken.clone()
-        },
-        count,
-    )
-    .unwrap();
+    let counted = options(&folder.path().join("counted"));
+    let n_steps = train_until(&counted, usize::MAX);
+    assert!(counted.out.join("config.json").exists());
     let stopped = Options {
-        out: folder.path().join("stopped"),
         resume: Resume::Yes,
-        ..unbroken
+        ..options(&folder.path().join("stopped"))
     };
     // The first networks, those that are trained without a fold, and the last step of all.
-    for stop in [
-        n_steps.get() / 8,
-        n_steps.get() / 3,
-        2 * n_steps.get() / 3,
-        n_steps.get(),
-    ] {
-        let done = Cell::new(0);
-        let mut stop_there = |event: Progress<'_>| {
-            if let Progress::Step { .. } = event {
-                done.set(done.get() + 1);
-                if done.get() == stop {
-                    resume_unwind(Box::new("stopped"));
-                }
-            }
-        };
-        // A resumed run has fewer steps left; the last stop may lie beyond its end.
-        let _ = catch_unwind(AssertUnwindSafe(|| {
-            training::run(&stopped, &mut stop_there)
-        }));
+    for stop in [n_steps / 8, n_steps / 3, 2 * n_steps / 3, n_steps] {
+        // A resumed run has fewer steps left, so that the last stop may be beyond its end.
+        train_until(&stopped, stop);
         if stopped.out.join("config.json").exists() {
             break;
         }
     }
     train(&stopped);
-    assert_eq!(bytes(&stopped.out), bytes(trained().0.path()));
+    assert_eq!(bytes(&stopped.out), bytes(trained().path()));
+}
+
+/// Runs `stop` steps, as if the process had died there, or to the end; returns the number of steps.
+fn train_until(options: &Options, stop: usize) -> usize {
+    let n_steps = Cell::new(0);
+    let _ = catch_unwind(AssertUnwindSafe(|| {
+        training::run(options, &mut |event| {
+            if let Progress::Step { .. } = event {
+                n_steps.set(n_steps.get() + 1);
+                if n_steps.get() == stop {
+                    resume_unwind(Box::new("stopped"));
+                }
+            }
+        })
+        .unwrap()
+    }));
+    n_steps.get()
 }
 
 #[test]
@@ -387,10 +325,10 @@ fn a_member_that_is_trained_and_applied_in_parts_is_that_of_one_run() {
             .contains("member 1 of 1 is not trained yet")
     );
     let summary = training::run_member(&options, 1, &mut |_| {}).unwrap();
-    assert_eq!(summary.terms, trained().1.members[0].terms);
+    assert_eq!(summary.terms, trained().summary.members[0].terms);
     let blocks = [0..250, 250..600].map(|people| training::run_predict(&options, people).unwrap());
     training::run_bundle(&options, &blocks.concat()).unwrap();
-    assert_eq!(bytes(folder.path()), bytes(trained().0.path()));
+    assert_eq!(bytes(folder.path()), bytes(trained().path()));
 }
 
 #[test]
@@ -402,14 +340,13 @@ fn every_preset_trains_next_to_an_additive_term_of_either_kind() {
     ) {
         let folder = TempDir::new().unwrap();
         let mut options = options(folder.path());
-        let sizes = options.architecture.clone();
-        let preset_axes = preset.architecture();
         options.architecture = Architecture {
-            hidden: sizes.hidden,
-            feed_forward: sizes.feed_forward,
-            ..preset_axes
+            hidden: options.architecture.hidden,
+            feed_forward: options.architecture.feed_forward,
+            ..preset.architecture()
         };
-        (options.additive, options.deep_terms) = (additive, DeepTerms::Joint);
+        options.additive = additive;
+        options.deep_terms = DeepTerms::Joint;
         options.schedule = Schedule {
             epochs: 2,
             ..options.schedule
@@ -436,15 +373,17 @@ fn folds_and_seeds_have_additive_terms_of_their_own() {
         ..options.schedule
     };
     let summary = train(&options);
-    let chosen: Vec<f64> = summary
+    let losses: Vec<f64> = summary
         .members
         .iter()
         .map(|member| member.additive.as_ref().unwrap().loss)
         .collect();
-    let differ = |one: f64, other: f64| (one - other).abs() > 1e-6;
     assert!(
-        differ(chosen[0], chosen[1]) && differ(chosen[1], chosen[2]),
-        "{chosen:?}"
+        losses.len() == 3
+            && losses
+                .windows(2)
+                .all(|pair| (pair[0] - pair[1]).abs() > 1e-6),
+        "{losses:?}"
     );
     let rows = read_predictions(&folder.path().join("predictions.csv")).unwrap();
     assert!(
@@ -457,32 +396,15 @@ fn folds_and_seeds_have_additive_terms_of_their_own() {
 #[test]
 fn a_published_score_enters_as_an_offset_with_a_coefficient_of_its_own() {
     let folder = TempDir::new().unwrap();
-    let mut options = options(&folder.path().join("model"));
-    options.schedule = Schedule {
-        epochs: 1,
-        learning_rate: 1e-12,
-        ..options.schedule
-    };
+    let mut options = options_without_learning(&folder.path().join("model"));
     // The simulated risk as a score on another scale: nothing is left to learn.
     let scores = folder.path().join("scores.csv");
-    let truth = fs::read_to_string(cohort().join("truth.csv")).unwrap();
-    let column = truth
-        .lines()
-        .next()
-        .unwrap()
-        .split(',')
-        .position(|name| name == "logit")
-        .unwrap();
-    let row = |line: &str| {
-        let cells: Vec<&str> = line.split(',').collect();
-        format!(
-            "{},{}\n",
-            cells[0],
-            10.0 * cells[column].parse::<f64>().unwrap()
-        )
-    };
-    let rows: String = truth.lines().skip(1).map(row).collect();
-    fs::write(&scores, format!("sample_id,PGS1\n{rows}")).unwrap();
+    let mut table = "sample_id,PGS1\n".to_owned();
+    for row in rows(&cohort().join("truth.csv")) {
+        let logit: f64 = row["logit"].parse().unwrap();
+        writeln!(table, "{},{}", row["sample_id"], 10.0 * logit).unwrap();
+    }
+    fs::write(&scores, table).unwrap();
     options.offset = Some(format!("{}:PGS1", scores.display()).parse().unwrap());
     let summary = train(&options);
     let additive = summary.members[0].additive.as_ref().unwrap();
@@ -500,7 +422,7 @@ fn a_published_score_enters_as_an_offset_with_a_coefficient_of_its_own() {
     };
     let message = training::run(&pure, &mut |_| {}).unwrap_err().to_string();
     assert!(
-        message.contains("needs an additive term: leave out --additive none"),
+        message.contains("needs an additive term; remove --additive none"),
         "{message}"
     );
 }

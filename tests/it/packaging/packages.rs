@@ -1,19 +1,22 @@
-//! What lies in `packaging/` and `CITATION.cff`, tested against the program: versions, options, files that
-//! parse, and what Snakemake's wrappers and the scripts of the Nextflow modules give beside what
-//! the program gives.
+//! `packaging/` and `CITATION.cff`, tested against the program: versions, options, files that
+//! parse, and the results of Snakemake's wrappers and of the scripts of the Nextflow modules.
 //!
-//! Snakemake and YAML by the Python of `GF_PYTHON`, or `python3`; the modules by `groovy`; skipped
-//! aloud where these are not.
+//! Snakemake and YAML run with the Python of `GF_PYTHON`, or `python3`; the modules with `groovy`.
+//! Tests are skipped, with a message, where these are absent.
 
 use std::{
     collections::BTreeSet,
     ffi::OsStr,
     fs,
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::{Command, Output},
 };
 
-use crate::support::{copy, files, stderr, succeed};
+use crate::support::{
+    copy, copy_release, file_names, no_oracle,
+    processes::{path_with_program, python_with},
+    repository, stderr, succeed,
+};
 use clap::CommandFactory;
 use gf_genomics::cli::Cli;
 use serde_json::Value;
@@ -21,12 +24,8 @@ use serde_json::Value;
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 const COMMANDS: [&str; 3] = ["sequences", "score", "prs"];
 
-fn repository() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
 fn read(path: &str) -> String {
-    fs::read_to_string(repository().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+    fs::read_to_string(repository(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
 fn wrapper(command: &str, file: &str) -> String {
@@ -37,47 +36,19 @@ fn module(command: &str, file: &str) -> String {
     format!("packaging/nf-core/modules/gfgenomics/{command}/{file}")
 }
 
-/// The Python to ask, if it can import what is needed.
-fn python(needed: &str) -> Option<String> {
-    let python = std::env::var("GF_PYTHON").unwrap_or_else(|_| "python3".into());
-    let found = Command::new(&python)
-        .args(["-c", &format!("import {needed}")])
-        .stderr(Stdio::null())
-        .status();
-    if !found.is_ok_and(|status| status.success()) {
-        crate::support::no_oracle(&format!(
-            "{python} cannot import {needed}; set GF_PYTHON to one that can"
-        ));
-        return None;
-    }
-    Some(python)
-}
-
-/// A folder with eight people, a model, saved scores, loci and scoring files.
+/// A folder with eight samples, a model, saved scores, loci and scoring files.
 fn inputs() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    copy(
-        &repository().join("tests/fixtures/releases/0.1.0"),
-        folder.path(),
-    );
-    copy(&repository().join("packaging/test-data"), folder.path());
+    copy_release("0.1.0", folder.path());
+    copy(&repository("packaging/test-data"), folder.path());
     folder
 }
 
-/// Runs a command that finds the program on its PATH, as people have it.
+/// Runs a command that finds the program on its PATH, as users have it.
 fn with_program(command: &mut Command, folder: &Path) -> Output {
-    let here = Path::new(env!("CARGO_BIN_EXE_gf-genomics"))
-        .parent()
-        .unwrap();
-    let path = std::env::join_paths(
-        [here.to_path_buf()]
-            .into_iter()
-            .chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
-    )
-    .unwrap();
     command
         .current_dir(folder)
-        .env("PATH", path)
+        .env("PATH", path_with_program(&[]))
         .env("XDG_CACHE_HOME", folder.join("cache"))
         .output()
         .unwrap()
@@ -139,35 +110,35 @@ fn every_package_says_the_version_of_the_program() {
         .nth(1)
         .and_then(|rest| rest.split('-').next())
         .unwrap();
-    let number = |version: &str| {
-        version
-            .split('.')
-            .map(|part| part.parse().unwrap())
-            .collect::<Vec<u32>>()
-    };
     assert!(
-        number(rust) >= number(env!("CARGO_PKG_RUST_VERSION")),
+        version_numbers(rust) >= version_numbers(env!("CARGO_PKG_RUST_VERSION")),
         "Rust {rust} of the Dockerfile is too old"
     );
 }
 
-/// Words that begin with two dashes, but for plink2's.
-fn long_options(text: &str) -> BTreeSet<String> {
-    let is_of_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
-    let text = text.replace("plink2 --", "plink2 ");
-    let options = text.split("--").skip(1).zip(text.split("--"));
-    let begun = options.filter(|(rest, before)| {
-        rest.starts_with(|letter: char| letter.is_ascii_lowercase())
-            && !before.ends_with(is_of_name)
-    });
-    begun
-        .map(|(rest, _)| {
-            rest.split(|letter| !is_of_name(letter))
-                .next()
-                .unwrap()
-                .to_owned()
-        })
+fn version_numbers(version: &str) -> Vec<u32> {
+    version
+        .split('.')
+        .map(|part| part.parse().unwrap())
         .collect()
+}
+
+/// Names of the long options in a text, without those of plink2.
+fn long_options(text: &str) -> BTreeSet<String> {
+    let text = text.replace("plink2 --", "plink2 ");
+    let mut options = BTreeSet::new();
+    for (before, after) in text.split("--").zip(text.split("--").skip(1)) {
+        let begins_a_name = after.starts_with(|letter: char| letter.is_ascii_lowercase());
+        if begins_a_name && !before.ends_with(is_of_option_name) {
+            let name = after.split(|letter| !is_of_option_name(letter)).next();
+            options.insert(name.unwrap().to_owned());
+        }
+    }
+    options
+}
+
+fn is_of_option_name(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || letter == '-'
 }
 
 #[test]
@@ -224,14 +195,13 @@ fn the_commands_of_the_recipe_are_understood() {
 #[test]
 fn the_installer_puts_program_pages_completions_schemas_and_licences_in_place() {
     let folder = tempfile::tempdir().unwrap();
-    let installer = repository().join("packaging/install");
-    let output = Command::new(installer)
+    let output = Command::new(repository("packaging/install"))
         .args([env!("CARGO_BIN_EXE_gf-genomics"), "prefix"])
         .current_dir(folder.path())
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
-    let installed: BTreeSet<PathBuf> = files(&folder.path().join("prefix")).into_keys().collect();
+    let installed = file_names(&folder.path().join("prefix"));
     for expected in [
         "bin/gf-genomics",
         "share/man/man1/gf-genomics.1",
@@ -244,7 +214,7 @@ fn the_installer_puts_program_pages_completions_schemas_and_licences_in_place() 
         "share/doc/gf-genomics/THIRD-PARTY-LICENSES.txt",
     ] {
         assert!(
-            installed.contains(Path::new(expected)),
+            installed.iter().any(|path| path == Path::new(expected)),
             "no {expected} in {installed:?}"
         );
     }
@@ -259,7 +229,7 @@ fn the_shell_scripts_are_read_by_bash() {
     ] {
         let output = Command::new("bash")
             .arg("-n")
-            .arg(repository().join(script))
+            .arg(repository(script))
             .output()
             .unwrap();
         assert!(output.status.success(), "{script}: {}", stderr(&output));
@@ -299,12 +269,12 @@ fn crates_hold_their_sources_and_no_more() {
                 "--package",
                 name,
             ])
-            .current_dir(repository())
+            .current_dir(repository(""))
             .output()
             .unwrap();
         assert!(output.status.success(), "{}", stderr(&output));
-        let listed = String::from_utf8(output.stdout).unwrap();
-        let listed: BTreeSet<&str> = listed.lines().collect();
+        let list = String::from_utf8(output.stdout).unwrap();
+        let listed: BTreeSet<&str> = list.lines().collect();
         for file in needed {
             assert!(listed.contains(file), "{name} lacks {file}");
         }
@@ -356,7 +326,7 @@ fn described_inputs(meta: &Value) -> Vec<String> {
 
 #[test]
 fn the_yaml_files_parse_and_describe_what_they_lie_beside() {
-    let Some(python) = python("yaml, jinja2") else {
+    let Some(python) = python_with("yaml, jinja2") else {
         return;
     };
     let mut paths = vec![
@@ -376,23 +346,30 @@ fn the_yaml_files_parse_and_describe_what_they_lie_beside() {
     let output = Command::new(python)
         .arg("tests/oracles/packaging_yaml.py")
         .args(&paths)
-        .current_dir(repository())
+        .current_dir(repository(""))
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
     let parsed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_citation_and_recipe(&parsed);
+    for command in COMMANDS {
+        assert_eq!(
+            parsed[wrapper(command, "meta.yaml")]["name"],
+            format!("gf-genomics {command}")
+        );
+        assert_module_is_described(command, &parsed[module(command, "meta.yml")]);
+    }
+}
 
+/// Name, version, licence and sources of `CITATION.cff` and of the recipe for Bioconda.
+fn assert_citation_and_recipe(parsed: &Value) {
     let citation = &parsed["CITATION.cff"];
-    assert_eq!(
-        (&citation["cff-version"], &citation["license"]),
-        (&"1.2.0".into(), &env!("CARGO_PKG_LICENSE").into())
-    );
+    assert_eq!(citation["cff-version"], "1.2.0");
+    assert_eq!(citation["license"], env!("CARGO_PKG_LICENSE"));
     assert_eq!(citation["repository-code"], env!("CARGO_PKG_REPOSITORY"));
     let recipe = &parsed["packaging/bioconda/meta.yaml"];
-    assert_eq!(
-        (&recipe["package"]["name"], &recipe["package"]["version"]),
-        (&env!("CARGO_PKG_NAME").into(), &VERSION.into())
-    );
+    assert_eq!(recipe["package"]["name"], env!("CARGO_PKG_NAME"));
+    assert_eq!(recipe["package"]["version"], VERSION);
     assert_eq!(recipe["source"]["sha256"].as_str().map(str::len), Some(64));
     assert!(
         recipe["source"]["url"]
@@ -400,40 +377,27 @@ fn the_yaml_files_parse_and_describe_what_they_lie_beside() {
             .unwrap()
             .contains(&format!("/v{VERSION}/gf-genomics-{VERSION}-source.tar.gz"))
     );
-    for command in COMMANDS {
-        assert_eq!(
-            parsed[wrapper(command, "meta.yaml")]["name"],
-            format!("gf-genomics {command}")
-        );
-        let meta = &parsed[module(command, "meta.yml")];
-        let source = read(&module(command, "main.nf"));
-        assert_eq!(meta["name"], format!("gfgenomics_{command}"));
-        assert!(
-            source.starts_with(&format!(
-                "process GFGENOMICS_{} {{\n",
-                command.to_uppercase()
-            )),
-            "{command}"
-        );
-        assert_eq!(described_inputs(meta), module_inputs(&source), "{command}");
-        let emitted: BTreeSet<&str> = source
-            .split("emit: ")
-            .skip(1)
-            .filter_map(|rest| rest.split([',', '\n']).next())
-            .collect();
-        let described: BTreeSet<&str> = meta["output"]
-            .as_object()
-            .unwrap()
-            .keys()
-            .map(String::as_str)
-            .collect();
-        assert_eq!(described, emitted, "{command}");
-    }
 }
 
-/// What the wrappers' rules and the modules' scripts should give: files of the program called by
-/// hand.
-fn expected(folder: &Path) {
+/// `meta.yml` has the name, the inputs and the outputs of the module.
+fn assert_module_is_described(command: &str, meta: &Value) {
+    let source = read(&module(command, "main.nf"));
+    assert_eq!(meta["name"], format!("gfgenomics_{command}"));
+    let process = format!("process GFGENOMICS_{} {{\n", command.to_uppercase());
+    assert!(source.starts_with(&process), "{command}");
+    assert_eq!(described_inputs(meta), module_inputs(&source), "{command}");
+    let emitted: BTreeSet<&str> = source
+        .split("emit: ")
+        .skip(1)
+        .filter_map(|rest| rest.split([',', '\n']).next())
+        .collect();
+    let outputs = meta["output"].as_object().unwrap();
+    let described: BTreeSet<&str> = outputs.keys().map(String::as_str).collect();
+    assert_eq!(described, emitted, "{command}");
+}
+
+/// Writes the expected results of the wrappers and the modules, by calls of the program.
+fn write_expected(folder: &Path) {
     let people = "--vcf people.vcf --reference reference.fa";
     succeed(
         folder,
@@ -463,24 +427,22 @@ fn expected(folder: &Path) {
 
 #[test]
 fn the_snakemake_wrappers_give_what_the_program_gives() {
-    let Some(python) = python("snakemake") else {
+    let Some(python) = python_with("snakemake") else {
         return;
     };
-    let folder = inputs();
-    let at = |name: &str| folder.path().join(name);
-    expected(folder.path());
-    // The place they have in the public repository of wrappers.
-    copy(
-        &repository().join("packaging/snakemake-wrapper"),
-        &at("master/bio/gf-genomics"),
-    );
+    let inputs = inputs();
+    let folder = inputs.path();
+    write_expected(folder);
+    // The path of the wrappers in their public repository.
+    let wrappers = folder.join("master/bio/gf-genomics");
+    copy(&repository("packaging/snakemake-wrapper"), &wrappers);
     for (command, targets) in [
         ("sequences", "haplotypes.fa dictionary skips.csv"),
         ("score", "risk.csv prs-risk.csv"),
         ("prs", "scores"),
     ] {
-        let prefix = format!("file://{}/", folder.path().display());
-        let snakefile = at(&format!("master/bio/gf-genomics/{command}/test/Snakefile"));
+        let prefix = format!("file://{}/", folder.display());
+        let snakefile = wrappers.join(command).join("test/Snakefile");
         let mut snakemake = Command::new(&python);
         snakemake.args([
             "-m",
@@ -493,10 +455,7 @@ fn the_snakemake_wrappers_give_what_the_program_gives() {
             ".",
             "--snakefile",
         ]);
-        let output = with_program(
-            snakemake.arg(snakefile).args(targets.split(' ')),
-            folder.path(),
-        );
+        let output = with_program(snakemake.arg(snakefile).args(targets.split(' ')), folder);
         assert!(output.status.success(), "{command}: {}", stderr(&output));
     }
     for (found, expected) in [
@@ -510,65 +469,26 @@ fn the_snakemake_wrappers_give_what_the_program_gives() {
         ("scores/match_log.csv", "expected-scores/match_log.csv"),
     ] {
         assert!(
-            fs::read(at(found)).unwrap() == fs::read(at(expected)).unwrap(),
+            fs::read(folder.join(found)).unwrap() == fs::read(folder.join(expected)).unwrap(),
             "{found} is not {expected}"
         );
     }
     assert!(
-        fs::read_to_string(at("logs/haplotypes.log"))
+        fs::read_to_string(folder.join("logs/haplotypes.log"))
             .unwrap()
-            .contains("distinct haplotypes of 8 people")
+            .contains("distinct haplotypes of 8 samples")
     );
 }
 
 #[test]
 fn the_scripts_of_the_nextflow_modules_give_what_the_program_gives() {
-    // Debian's groovy looks for Java in one place only.
-    const GROOVY: &str = "JAVA_HOME=${JAVA_HOME:-$(dirname \"$(dirname \"$(readlink -f \
-                          \"$(command -v java)\")\")\")} exec groovy \"$@\"";
-    let groovy = |arguments: &[&OsStr]| {
-        Command::new("bash")
-            .args(["-c", GROOVY, "groovy"])
-            .args(arguments)
-            .output()
-            .unwrap()
-    };
     if !groovy(&["--version".as_ref()]).status.success() {
-        crate::support::no_oracle("no groovy with Java on this machine");
+        no_oracle("no groovy with Java on this machine");
         return;
     }
     let folder = inputs();
-    expected(folder.path());
-    let script = repository().join("tests/oracles/nextflow_script.groovy");
-    let people = "vcf: 'people.vcf'";
-    let mut sources = [
-        "nf-test.config",
-        "tests/nextflow.config",
-        "modules/gfgenomics/prs/tests/nextflow.config",
-    ]
-    .map(str::to_owned)
-    .to_vec();
-    for command in COMMANDS {
-        sources.extend(
-            ["main.nf", "tests/main.nf.test"]
-                .map(|file| format!("modules/gfgenomics/{command}/{file}")),
-        );
-    }
-    let sources: Vec<PathBuf> = sources
-        .into_iter()
-        .map(|path| repository().join("packaging/nf-core").join(path))
-        .collect();
-    let output = groovy(
-        &[
-            &[script.as_os_str(), "parse".as_ref()],
-            &sources
-                .iter()
-                .map(|path| path.as_os_str())
-                .collect::<Vec<_>>()[..],
-        ]
-        .concat(),
-    );
-    assert!(output.status.success(), "{}", stderr(&output));
+    write_expected(folder.path());
+    assert_module_sources_parse();
     for (command, values, results) in [
         (
             "sequences",
@@ -596,59 +516,104 @@ fn the_scripts_of_the_nextflow_modules_give_what_the_program_gives() {
                 ("d/match_log.csv", "expected-scores/match_log.csv"),
             ],
         ),
-        // One file is no list, and a cohort brings predictions.
-        (
-            "prs",
-            "meta: [id: 'e'], scoring_files: 'first.txt', cohort: 'people.csv'",
-            &[],
-        ),
     ] {
-        let module = repository().join(module(command, "main.nf"));
-        let filled = |part: &str| {
-            let output = groovy(&[
-                script.as_ref(),
-                part.as_ref(),
-                module.as_ref(),
-                format!("[{people}, {values}]").as_ref(),
-            ]);
-            assert!(output.status.success(), "{command}: {}", stderr(&output));
-            String::from_utf8(output.stdout).unwrap()
-        };
-        let script = filled("script");
-        let stub = filled("stub");
-        if results.is_empty() {
-            assert!(
-                script.contains("--scoring-file first.txt")
-                    && script.contains("--cohort people.csv"),
-                "{script}"
-            );
-            continue;
-        }
-        // The scores of eight people need it, as the module's test says in its nextflow.config.
-        let script = if command == "prs" {
-            script.replace("--threads", "--no-mean-imputation --threads")
-        } else {
-            script
-        };
-        let output = with_program(Command::new("bash").args(["-euc", &script]), folder.path());
-        assert!(output.status.success(), "{script}: {}", stderr(&output));
-        for (found, expected) in results {
-            let [found, expected] =
-                [found, expected].map(|name| fs::read(folder.path().join(name)).unwrap());
-            assert!(found == expected, "{script} gave {results:?} another way");
-        }
-        let empty = tempfile::tempdir().unwrap();
-        let output = Command::new("bash")
-            .args(["-euc", &stub])
-            .current_dir(empty.path())
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{stub}: {}", stderr(&output));
-        for (found, _) in results {
-            assert!(
-                empty.path().join(found).is_file(),
-                "the stub of {command} makes no {found}"
-            );
-        }
+        let script = filled_script(command, "script", values);
+        assert_script_gives(folder.path(), command, &script, results);
+        assert_stub_makes(command, &filled_script(command, "stub", values), results);
+    }
+    // One file is no list, and a cohort brings predictions.
+    let values = "meta: [id: 'e'], scoring_files: 'first.txt', cohort: 'people.csv'";
+    let script = filled_script("prs", "script", values);
+    filled_script("prs", "stub", values);
+    assert!(
+        script.contains("--scoring-file first.txt") && script.contains("--cohort people.csv"),
+        "{script}"
+    );
+}
+
+/// Runs groovy. Debian's groovy searches for Java in one folder only, unless `JAVA_HOME` is set.
+fn groovy(arguments: &[&OsStr]) -> Output {
+    const GROOVY: &str = "JAVA_HOME=${JAVA_HOME:-$(dirname \"$(dirname \"$(readlink -f \
+                          \"$(command -v java)\")\")\")} exec groovy \"$@\"";
+    Command::new("bash")
+        .args(["-c", GROOVY, "groovy"])
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+/// The oracle that parses Nextflow sources, and fills in their scripts.
+fn nextflow_oracle() -> PathBuf {
+    repository("tests/oracles/nextflow_script.groovy")
+}
+
+fn assert_module_sources_parse() {
+    let mut sources = [
+        "nf-test.config",
+        "tests/nextflow.config",
+        "modules/gfgenomics/prs/tests/nextflow.config",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    for command in COMMANDS {
+        sources.extend(
+            ["main.nf", "tests/main.nf.test"]
+                .map(|file| format!("modules/gfgenomics/{command}/{file}")),
+        );
+    }
+    let paths: Vec<PathBuf> = sources
+        .into_iter()
+        .map(|path| repository("packaging/nf-core").join(path))
+        .collect();
+    let oracle = nextflow_oracle();
+    let mut arguments = vec![oracle.as_os_str(), "parse".as_ref()];
+    arguments.extend(paths.iter().map(|path| path.as_os_str()));
+    let output = groovy(&arguments);
+    assert!(output.status.success(), "{}", stderr(&output));
+}
+
+/// The `script` or the `stub` part of a module with these values filled in.
+fn filled_script(command: &str, part: &str, values: &str) -> String {
+    let output = groovy(&[
+        nextflow_oracle().as_ref(),
+        part.as_ref(),
+        repository(&module(command, "main.nf")).as_ref(),
+        format!("[vcf: 'people.vcf', {values}]").as_ref(),
+    ]);
+    assert!(output.status.success(), "{command}: {}", stderr(&output));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Runs a script; its files must equal the expected ones, as (file, expected file).
+fn assert_script_gives(folder: &Path, command: &str, script: &str, results: &[(&str, &str)]) {
+    // With eight samples scores need this option, as the nextflow.config of the module's test has
+    // it.
+    let script = if command == "prs" {
+        script.replace("--threads", "--no-mean-imputation --threads")
+    } else {
+        script.to_owned()
+    };
+    let output = with_program(Command::new("bash").args(["-euc", &script]), folder);
+    assert!(output.status.success(), "{script}: {}", stderr(&output));
+    for (found, expected) in results {
+        let [found, expected] = [found, expected].map(|name| fs::read(folder.join(name)).unwrap());
+        assert!(found == expected, "{script} gave {results:?} another way");
+    }
+}
+
+/// Runs a stub in an empty folder; it must make the files of the script.
+fn assert_stub_makes(command: &str, stub: &str, results: &[(&str, &str)]) {
+    let empty = tempfile::tempdir().unwrap();
+    let output = Command::new("bash")
+        .args(["-euc", stub])
+        .current_dir(empty.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{stub}: {}", stderr(&output));
+    for (found, _) in results {
+        assert!(
+            empty.path().join(found).is_file(),
+            "the stub of {command} makes no {found}"
+        );
     }
 }

@@ -1,47 +1,36 @@
 //! Tables, sequences and tokens of a run in pandas, polars and Hugging Face's libraries: the code
-//! of `docs/python.md`, looked at by `oracles/python_tables.py`.
+//! of `docs/python.md`, run by `oracles/python_tables.py`.
 //!
-//! Runs with the Python of `GF_PYTHON`, or `python3`; skipped aloud where that cannot import what
-//! the document asks for.
+//! Runs with the Python of `GF_PYTHON`, or `python3`; skipped, with a message, where that cannot
+//! import the libraries of the document.
 
-use std::{
-    fs,
-    path::Path,
-    process::{Command, Stdio},
+use std::{fs, process::Command};
+
+use crate::support::{
+    copy, pipelines::tiny_pipeline_with, processes::python_with, repository, rows, stderr, succeed,
 };
-
-use crate::support::{TINY_PIPELINE, copy, rows, stderr, succeed};
 use gf_haplotypes::Dictionary;
 use serde_json::{Value, json};
 
-const IMPORTS: &str = "import datasets, pandas, polars, safetensors, tokenizers";
-
 #[test]
 fn tables_sequences_and_tokens_open_in_python_as_the_document_says() {
-    let python = std::env::var("GF_PYTHON").unwrap_or_else(|_| "python3".into());
-    if !Command::new(&python)
-        .args(["-c", IMPORTS])
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success())
-    {
-        crate::support::no_oracle(&format!(
-            "{python} cannot {IMPORTS}; set GF_PYTHON to one that can"
-        ));
+    let Some(python) = python_with("datasets, pandas, polars, safetensors, tokenizers") else {
         return;
-    }
-    let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
+    };
     let folder = tempfile::tempdir().unwrap();
     copy(
-        &repository.join("cohort-schema/schemas"),
+        &repository("cohort-schema/schemas"),
         &folder.path().join("cohort-schema/schemas"),
     );
-    // Named as in the document; every slot, and tokens of segments that one person has, so that
-    // everyone in training reads as they are.
-    let pipeline = TINY_PIPELINE.replace("\"tiny\"", "\"linformer\"").replace(
-        "segment_length",
-        "slots = 'all'\nmin_token_count = 1\nsegment_length",
-    );
+    // The model has its name in the document. With every slot, and tokens for segments that one
+    // sample has, the tokens of training samples decode to their sequences.
+    let pipeline = tiny_pipeline_with(&[
+        ("\"tiny\"", "\"linformer\""),
+        (
+            "segment_length",
+            "slots = 'all'\nmin_token_count = 1\nsegment_length",
+        ),
+    ]);
     fs::write(folder.path().join("quickstart.toml"), pipeline).unwrap();
     succeed(
         folder.path(),
@@ -57,8 +46,8 @@ fn tables_sequences_and_tokens_open_in_python_as_the_document_says() {
     );
 
     let output = Command::new(python)
-        .arg(repository.join("tests/oracles/python_tables.py"))
-        .arg(repository.join("docs/python.md"))
+        .arg(repository("tests/oracles/python_tables.py"))
+        .arg(repository("docs/python.md"))
         .arg("haplotypes.fa")
         .current_dir(folder.path())
         .envs([("HF_HUB_OFFLINE", "1"), ("HF_HOME", "huggingface")])
@@ -74,20 +63,16 @@ fn tables_sequences_and_tokens_open_in_python_as_the_document_says() {
             .join("results/quickstart/3-models/linformer/predictions.csv"),
     )
     .len();
+    let n_distinct: usize = dictionary
+        .loci
+        .iter()
+        .map(|locus| locus.haplotypes.len())
+        .sum();
     assert_eq!(found["people"], json!(dictionary.samples.len()));
     assert_eq!(found["predictions"], json!(n_predictions));
-    assert_eq!(
-        found["distinct_haplotypes"],
-        json!(
-            dictionary
-                .loci
-                .iter()
-                .map(|locus| locus.haplotypes.len())
-                .sum::<usize>()
-        )
-    );
-    // [haplotypes whose tokens decode to the FASTA, haplotypes]; others may hold a segment that
-    // training has not seen.
+    assert_eq!(found["distinct_haplotypes"], json!(n_distinct));
+    // [haplotypes whose tokens decode to the FASTA, haplotypes]. Haplotypes outside of training may
+    // have a segment that is not in the vocabulary.
     assert_eq!(found["same_bases"]["train"], json!([180, 180]));
     let same: u64 = ["validation", "test"]
         .iter()

@@ -1,35 +1,31 @@
-//! Files of earlier releases, kept in `fixtures/releases/VERSION/`, are read and say what they said
-//! then; files of later ones are refused with what to do, and a bundle from elsewhere reaches
-//! nothing outside of its folder.
+//! Files of earlier releases, stored in `fixtures/releases/VERSION/`, are read and give the results
+//! of that release. Files of later releases are refused with the next action. A bundle from
+//! elsewhere can read and write nothing outside of its folder.
 
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-use crate::support::{copy, refuse, run, stderr, succeed};
+use crate::support::{
+    complete_release_tokens, copy_release, refuse, repository, run, stderr, succeed,
+};
 use gf_genomics::tokens::Folder;
 use gf_haplotypes::Dictionary;
 
-/// Logits are printed with nine digits. On a processor with vectors of another width sums are
-/// rounded otherwise.
+/// Logits are printed with nine digits. Processors with vectors of another width round sums
+/// differently.
 const TOLERANCE: f64 = 1e-5;
 
-/// A copy of what a release left, to run in.
+/// A copy of the files of a release, to run commands in.
 fn release(version: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    copy(
-        &Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("tests/fixtures/releases")
-            .join(version),
-        folder.path(),
-    );
+    copy_release(version, folder.path());
     folder
 }
 
 fn versions() -> Vec<String> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/releases");
-    let mut versions: Vec<String> = fs::read_dir(folder)
+    let mut versions: Vec<String> = fs::read_dir(repository("tests/fixtures/releases"))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
@@ -39,11 +35,12 @@ fn versions() -> Vec<String> {
 
 /// (person and model, logit) of each line.
 fn scores(table: &str) -> Vec<(String, f64)> {
-    let row = |line: &str| {
+    let mut scores = Vec::new();
+    for line in table.lines().skip(1) {
         let cells: Vec<&str> = line.split(',').collect();
-        (cells[..2].join(" "), cells[2].parse().unwrap())
-    };
-    table.lines().skip(1).map(row).collect()
+        scores.push((cells[..2].join(" "), cells[2].parse().unwrap()));
+    }
+    scores
 }
 
 const SCORE: &str = "score --vcf people.vcf --reference reference.fa --cohort people.csv --model";
@@ -73,13 +70,7 @@ fn sequences_and_tokens_of_every_release_are_read() {
     for version in versions() {
         let folder = release(&version);
         let dictionary = Dictionary::load(&folder.path().join("sequences")).unwrap();
-        for name in ["tokenizer.json", "grid.json"] {
-            fs::copy(
-                folder.path().join("model").join(name),
-                folder.path().join("tokens").join(name),
-            )
-            .unwrap();
-        }
+        complete_release_tokens(folder.path());
         let tokens = Folder::load(&folder.path().join("tokens")).unwrap();
         assert_eq!(dictionary.samples, tokens.tokens.samples);
         assert_eq!(dictionary.loci[0].pairs, tokens.tokens.loci[0].pairs);
@@ -122,15 +113,18 @@ fn newer_older_and_unmarked_files_are_told_apart_with_what_to_do() {
         let folder = release("0.1.0");
         let path = folder.path().join(file);
         let whole = fs::read(&path).unwrap();
-        let again = format!("make it again with `{again}`");
+        let again = format!("make the file again with `{again}`");
         for (version, expected) in [
             (
                 "\"schema_version\": 99",
-                &["schema version 99, of a newer gf-genomics", "update it"][..],
+                &[
+                    "schema version 99 is from a newer gf-genomics",
+                    "update gf-genomics",
+                ][..],
             ),
             (
                 "\"schema_version\": 1",
-                &["schema version 1, of an older gf-genomics", &again][..],
+                &["schema version 1 is from an older gf-genomics", &again][..],
             ),
             ("", &["no schema_version", &again][..]),
         ] {
@@ -148,7 +142,7 @@ fn newer_older_and_unmarked_files_are_told_apart_with_what_to_do() {
         .unwrap_err()
         .to_string();
     assert!(
-        message.contains("schema version 99, of a newer gf-genomics"),
+        message.contains("schema version 99 is from a newer gf-genomics"),
         "{message}"
     );
 }
@@ -191,7 +185,7 @@ fn a_bundle_with_a_link_to_elsewhere_is_refused() {
                 "{said}"
             );
             assert!(
-                [file, "a link that leads out of its folder", "cp -L"]
+                [file, "outside of its folder", "cp -L"]
                     .iter()
                     .all(|part| said.contains(part)),
                 "{said}"
@@ -204,7 +198,7 @@ fn a_bundle_with_a_link_to_elsewhere_is_refused() {
     refuse(
         folder.path(),
         &format!("{SCORE} prs"),
-        &["a link that leads out of its folder"],
+        &["outside of its folder"],
     );
 }
 
@@ -244,7 +238,7 @@ fn names_in_received_files_stay_inside_the_output_folder() {
     refuse(
         folder.path(),
         "run p.toml --out out",
-        &["`../../escaped` cannot name a model"],
+        &["`../../escaped` cannot be the name of a model"],
     );
 }
 

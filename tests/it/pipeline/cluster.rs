@@ -1,12 +1,11 @@
-//! One run as many jobs: what was divided and put together again is, byte for byte, what one run
-//! gives; also where jobs run twice, are killed, or a workflow engine does them.
+//! One run divided into jobs: the merged results equal those of one run byte for byte, also where
+//! jobs run twice, are killed, or are run by a workflow engine.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     env,
     fmt::Write as _,
     fs,
-    io::Write as _,
     ops::Range,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -14,151 +13,199 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::{command, files, files_without_times, refuse, run, stderr, succeed};
-use gf_cohort_schema::{Cohort as CohortTable, CovariateChoice, PhenotypeCoding, Split};
+use crate::support::{
+    command,
+    compression::{Bgzf, write_tabix},
+    different_files, files, files_without_times, json, no_oracle, options,
+    pipelines::{data_table, folder_with_pipeline},
+    processes::{kill, path_with_program, wait_for_new_checkpoint},
+    refuse, replace_in, repository, run, sorted_lines, stderr, succeed,
+};
+use gf_cohort_schema::{Cohort as CohortTable, Split};
 use gf_genomics::{
     pipeline,
     tokens::{self, Anchor, Folder, Slots, TokenizerKind},
 };
 use gf_haplotypes::{
-    Dictionary, Encoding, Missing, Options, Overlap, Policies, Regions, Samples, Shard, Summary,
-    Unphased, merge,
+    Dictionary, EmptyLoci, Encoding, Haploid, Missing, Options, Overlap, Policies, Samples, Shard,
+    Summary, Unphased, merge,
 };
 use gf_tokenizer::VocabSize;
-use noodles::{bgzf, tabix, vcf};
-use proptest::prelude::*;
+use proptest::{collection::vec, prelude::*};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
 // ---- Sequences
-// ----------------------------------------------------------------------------------------------------------------------------------
 
 const CONTIG_NT: usize = 120;
-/// Two of them overlap, one is on another contig.
+/// BED of four loci: two overlap, and the third is on another contig.
 const LOCI: &str = "1\t10\t60\ta\n1\t50\t110\tb\n2\t0\t120\tc\n2\t30\t80\td\t0\t-\n";
+const N_LOCI: usize = 4;
 
-/// Two contigs with records of every kind and people of every kind: phased and not, haploid, with
-/// missing calls.
+/// Writes `people.vcf`, `reference.fa` and `loci.bed`: two contigs with records of every kind, and
+/// samples with phased, unphased, haploid and missing calls.
 fn random_genomes(folder: &Path, seed: u64, n_people: usize) {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let base = |rng: &mut ChaCha8Rng| char::from(b"ACGT"[rng.random_range(0..4)]);
-    let haploid: Vec<bool> = (0..n_people).map(|_| rng.random_bool(0.15)).collect();
+    let is_haploid: Vec<bool> = (0..n_people).map(|_| rng.random_bool(0.15)).collect();
     let mut header = "##fileformat=VCFv4.2\n##FILTER=<ID=bad,Description=\"x\">\n".to_owned();
     let mut fasta = String::new();
     let mut records = String::new();
     for contig in ["1", "2"] {
         writeln!(header, "##contig=<ID={contig},length={CONTIG_NT}>").unwrap();
-        let bases: String = (0..CONTIG_NT).map(|_| base(&mut rng)).collect();
+        let bases: String = (0..CONTIG_NT).map(|_| random_base(&mut rng)).collect();
         writeln!(fasta, ">{contig}\n{bases}").unwrap();
         let mut position = 1;
         while position + 6 < CONTIG_NT {
             let len = rng.random_range(1..=5);
-            let r = &bases[position - 1..][..len];
-            let mut alts = BTreeSet::new();
-            for _ in 0..rng.random_range(1..=2) {
-                let alt = match rng.random_range(0..10) {
-                    0..=5 => (0..rng.random_range(1..=4))
-                        .map(|_| base(&mut rng))
-                        .collect(),
-                    6 => format!("{r}{}", base(&mut rng)),
-                    7 => r[..1].to_owned(),
-                    8 => "R".to_owned(),
-                    _ => "*".to_owned(),
-                };
-                alts.insert(alt);
-            }
-            let n_alleles = alts.len();
-            let alts = alts.into_iter().collect::<Vec<_>>().join(",");
-            let filter = if rng.random_bool(0.1) { "bad" } else { "PASS" };
-            write!(
-                records,
-                "{contig}\t{position}\t.\t{r}\t{alts}\t.\t{filter}\t.\tGT"
-            )
-            .unwrap();
-            for &is_haploid in &haploid {
-                let allele = |rng: &mut ChaCha8Rng| match rng.random_range(0..20) {
-                    0 => ".".to_owned(),
-                    1..=7 => rng.random_range(1..=n_alleles).to_string(),
-                    _ => "0".to_owned(),
-                };
-                let a = allele(&mut rng);
-                let b = allele(&mut rng);
-                let sign = if rng.random_bool(0.1) { '/' } else { '|' };
-                if is_haploid {
-                    write!(records, "\t{a}")
-                } else {
-                    write!(records, "\t{a}{sign}{b}")
-                }
-                .unwrap();
-            }
-            records.push('\n');
+            let ref_allele = &bases[position - 1..][..len];
+            write_record(
+                &mut records,
+                &mut rng,
+                (contig, position),
+                ref_allele,
+                &is_haploid,
+            );
             position += rng.random_range(0..=7);
         }
     }
-    let names: Vec<String> = people(n_people);
     let text = format!(
         "{header}##FORMAT=<ID=GT,Number=1,Type=String,Description=\"x\">\n#CHROM\tPOS\tID\tREF\
          \tALT\tQUAL\tFILTER\tINFO\tFORMAT\t{}\n{records}",
-        names.join("\t")
+        sample_names(n_people).join("\t")
     );
     fs::write(folder.join("people.vcf"), text).unwrap();
     fs::write(folder.join("reference.fa"), fasta).unwrap();
     fs::write(folder.join("loci.bed"), LOCI).unwrap();
 }
 
-fn people(n: usize) -> Vec<String> {
+/// Adds a record at a 1-based position with random ALT alleles, FILTER and genotypes.
+fn write_record(
+    records: &mut String,
+    rng: &mut ChaCha8Rng,
+    (contig, position): (&str, usize),
+    ref_allele: &str,
+    is_haploid: &[bool],
+) {
+    let mut alt_alleles = BTreeSet::new();
+    for _ in 0..rng.random_range(1..=2) {
+        alt_alleles.insert(random_alt(rng, ref_allele));
+    }
+    let n_alleles = alt_alleles.len();
+    let alt = alt_alleles.into_iter().collect::<Vec<_>>().join(",");
+    let filter = if rng.random_bool(0.1) { "bad" } else { "PASS" };
+    write!(
+        records,
+        "{contig}\t{position}\t.\t{ref_allele}\t{alt}\t.\t{filter}\t.\tGT"
+    )
+    .unwrap();
+    for &is_haploid in is_haploid {
+        let first = random_allele(rng, n_alleles);
+        let second = random_allele(rng, n_alleles);
+        let separator = if rng.random_bool(0.1) { '/' } else { '|' };
+        if is_haploid {
+            write!(records, "\t{first}").unwrap();
+        } else {
+            write!(records, "\t{first}{separator}{second}").unwrap();
+        }
+    }
+    records.push('\n');
+}
+
+fn random_base(rng: &mut ChaCha8Rng) -> char {
+    char::from(b"ACGT"[rng.random_range(0..4)])
+}
+
+/// Other bases, an insertion, a deletion, an IUPAC code, or the allele of a spanning deletion.
+fn random_alt(rng: &mut ChaCha8Rng, ref_allele: &str) -> String {
+    match rng.random_range(0..10) {
+        0..=5 => (0..rng.random_range(1..=4))
+            .map(|_| random_base(rng))
+            .collect(),
+        6 => format!("{ref_allele}{}", random_base(rng)),
+        7 => ref_allele[..1].to_owned(),
+        8 => "R".to_owned(),
+        _ => "*".to_owned(),
+    }
+}
+
+/// An allele number of GT, or `.` for a missing one.
+fn random_allele(rng: &mut ChaCha8Rng, n_alleles: usize) -> String {
+    match rng.random_range(0..20) {
+        0 => ".".to_owned(),
+        1..=7 => rng.random_range(1..=n_alleles).to_string(),
+        _ => "0".to_owned(),
+    }
+}
+
+fn sample_names(n: usize) -> Vec<String> {
     (1..=n).map(|number| format!("P{number}")).collect()
 }
 
-/// Makes the sequences of some people at some loci into a folder; `None` where a policy refuses a
-/// genotype.
+/// Writes the sequences of some samples at some loci into the folder `out`; `None` where a policy
+/// refuses a genotype.
 fn build(
     folder: &Path,
     out: &Path,
     policies: &Policies,
-    people: &[String],
+    samples: &[String],
     loci: Range<usize>,
 ) -> Option<Summary> {
     let options = Options {
-        vcf: vec![folder.join("people.vcf")],
-        reference: folder.join("reference.fa"),
-        regions: Regions::File(folder.join("loci.bed")),
-        samples: Samples::Only(people.to_vec()),
+        samples: Samples::Only(samples.to_vec()),
         policies: policies.clone(),
-        mask: None,
-        callable: None,
         skips: Some(out.join("skips.csv")),
+        ..options::sequences(folder, "people.vcf")
     };
     let all = gf_haplotypes::loci(&options).unwrap();
     let (dictionary, skips, mut summary) =
-        gf_haplotypes::of_loci(&all[loci], &options, gf_haplotypes::EmptyLoci::Refuse).ok()?;
+        gf_haplotypes::of_loci(&all[loci], &options, EmptyLoci::Refuse).ok()?;
     dictionary.save(out).unwrap();
     skips.save().unwrap();
-    // Counted in memory only, and not stored.
+    // Only a command that builds all loci at once has these counts.
     summary.n_missing_alleles.clear();
     Some(summary)
 }
 
-fn sorted_lines(path: &Path) -> Vec<String> {
-    let mut lines: Vec<String> = fs::read_to_string(path)
-        .unwrap()
-        .lines()
-        .map(String::from)
-        .collect();
-    lines.sort();
-    lines
-}
-
-/// Ranges that begin at these places.
+/// The ranges of `0..n` between these cuts, which are taken modulo `n`.
 fn ranges(n: usize, cuts: &[usize]) -> Vec<Range<usize>> {
-    let mut places: BTreeSet<usize> = cuts.iter().map(|cut| cut % n).collect();
-    places.extend([0, n]);
-    places
+    let mut bounds: BTreeSet<usize> = cuts.iter().map(|cut| cut % n).collect();
+    bounds.extend([0, n]);
+    bounds
         .iter()
-        .zip(places.iter().skip(1))
+        .zip(bounds.iter().skip(1))
         .map(|(&start, &end)| start..end)
         .collect()
+}
+
+/// Merges blocks of sequences into a folder.
+fn merge_sequences(shards: &[Shard], out: PathBuf) -> Shard {
+    let (files, summary) = merge(shards, &out).unwrap();
+    files.save().unwrap();
+    Shard {
+        folder: out,
+        summary,
+    }
+}
+
+fn encoding(is_diploid: bool) -> Encoding {
+    if is_diploid {
+        Encoding::Diploid
+    } else {
+        Encoding::Haplotype
+    }
+}
+
+fn missing(as_n: bool) -> Missing {
+    if as_n { Missing::N } else { Missing::Ref }
+}
+
+fn haploid(is_duplicated: bool) -> Haploid {
+    if is_duplicated {
+        Haploid::Dup
+    } else {
+        Haploid::Absent
+    }
 }
 
 proptest! {
@@ -166,58 +213,91 @@ proptest! {
 
     #[test]
     fn any_division_into_blocks_gives_the_sequences_of_one_pass(
-        seed in any::<u64>(), n_people in 1usize..12,
-        people_cuts in proptest::collection::vec(0usize..100, 0..4), loci_cuts in proptest::collection::vec(0usize..100, 0..3),
-        diploid in any::<bool>(), bcftools in any::<bool>(), as_n in any::<bool>(), unphased in 0usize..3, everyone_has_two in any::<bool>(),
+        seed in any::<u64>(),
+        n_people in 1usize..12,
+        people_cuts in vec(0usize..100, 0..4),
+        loci_cuts in vec(0usize..100, 0..3),
+        is_diploid in any::<bool>(),
+        like_bcftools in any::<bool>(),
+        as_n in any::<bool>(),
+        unphased in 0usize..3,
+        is_duplicated in any::<bool>(),
     ) {
-        let folder = tempfile::tempdir().unwrap();
-        let folder = folder.path();
-        random_genomes(folder, seed, n_people);
         let policies = Policies {
-            encoding: if diploid { Encoding::Diploid } else { Encoding::Haplotype },
-            overlap: if bcftools && !diploid { Overlap::Bcftools } else { Overlap::Canonical },
-            missing: if as_n { Missing::N } else { Missing::Ref },
+            encoding: encoding(is_diploid),
+            overlap: if like_bcftools && !is_diploid {
+                Overlap::Bcftools
+            } else {
+                Overlap::Canonical
+            },
+            missing: missing(as_n),
             unphased: [Unphased::GtOrder, Unphased::Iupac, Unphased::Ref][unphased],
-            haploid: if everyone_has_two { gf_haplotypes::Haploid::Dup } else { gf_haplotypes::Haploid::Absent },
+            haploid: haploid(is_duplicated),
             ..Policies::default()
         };
-        let people = people(n_people);
-        let whole = build(folder, &folder.join("whole"), &policies, &people, 0..4);
-        prop_assume!(whole.is_some());
-        let mut shards = Vec::new();
-        for loci in ranges(4, &loci_cuts) {
-            for block in ranges(n_people, &people_cuts) {
-                let out = folder.join(format!("shard-{}", shards.len()));
-                let summary = build(folder, &out, &policies, &people[block], loci.clone());
-                shards.push(Shard { folder: out, summary: summary.unwrap() });
-            }
-        }
-        let merged = folder.join("merged");
-        let (files, summary) = merge(&shards, &merged).unwrap();
-        files.save().unwrap();
-        prop_assert_eq!(Some(&summary), whole.as_ref());
-        // In two steps, as the jobs do it: over people, then over loci.
-        let n_blocks = ranges(n_people, &people_cuts).len();
-        let of_loci = shards.chunks(n_blocks).enumerate().map(|(number, shards)| {
-            let out = folder.join(format!("loci-{number}"));
-            let (files, summary) = merge(shards, &out).unwrap();
-            files.save().unwrap();
-            Shard { folder: out, summary }
-        });
-        let of_loci: Vec<Shard> = of_loci.collect();
-        let (files, in_two_steps) = merge(&of_loci, &folder.join("two-steps")).unwrap();
-        files.save().unwrap();
-        prop_assert_eq!(in_two_steps, summary);
-        for name in ["loci.json", "pairs.csv", "skips.csv"] {
-            let text = |of: &str| fs::read_to_string(folder.join(of).join(name)).unwrap();
-            prop_assert_eq!(text("two-steps"), text("merged"));
-        }
-        for name in ["loci.json", "pairs.csv"] {
-            let text = |of: &str| fs::read_to_string(folder.join(of).join(name)).unwrap();
-            prop_assert_eq!(text("merged"), text("whole"));
-        }
-        prop_assert_eq!(sorted_lines(&merged.join("skips.csv")), sorted_lines(&folder.join("whole/skips.csv")));
+        let folder = tempfile::tempdir().unwrap();
+        random_genomes(folder.path(), seed, n_people);
+        assert_sequences_of_blocks(
+            folder.path(),
+            &policies,
+            &sample_names(n_people),
+            &people_cuts,
+            &loci_cuts,
+        )?;
     }
+}
+
+/// Blocks merged at once, and merged in two steps, give the files of one pass over all samples and
+/// loci.
+fn assert_sequences_of_blocks(
+    folder: &Path,
+    policies: &Policies,
+    samples: &[String],
+    people_cuts: &[usize],
+    loci_cuts: &[usize],
+) -> Result<(), TestCaseError> {
+    let whole = build(folder, &folder.join("whole"), policies, samples, 0..N_LOCI);
+    prop_assume!(whole.is_some());
+    let mut shards = Vec::new();
+    for loci in ranges(N_LOCI, loci_cuts) {
+        for block in ranges(samples.len(), people_cuts) {
+            let out = folder.join(format!("shard-{}", shards.len()));
+            let summary = build(folder, &out, policies, &samples[block], loci.clone()).unwrap();
+            shards.push(Shard {
+                folder: out,
+                summary,
+            });
+        }
+    }
+    let merged = merge_sequences(&shards, folder.join("merged"));
+    prop_assert_eq!(Some(&merged.summary), whole.as_ref());
+    // The jobs of a pipeline merge the blocks of samples of each locus first, and then the loci.
+    let n_blocks = ranges(samples.len(), people_cuts).len();
+    let by_loci: Vec<Shard> = shards
+        .chunks(n_blocks)
+        .enumerate()
+        .map(|(number, shards)| merge_sequences(shards, folder.join(format!("loci-{number}"))))
+        .collect();
+    let in_two_steps = merge_sequences(&by_loci, folder.join("two-steps"));
+    prop_assert_eq!(in_two_steps.summary, merged.summary);
+    for name in ["loci.json", "pairs.csv", "skips.csv"] {
+        prop_assert_eq!(
+            fs::read_to_string(in_two_steps.folder.join(name)).unwrap(),
+            fs::read_to_string(merged.folder.join(name)).unwrap()
+        );
+    }
+    for name in ["loci.json", "pairs.csv"] {
+        prop_assert_eq!(
+            fs::read_to_string(merged.folder.join(name)).unwrap(),
+            fs::read_to_string(folder.join("whole").join(name)).unwrap()
+        );
+    }
+    // Blocks report their skips one after the other.
+    prop_assert_eq!(
+        sorted_lines(&merged.folder.join("skips.csv")),
+        sorted_lines(&folder.join("whole/skips.csv"))
+    );
+    Ok(())
 }
 
 #[test]
@@ -226,22 +306,18 @@ fn blocks_that_do_not_belong_together_are_refused() {
     let folder = folder.path();
     random_genomes(folder, 5, 6);
     let files = "--vcf people.vcf --reference reference.fa --unphased gt-order --haploid dup";
-    let block = |out: &str, people: &str, more: &str| {
-        let loci = if more.is_empty() {
-            "--regions 1:11-60"
-        } else {
-            more
-        };
+    for (out, samples, options) in [
+        ("whole", "P1,P2,P3", "--regions 1:11-60"),
+        ("one", "P1,P2", "--regions 1:11-60"),
+        ("two", "P3", "--regions 1:11-60"),
+        ("other-people", "P4,P5", "--regions 2:1-50"),
+        ("other-policy", "P4", "--regions 1:11-60 --missing N"),
+    ] {
         succeed(
             folder,
-            &format!("sequences {files} {loci} --samples {people} --out {out}"),
+            &format!("sequences {files} {options} --samples {samples} --out {out}"),
         );
-    };
-    block("whole", "P1,P2,P3", "");
-    block("one", "P1,P2", "");
-    block("two", "P3", "");
-    block("other-people", "P4,P5", "--regions 2:1-50");
-    block("other-policy", "P4", "--regions 1:11-60 --missing N");
+    }
     succeed(folder, "merge --sequences one two --out merged");
     for name in ["loci.json", "pairs.csv"] {
         assert!(
@@ -253,21 +329,21 @@ fn blocks_that_do_not_belong_together_are_refused() {
     refuse(
         folder,
         "merge --sequences one one --out x",
-        &["one: ", "sample `P1` is in an earlier block as well"],
+        &["one: ", "sample `P1` is also in an earlier block"],
     );
     refuse(
         folder,
         "merge --sequences one other-people --out x",
         &[
-            "other-people: sample `P4` stands where",
+            "other-people: sample `P4` is in the place of",
             "`P1`",
-            "the same people",
+            "the same samples",
         ],
     );
     refuse(
         folder,
         "merge --sequences one other-policy --out x",
-        &["other-policy: made with missing \"N\", the other blocks with \"ref\""],
+        &["other-policy: made with missing \"N\", but the other blocks with \"ref\""],
     );
     refuse(
         folder,
@@ -281,98 +357,88 @@ fn blocks_that_do_not_belong_together_are_refused() {
     );
 }
 
-/// A file for each contig, compressed and indexed, as large cohorts have them.
+/// Large cohorts have one file per contig, compressed and indexed.
 #[test]
 fn a_block_of_loci_reads_no_record_of_files_that_hold_none_of_it() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     random_genomes(folder, 7, 5);
-    let text = fs::read_to_string(folder.join("people.vcf")).unwrap();
-    let (header, records): (Vec<&str>, Vec<&str>) =
-        text.lines().partition(|line| line.starts_with('#'));
-    let mut end_of_header = 0;
-    for contig in ["1", "2"] {
-        let mut writer = bgzf::io::Writer::new(Vec::new());
-        writeln!(writer, "{}", header.join("\n")).unwrap();
-        writer.flush().unwrap();
-        end_of_header = writer.get_ref().len();
-        records
-            .iter()
-            .filter(|line| line.starts_with(&format!("{contig}\t")))
-            .for_each(|line| writeln!(writer, "{line}").unwrap());
-        let path = folder.join(format!("{contig}.vcf.gz"));
-        fs::write(&path, writer.finish().unwrap()).unwrap();
-        let vcf::Index::Tabix(index) = vcf::fs::index(&path).unwrap() else {
-            panic!("not a tabix index")
-        };
-        tabix::fs::write(folder.join(format!("{contig}.vcf.gz.tbi")), &index).unwrap();
-    }
-    let of_loci = |loci: Range<usize>| {
-        let options = Options {
-            vcf: vec![folder.join("1.vcf.gz"), folder.join("2.vcf.gz")],
-            reference: folder.join("reference.fa"),
-            regions: Regions::File(folder.join("loci.bed")),
-            samples: Samples::All,
-            policies: Policies {
-                unphased: Unphased::GtOrder,
-                haploid: gf_haplotypes::Haploid::Dup,
-                ..Policies::default()
-            },
-            mask: None,
-            callable: None,
-            skips: None,
-        };
-        gf_haplotypes::of_loci(
-            &gf_haplotypes::loci(&options).unwrap()[loci],
-            &options,
-            gf_haplotypes::EmptyLoci::Refuse,
-        )
-        .map(|(dictionary, ..)| dictionary)
-    };
-    let before = of_loci(0..2).unwrap();
-    of_loci(2..4).unwrap();
-    // Nobody who reads a record of contig 2 can miss this.
+    let end_of_header = write_files_by_contig(folder);
+    let before = sequences_by_contig(folder, 0..2).unwrap();
+    sequences_by_contig(folder, 2..4).unwrap();
+    // Records of contig 2 become unreadable: 40 bytes behind the 18 bytes of their block's header.
     let path = folder.join("2.vcf.gz");
     let mut bytes = fs::read(&path).unwrap();
     bytes[end_of_header + 18..][..40].fill(0xff);
     fs::write(&path, bytes).unwrap();
-    assert_eq!(of_loci(0..2).unwrap(), before);
+    assert_eq!(sequences_by_contig(folder, 0..2).unwrap(), before);
     assert!(
-        of_loci(2..4)
+        sequences_by_contig(folder, 2..4)
             .unwrap_err()
             .to_string()
             .contains("2.vcf.gz: the compressed data are damaged")
     );
 }
 
-// ---- Tokens
-// -------------------------------------------------------------------------------------------------------------------------------------
-
-/// Writes `cohort.csv` of these people, and reads it.
-fn cohort_table(folder: &Path, splits: &[Split]) -> CohortTable {
-    let rows = people(splits.len())
-        .into_iter()
-        .zip(splits)
-        .zip(["case", "control"].into_iter().cycle());
-    let rows: Vec<String> = rows
-        .map(|((person, split), phenotype)| format!("{person},{phenotype},{split}\n"))
-        .collect();
-    fs::write(
-        folder.join("cohort.csv"),
-        format!("sample_id,phenotype,split\n{}", rows.concat()),
-    )
-    .unwrap();
-    CohortTable::read(
-        &folder.join("cohort.csv"),
-        PhenotypeCoding::Auto,
-        &CovariateChoice::Usual,
-    )
-    .unwrap()
+/// Divides `people.vcf` into `1.vcf.gz` and `2.vcf.gz` with indexes; returns the offset of the
+/// first record in the compressed files, whose headers are the same.
+fn write_files_by_contig(folder: &Path) -> usize {
+    let text = fs::read_to_string(folder.join("people.vcf")).unwrap();
+    let (header, records): (Vec<&str>, Vec<&str>) =
+        text.lines().partition(|line| line.starts_with('#'));
+    let header = header.join("\n") + "\n";
+    let mut end_of_header = 0;
+    for contig in ["1", "2"] {
+        let mut of_contig = String::new();
+        for record in &records {
+            if record.starts_with(&format!("{contig}\t")) {
+                writeln!(of_contig, "{record}").unwrap();
+            }
+        }
+        let compressed = Bgzf::of_blocks([&header, &of_contig]);
+        end_of_header = compressed.block_ends[0];
+        let path = folder.join(format!("{contig}.vcf.gz"));
+        fs::write(&path, compressed.bytes).unwrap();
+        write_tabix(&path);
+    }
+    end_of_header
 }
 
-/// Tokens by blocks of loci, as the jobs make them: the tokenizer is fitted first, where one is to
-/// be learnt.
-fn by_blocks(
+/// Sequences of all samples at some loci from the files of [`write_files_by_contig`].
+fn sequences_by_contig(
+    folder: &Path,
+    loci: Range<usize>,
+) -> Result<Dictionary, gf_haplotypes::Error> {
+    let options = Options {
+        vcf: vec![folder.join("1.vcf.gz"), folder.join("2.vcf.gz")],
+        policies: Policies {
+            unphased: Unphased::GtOrder,
+            haploid: Haploid::Dup,
+            ..Policies::default()
+        },
+        ..options::sequences(folder, "people.vcf")
+    };
+    let all = gf_haplotypes::loci(&options).unwrap();
+    let (dictionary, ..) = gf_haplotypes::of_loci(&all[loci], &options, EmptyLoci::Refuse)?;
+    Ok(dictionary)
+}
+
+// ---- Tokens
+
+/// Writes and reads `cohort.csv`; sample N has the N-th split, and phenotypes alternate.
+fn cohort_table(folder: &Path, splits: &[Split]) -> CohortTable {
+    let mut table = "sample_id,phenotype,split\n".to_owned();
+    for (index, split) in splits.iter().enumerate() {
+        let phenotype = ["case", "control"][index % 2];
+        writeln!(table, "P{},{phenotype},{split}", index + 1).unwrap();
+    }
+    fs::write(folder.join("cohort.csv"), table).unwrap();
+    crate::support::cohort::read_cohort(&folder.join("cohort.csv"))
+}
+
+/// Tokens by blocks of loci, as the jobs make them: a tokenizer that is learnt is fitted first, on
+/// all blocks.
+fn tokenize_by_blocks(
     folder: &Path,
     blocks: &[Dictionary],
     cohort: &CohortTable,
@@ -390,17 +456,54 @@ fn by_blocks(
         fs::write(folder.join("fitted.json"), tokenizer.json()).unwrap();
         options = options.with_tokenizer(folder.join("fitted.json"));
     }
-    let shard = |(number, block): (usize, &Dictionary)| {
+    let mut shards = Vec::new();
+    for (number, block) in blocks.iter().enumerate() {
         let out = folder.join(format!("tokens-{number}"));
         let (summary, _) =
             pipeline::tokenize(block, policies, cohort, &options, None, &out).unwrap();
-        tokens::Shard {
+        shards.push(tokens::Shard {
             folder: out,
             summary,
-        }
-    };
-    let shards: Vec<tokens::Shard> = blocks.iter().enumerate().map(shard).collect();
+        });
+    }
     tokens::merge(&shards, &folder.join("merged")).unwrap()
+}
+
+/// Options of the tokenizer of one `kind` (0 to 6) out of all that can be chosen.
+fn tokenizer_options(kind: usize, base: tokens::Options) -> tokens::Options {
+    let (tokenizer, base) = match kind {
+        0 => return base,
+        1 => (TokenizerKind::Bpe, with_at_most_80_tokens(base)),
+        2 => (
+            TokenizerKind::Bpe,
+            tokens::Options {
+                max_token_length: Some(5),
+                ..base
+            },
+        ),
+        3 => (TokenizerKind::Kmer, with_kmers(base, 3, false)),
+        4 => (TokenizerKind::Kmer, with_kmers(base, 4, true)),
+        _ => (TokenizerKind::Nucleotide, base),
+    };
+    tokens::Options {
+        tokenizer: Some(tokenizer),
+        ..base
+    }
+}
+
+fn with_at_most_80_tokens(base: tokens::Options) -> tokens::Options {
+    tokens::Options {
+        vocab_size: Some(VocabSize::AtMost(80)),
+        ..base
+    }
+}
+
+fn with_kmers(base: tokens::Options, length: usize, are_overlapping: bool) -> tokens::Options {
+    tokens::Options {
+        kmer_length: Some(length),
+        kmer_overlapping: are_overlapping,
+        ..base
+    }
 }
 
 proptest! {
@@ -408,220 +511,289 @@ proptest! {
 
     #[test]
     fn any_division_of_loci_gives_the_tokens_of_one_pass(
-        seed in any::<u64>(), splits in proptest::collection::vec(0usize..4, 1..12), loci_cuts in proptest::collection::vec(0usize..100, 0..4),
-        diploid in any::<bool>(), iupac in any::<bool>(), as_n in any::<bool>(), kind in 0usize..7, is_anchored in any::<bool>(),
-        segment_length in 4usize..40, min_token_count in 1usize..4,
+        seed in any::<u64>(),
+        splits in vec(0usize..4, 1..12),
+        loci_cuts in vec(0usize..100, 0..4),
+        is_diploid in any::<bool>(),
+        iupac in any::<bool>(),
+        as_n in any::<bool>(),
+        kind in 0usize..7,
+        is_anchored in any::<bool>(),
+        segment_length in 4usize..40,
+        min_token_count in 1usize..4,
     ) {
-        let folder = tempfile::tempdir().unwrap();
-        let folder = folder.path();
-        let n_people = splits.len() + 1;
-        random_genomes(folder, seed, n_people);
-        let splits = splits.iter().map(|split| [Split::Train, Split::Train, Split::Validation, Split::Test][*split]);
-        let cohort = cohort_table(folder, &std::iter::once(Split::Train).chain(splits).collect::<Vec<_>>());
         let policies = Policies {
-            encoding: if diploid { Encoding::Diploid } else { Encoding::Haplotype },
-            missing: if as_n { Missing::N } else { Missing::Ref },
+            encoding: encoding(is_diploid),
+            missing: missing(as_n),
             unphased: if iupac { Unphased::Iupac } else { Unphased::GtOrder },
-            haploid: if diploid { gf_haplotypes::Haploid::Dup } else { gf_haplotypes::Haploid::Absent },
+            haploid: haploid(is_diploid),
             ..Policies::default()
         };
-        let people = people(n_people);
-        let dictionary = |name: &str, loci: Range<usize>| {
-            build(folder, &folder.join(name), &policies, &people, loci).map(|_| Dictionary::load(&folder.join(name)).unwrap())
-        };
-        let whole = dictionary("whole", 0..4);
-        prop_assume!(whole.is_some());
-        let whole = whole.unwrap();
-        let blocks = ranges(4, &loci_cuts).into_iter().enumerate();
-        let blocks: Vec<Dictionary> = blocks.map(|(number, loci)| dictionary(&format!("loci-{number}"), loci).unwrap()).collect();
         let base = tokens::Options {
             segment_length,
             min_token_count,
             anchor: if is_anchored { Anchor::Reference } else { Anchor::Haplotype },
             ..tokens::Options::default()
         };
-        let of = |tokenizer| tokens::Options { tokenizer: Some(tokenizer), ..base.clone() };
-        let limited = tokens::Options { vocab_size: Some(VocabSize::AtMost(80)), ..of(TokenizerKind::Bpe) };
-        let options = match kind {
-            0 => base.clone(),
-            1 => limited.clone(),
-            2 => tokens::Options { max_token_length: Some(5), ..of(TokenizerKind::Bpe) },
-            3 => tokens::Options { kmer_length: Some(3), ..of(TokenizerKind::Kmer) },
-            4 => tokens::Options { kmer_length: Some(4), kmer_overlapping: true, ..of(TokenizerKind::Kmer) },
-            5 => of(TokenizerKind::Nucleotide),
-            _ => {
-                let all = tokens::Options { slots: Some(Slots::All), ..limited.clone() };
-                pipeline::tokenize(&whole, &policies, &cohort, &all, None, &folder.join("other")).unwrap();
-                base.with_tokenizer(folder.join("other/tokenizer.json"))
-            }
-        };
-        let tokenized = pipeline::tokenize(&whole, &policies, &cohort, &options, None, &folder.join("one"));
-        // Nothing to learn from, in one pass and by blocks.
-        prop_assume!(!tokenized.as_ref().is_err_and(|error| error.to_string().contains("no place of the loci varies")));
-        let (summary, _) = tokenized.unwrap();
-        let merged = by_blocks(folder, &blocks, &cohort, &policies, &options);
-        prop_assert_eq!(&merged, &summary);
-        prop_assert_eq!(merged.nt_per_token.to_bits(), summary.nt_per_token.to_bits());
-        let one = files(&folder.join("one"));
-        let merged = files(&folder.join("merged"));
-        prop_assert_eq!(one.keys().collect::<Vec<_>>(), merged.keys().collect::<Vec<_>>());
-        for (name, bytes) in &one {
-            prop_assert!(merged[name] == *bytes, "{}", name.display());
-        }
-        prop_assert_eq!(Folder::load(&folder.join("merged")).unwrap().tokens.loci.len(), 4);
+        let folder = tempfile::tempdir().unwrap();
+        random_genomes(folder.path(), seed, splits.len() + 1);
+        // The first sample is for training, so that there is always one to fit on.
+        let choices = [Split::Train, Split::Train, Split::Validation, Split::Test];
+        let splits: Vec<Split> = std::iter::once(Split::Train)
+            .chain(splits.into_iter().map(|split| choices[split]))
+            .collect();
+        assert_tokens_of_blocks(folder.path(), &policies, &splits, &loci_cuts, kind, base)?;
     }
 }
+
+/// Tokens of blocks of loci, merged, are the files of one pass over all loci.
+fn assert_tokens_of_blocks(
+    folder: &Path,
+    policies: &Policies,
+    splits: &[Split],
+    loci_cuts: &[usize],
+    kind: usize,
+    base: tokens::Options,
+) -> Result<(), TestCaseError> {
+    let cohort = cohort_table(folder, splits);
+    let samples = sample_names(splits.len());
+    let whole = folder.join("whole");
+    prop_assume!(build(folder, &whole, policies, &samples, 0..N_LOCI).is_some());
+    let whole = Dictionary::load(&whole).unwrap();
+    let mut blocks = Vec::new();
+    for (number, loci) in ranges(N_LOCI, loci_cuts).into_iter().enumerate() {
+        let out = folder.join(format!("loci-{number}"));
+        build(folder, &out, policies, &samples, loci).unwrap();
+        blocks.push(Dictionary::load(&out).unwrap());
+    }
+    let options = if kind < 6 {
+        tokenizer_options(kind, base)
+    } else {
+        // A tokenizer that was learnt from every slot of the loci.
+        let all_slots = tokens::Options {
+            slots: Some(Slots::All),
+            ..tokenizer_options(1, base.clone())
+        };
+        let out = folder.join("other");
+        pipeline::tokenize(&whole, policies, &cohort, &all_slots, None, &out).unwrap();
+        base.with_tokenizer(out.join("tokenizer.json"))
+    };
+    let one = folder.join("one");
+    let tokenized = pipeline::tokenize(&whole, policies, &cohort, &options, None, &one);
+    // Random loci without a variant have nothing to learn from, in one pass and by blocks.
+    prop_assume!(
+        !tokenized
+            .as_ref()
+            .is_err_and(|error| error.to_string().contains("no segment of the loci varies"))
+    );
+    let (summary, _) = tokenized.unwrap();
+    let merged = tokenize_by_blocks(folder, &blocks, &cohort, policies, &options);
+    prop_assert_eq!(&merged, &summary);
+    prop_assert_eq!(
+        merged.nt_per_token.to_bits(),
+        summary.nt_per_token.to_bits()
+    );
+    let files_of_one = files(&one);
+    let files_of_merged = files(&folder.join("merged"));
+    let different = different_files(&files_of_one, &files_of_merged);
+    prop_assert!(different.is_empty(), "{:?}", different);
+    let tokens = Folder::load(&folder.join("merged")).unwrap().tokens;
+    prop_assert_eq!(tokens.loci.len(), N_LOCI);
+    Ok(())
+}
+
+/// A folder with random genomes of eight samples, and the BED of one locus and of the other three.
+struct TokenBlocks {
+    folder: tempfile::TempDir,
+}
+
+impl TokenBlocks {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        random_genomes(folder.path(), 11, 8);
+        let mut splits = vec![Split::Train; 6];
+        splits.extend([Split::Validation, Split::Test]);
+        cohort_table(folder.path(), &splits);
+        let bed: Vec<&str> = LOCI.lines().collect();
+        fs::write(folder.path().join("a.bed"), bed[..1].join("\n")).unwrap();
+        fs::write(folder.path().join("bcd.bed"), bed[1..].join("\n")).unwrap();
+        Self { folder }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Tokenizes the loci of `LOCI.bed` into `out`. `options` replace the usual ones.
+    fn tokenize(&self, loci: &str, out: &str, options: &str) {
+        let mut arguments = format!(
+            "tokenize --vcf people.vcf --reference reference.fa --unphased gt-order --haploid dup \
+             --regions-file {loci}.bed {options} --out {out}"
+        );
+        for (option, value) in [
+            ("--segment-length", "16"),
+            ("--cohort", "cohort.csv"),
+            ("--min-token-count", "1"),
+        ] {
+            if !options.contains(option) {
+                write!(arguments, " {option} {value}").unwrap();
+            }
+        }
+        succeed(self.folder.path(), &arguments);
+    }
+
+    /// Tokens of three loci made with these options cannot be merged with those of the first locus.
+    fn assert_refused(&self, options: &str, expected: &[&str]) {
+        let _ = fs::remove_dir_all(self.path("other"));
+        self.tokenize("bcd", "other", options);
+        refuse(
+            self.folder.path(),
+            "merge --tokens a other --out x",
+            expected,
+        );
+    }
+
+    fn summary(&self, out: &str) -> Value {
+        json(&self.path(out).join("run.json"))["summary"].clone()
+    }
+
+    fn shard(&self, out: &str) -> tokens::Shard {
+        tokens::Shard {
+            folder: self.path(out),
+            summary: serde_json::from_value(self.summary(out)["tokens"].clone()).unwrap(),
+        }
+    }
+
+    /// The library refuses to merge these two folders too, and writes nothing.
+    fn assert_library_refuses(&self, shards: [&str; 2], expected: &str) {
+        let shards = shards.map(|out| self.shard(out));
+        let message = tokens::merge(&shards, &self.path("x"))
+            .unwrap_err()
+            .to_string();
+        assert!(message.contains(expected), "{message}");
+        assert!(!self.path("x").exists());
+    }
+}
+
+/// All blocks use the tokenizer of the first run, as one command does with one tokenizer.
+const ONE_TOKENIZER: &str = "--tokenizer-file fitted/tokenizer.json";
 
 #[test]
 fn tokens_of_blocks_of_loci_made_by_hand_are_those_of_one_command_and_what_does_not_belong_together_is_refused()
  {
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path();
-    random_genomes(folder, 11, 8);
-    cohort_table(
-        folder,
-        &[Split::Train; 6]
-            .into_iter()
-            .chain([Split::Validation, Split::Test])
-            .collect::<Vec<_>>(),
-    );
-    let bed: Vec<&str> = LOCI.lines().collect();
-    fs::write(folder.join("a.bed"), bed[..1].join("\n")).unwrap();
-    fs::write(folder.join("bcd.bed"), bed[1..].join("\n")).unwrap();
-    let files = "--vcf people.vcf --reference reference.fa --unphased gt-order --haploid dup";
-    let tokenize = |loci: &str, out: &str, more: &str| {
-        // A given option is said once.
-        let or = |option: &str, default: &str| {
-            if more.contains(option) {
-                String::new()
-            } else {
-                format!("{option} {default}")
-            }
-        };
-        let rest = [
-            or("--segment-length", "16"),
-            or("--cohort", "cohort.csv"),
-            or("--min-token-count", "1"),
-        ]
-        .join(" ");
-        succeed(
-            folder,
-            &format!("tokenize {files} --regions-file {loci}.bed {rest} {more} --out {out}"),
-        );
-    };
-    tokenize("loci", "fitted", "--vocab-size 60");
-    let given = "--tokenizer-file fitted/tokenizer.json";
-    tokenize("loci", "whole", given);
-    tokenize("a", "a", given);
-    tokenize("bcd", "bcd", given);
+    let blocks = TokenBlocks::new();
+    let folder = blocks.folder.path();
+    blocks.tokenize("loci", "fitted", "--vocab-size 60");
+    blocks.tokenize("loci", "whole", ONE_TOKENIZER);
+    blocks.tokenize("a", "a", ONE_TOKENIZER);
+    blocks.tokenize("bcd", "bcd", ONE_TOKENIZER);
     succeed(folder, "merge --tokens a bcd --out merged");
-    let whole = crate::support::files(&folder.join("whole"));
-    let merged = crate::support::files(&folder.join("merged"));
-    assert_eq!(
-        whole.keys().collect::<Vec<_>>(),
-        merged.keys().collect::<Vec<_>>()
-    );
-    for (name, bytes) in whole
-        .iter()
-        .filter(|(name, _)| !name.ends_with("run.json") && !name.ends_with("skips.csv"))
-    {
-        assert!(merged[name] == *bytes, "{}", name.display());
+    let whole = files(&blocks.path("whole"));
+    let merged = files(&blocks.path("merged"));
+    assert!(whole.keys().eq(merged.keys()), "{:?}", merged.keys());
+    for name in different_files(&whole, &merged) {
+        assert!(
+            name.ends_with("run.json") || name.ends_with("skips.csv"),
+            "{}",
+            name.display()
+        );
     }
     assert_eq!(
-        sorted_lines(&folder.join("whole/skips.csv")),
-        sorted_lines(&folder.join("merged/skips.csv"))
+        sorted_lines(&blocks.path("whole/skips.csv")),
+        sorted_lines(&blocks.path("merged/skips.csv"))
     );
-    let summary = |of: &str| {
-        serde_json::from_slice::<Value>(&fs::read(folder.join(of).join("run.json")).unwrap())
-            .unwrap()["summary"]
-            .clone()
-    };
-    assert_eq!(summary("merged"), summary("whole"));
-    // What is merged can be merged again; the order of the loci is that of the folders.
+    assert_eq!(blocks.summary("merged"), blocks.summary("whole"));
+    // Merged tokens can be merged again; the order of the loci is that of the folders.
     succeed(folder, "merge --tokens merged --out again");
     assert!(
-        fs::read(folder.join("again/tokens.safetensors")).unwrap()
+        fs::read(blocks.path("again/tokens.safetensors")).unwrap()
             == whole[Path::new("tokens.safetensors")]
     );
+    write_other_cohorts(folder);
+    assert_other_options_are_refused(&blocks);
+    assert_other_people_are_refused(&blocks);
+    assert_wrong_folders_are_refused(folder);
+    assert_another_build_is_refused(&blocks);
+}
 
-    let rows = fs::read_to_string(folder.join("cohort.csv")).unwrap();
-    let lines: Vec<&str> = rows.lines().collect();
+/// Writes `fewer.csv` (one sample fewer), `turned.csv` (the first two samples exchanged) and
+/// `split.csv` (sample P7 in the training split).
+fn write_other_cohorts(folder: &Path) {
+    let table = fs::read_to_string(folder.join("cohort.csv")).unwrap();
+    let lines: Vec<&str> = table.lines().collect();
     fs::write(folder.join("fewer.csv"), lines[..8].join("\n")).unwrap();
-    fs::write(
-        folder.join("turned.csv"),
-        [&lines[..1], &[lines[2], lines[1]], &lines[3..]]
-            .concat()
-            .join("\n"),
-    )
-    .unwrap();
-    fs::write(
-        folder.join("split.csv"),
-        rows.replace("P7,case,validation", "P7,case,train"),
-    )
-    .unwrap();
-    let refused = |more: &str, expected: &[&str]| {
-        let _ = fs::remove_dir_all(folder.join("other"));
-        tokenize("bcd", "other", more);
-        refuse(folder, "merge --tokens a other --out x", expected);
-    };
-    refused(
+    let turned = [&lines[..1], &[lines[2], lines[1]], &lines[3..]].concat();
+    fs::write(folder.join("turned.csv"), turned.join("\n")).unwrap();
+    let other_split = table.replace("P7,case,validation", "P7,case,train");
+    fs::write(folder.join("split.csv"), other_split).unwrap();
+}
+
+fn assert_other_options_are_refused(blocks: &TokenBlocks) {
+    blocks.assert_refused(
         "--vocab-size 60",
         &[
             "other: made with a tokenizer.json of SHA-256",
-            "make all with one --tokenizer-file",
+            "make all blocks with one --tokenizer-file",
         ],
     );
-    refused(
-        &format!("{given} --segment-length 12"),
-        &["other: made with segment_length 12, the other blocks with 16"],
-    );
-    refused(
-        &format!("{given} --anchor haplotype"),
-        &["other: made with anchor haplotype, the other blocks with reference"],
-    );
-    refused(
-        &format!("{given} --min-token-count 2"),
-        &["other: made with min_token_count 2, the other blocks with 1"],
-    );
-    refused(
-        &format!("{given} --missing N"),
-        &["other: made with missing \"N\", the other blocks with \"ref\""],
-    );
-    refused(
-        &format!("{given} --cohort fewer.csv"),
+    for (options, expected) in [
+        (
+            "--segment-length 12",
+            "other: made with segment_length 12, the other blocks with 16",
+        ),
+        (
+            "--anchor haplotype",
+            "other: made with anchor haplotype, the other blocks with reference",
+        ),
+        (
+            "--min-token-count 2",
+            "other: made with min_token_count 2, the other blocks with 1",
+        ),
+        (
+            "--missing N",
+            "other: made with missing \"N\", but the other blocks with \"ref\"",
+        ),
+    ] {
+        blocks.assert_refused(&format!("{ONE_TOKENIZER} {options}"), &[expected]);
+    }
+}
+
+fn assert_other_people_are_refused(blocks: &TokenBlocks) {
+    blocks.assert_refused(
+        &format!("{ONE_TOKENIZER} --cohort fewer.csv"),
         &[
-            "other: 7 people, where the other loci have 8",
-            "the same people, in the same order",
+            "other: 7 samples, but 8 at the other loci",
+            "the same samples, in the same order",
         ],
     );
-    refused(
-        &format!("{given} --cohort turned.csv"),
-        &["other: sample `P2` stands where the other loci have `P1`"],
+    blocks.assert_refused(
+        &format!("{ONE_TOKENIZER} --cohort turned.csv"),
+        &["other: sample `P2` is in the place of `P1` of the other loci"],
     );
-    refused(
-        &format!("{given} --cohort split.csv"),
-        &["other: fitted on 7 people, the other blocks on 6; sample `P7`"],
+    blocks.assert_refused(
+        &format!("{ONE_TOKENIZER} --cohort split.csv"),
+        &["other: fitted on 7 samples, the other blocks on 6; sample `P7`"],
     );
-    refuse(
-        folder,
-        "merge --tokens a a --out x",
-        &["a: sample `P1` is in an earlier block as well"],
-    );
-    refuse(
-        folder,
-        "merge --tokens bcd whole --out x",
-        &["whole: locus `b` is in a block of other loci as well"],
-    );
-    refuse(
-        folder,
-        "merge --tokens a nowhere --out x",
-        &["nowhere/run.json"],
-    );
-    refuse(
-        folder,
-        "merge --sequences a --out x",
-        &["a/run.json: not of `gf-genomics sequences --out`"],
-    );
+}
+
+fn assert_wrong_folders_are_refused(folder: &Path) {
+    for (arguments, expected) in [
+        (
+            "merge --tokens a a --out x",
+            "a: sample `P1` is also in an earlier block",
+        ),
+        (
+            "merge --tokens bcd whole --out x",
+            "whole: locus `b` is also in a block of other loci",
+        ),
+        ("merge --tokens a nowhere --out x", "nowhere/run.json"),
+        (
+            "merge --sequences a --out x",
+            "a/run.json: not written by `gf-genomics sequences --out`",
+        ),
+    ] {
+        refuse(folder, arguments, &[expected]);
+    }
     assert_eq!(
         run(folder, "merge --tokens a bcd").status.code(),
         Some(2),
@@ -634,93 +806,41 @@ fn tokens_of_blocks_of_loci_made_by_hand_are_those_of_one_command_and_what_does_
         Some(2),
         "one or the other"
     );
+}
 
-    // Another build: contig 1 is longer.
-    let longer = |name: &str, from: &str, to: &str| {
-        let text = fs::read_to_string(folder.join(name)).unwrap();
-        fs::write(folder.join(name), text.replacen(from, to, 1)).unwrap();
-    };
-    longer("people.vcf", "<ID=1,length=120>", "<ID=1,length=121>");
-    longer("reference.fa", "\n>2", "A\n>2");
-    refused(
-        given,
-        &["other: contig `1` has 121 nt, where the other loci have it with 120: another build"],
+/// Contig 1 becomes longer by one base, as in another build of the genome.
+fn assert_another_build_is_refused(blocks: &TokenBlocks) {
+    let vcf = blocks.path("people.vcf");
+    replace_in(&vcf, "<ID=1,length=120>", "<ID=1,length=121>");
+    replace_in(&blocks.path("reference.fa"), "\n>2", "A\n>2");
+    blocks.assert_refused(
+        ONE_TOKENIZER,
+        &[
+            "other: contig `1` has 121 nt here, but 120 nt at the other loci, so the genome \
+             builds differ",
+        ],
     );
-    let shard = |name: &str| tokens::Shard {
-        folder: folder.join(name),
-        summary: serde_json::from_value(summary(name)["tokens"].clone()).unwrap(),
-    };
-    let message = tokens::merge(&[shard("a"), shard("other")], &folder.join("x"))
-        .unwrap_err()
-        .to_string();
-    assert!(
-        message.contains("other: contig `1` has 121 nt"),
-        "{message}"
+    blocks.assert_library_refuses(["a", "other"], "other: contig `1` has 121 nt");
+    blocks.assert_library_refuses(
+        ["bcd", "whole"],
+        "whole: locus `b` is also in a block of other loci",
     );
-    let message = tokens::merge(&[shard("bcd"), shard("whole")], &folder.join("x"))
-        .unwrap_err()
-        .to_string();
-    assert!(
-        message.contains("whole: locus `b` is in a block of other loci as well"),
-        "{message}"
-    );
-    assert!(!folder.join("x").exists());
 }
 
 // ---- Scores
-// -------------------------------------------------------------------------------------------------------------------------------------
 
 #[test]
 fn scores_of_blocks_of_people_are_those_of_all_at_once() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder_with_pipeline(crate::support::pipelines::TINY_PIPELINE);
     let folder = folder.path();
-    fs::write(folder.join("pipeline.toml"), crate::support::TINY_PIPELINE).unwrap();
     succeed(folder, "run pipeline.toml --out out");
-    let cohort = fs::read_to_string(folder.join("out/0-cohort/cohort.csv")).unwrap();
-    let (header, rows) = cohort.split_once('\n').unwrap();
-    let rows: Vec<&str> = rows.lines().collect();
     for model in ["3-models/tiny", "4-baselines"] {
-        let score = |cohort: &str, output: &str| {
-            succeed(
-                folder,
-                &format!(
-                    "score --vcf out/0-cohort/cohort.vcf.gz --reference out/0-cohort/reference.fa \
-                     --model out/{model} --cohort {cohort} -o {output}"
-                ),
-            );
-        };
-        score("out/0-cohort/cohort.csv", "all.csv");
-        let mut tables = Vec::new();
-        for (number, block) in [&rows[..1], &rows[1..3], &rows[3..80], &rows[80..]]
-            .into_iter()
-            .enumerate()
-        {
-            fs::write(
-                folder.join("block.csv"),
-                format!("{header}\n{}\n", block.join("\n")),
-            )
-            .unwrap();
-            tables.push(format!("{number}.csv"));
-            score("block.csv", &tables[number]);
-        }
-        succeed(
-            folder,
-            &format!("merge --predictions {} -o merged.csv", tables.join(" ")),
-        );
-        let all = sorted_lines(&folder.join("all.csv"));
-        let merged = sorted_lines(&folder.join("merged.csv"));
-        assert_eq!(all, merged, "{model}");
-        // A model of several scores writes them one after the other.
-        assert!(
-            model == "4-baselines"
-                || fs::read(folder.join("all.csv")).unwrap()
-                    == fs::read(folder.join("merged.csv")).unwrap()
-        );
+        assert_scores_of_blocks(folder, model);
     }
     refuse(
         folder,
         "merge --predictions 0.csv 1.csv 0.csv -o x.csv",
-        &["0.csv: line 2: person `", "already"],
+        &["0.csv: line 2: sample `", "already"],
     );
     refuse(
         folder,
@@ -733,9 +853,43 @@ fn scores_of_blocks_of_people_are_those_of_all_at_once() {
     );
 }
 
-// ---- Jobs ---------------------------------------------------------------------------------------------------------------------------------------
+/// Scores everyone into `all.csv`, and four blocks of samples into `0.csv` to `3.csv`, merged into
+/// `merged.csv`.
+fn assert_scores_of_blocks(folder: &Path, model: &str) {
+    let cohort = fs::read_to_string(folder.join("out/0-cohort/cohort.csv")).unwrap();
+    let (header, rows) = cohort.split_once('\n').unwrap();
+    let rows: Vec<&str> = rows.lines().collect();
+    score(folder, model, "out/0-cohort/cohort.csv", "all.csv");
+    let blocks = [&rows[..1], &rows[1..3], &rows[3..80], &rows[80..]];
+    for (number, block) in blocks.into_iter().enumerate() {
+        let table = format!("{header}\n{}\n", block.join("\n"));
+        fs::write(folder.join("block.csv"), table).unwrap();
+        score(folder, model, "block.csv", &format!("{number}.csv"));
+    }
+    succeed(
+        folder,
+        "merge --predictions 0.csv 1.csv 2.csv 3.csv -o merged.csv",
+    );
+    let all = folder.join("all.csv");
+    let merged = folder.join("merged.csv");
+    assert_eq!(sorted_lines(&all), sorted_lines(&merged), "{model}");
+    // The baselines are several scores, which `score` writes one after the other.
+    assert!(model == "4-baselines" || fs::read(all).unwrap() == fs::read(merged).unwrap());
+}
 
-/// Two models, one of them in folds, of 150 people at two loci.
+fn score(folder: &Path, model: &str, cohort: &str, output: &str) {
+    succeed(
+        folder,
+        &format!(
+            "score --vcf out/0-cohort/cohort.vcf.gz --reference out/0-cohort/reference.fa --model \
+             out/{model} --cohort {cohort} -o {output}"
+        ),
+    );
+}
+
+// ---- Jobs
+
+/// Two models, one of them in folds, of 150 samples at two loci.
 const MODELS: &str = "
 [tokens]
 segment_length = 128
@@ -768,93 +922,96 @@ batch_size = 16
 ensemble = 2
 ";
 
-/// A folder with a cohort at two loci of 2,000 nt, its pipeline file, and what `run` makes of them
-/// in `one`; `divided` are the options of the jobs.
+/// Options of `plan` and `run` that divide the run into jobs.
+const DIVIDED: &str = "--block-people 60 --block-loci 1";
+
+/// A folder with a cohort at two loci of 2,000 nt in `data`, a pipeline file, and the results of
+/// one `run` of it in `one`.
 struct Cohort {
     folder: tempfile::TempDir,
 }
 
-const DIVIDED: &str = "--block-people 60 --block-loci 1";
-
 impl Cohort {
     fn new(epochs: usize) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let models = MODELS.replace("EPOCHS", &epochs.to_string());
+        let pipeline = format!("seed = 3\n{}{models}", data_table("data/"));
+        let cohort = Self {
+            folder: folder_with_pipeline(&pipeline),
+        };
+        let folder = cohort.folder.path();
         succeed(
-            folder.path(),
+            folder,
             "simulate --people 150 --len-nt 4000 --risk additive --seed 3 --out data",
         );
-        let bed = fs::read_to_string(folder.path().join("data/loci.bed")).unwrap();
-        let mut columns = bed.trim_end().split('\t');
-        let contig = columns.next().unwrap();
-        let start0 = columns.next().unwrap().parse::<usize>().unwrap();
-        let middle = start0 + 2_000;
-        fs::write(
-            folder.path().join("data/loci.bed"),
-            format!(
-                "{contig}\t{start0}\t{middle}\ta\n{contig}\t{middle}\t{}\tb\n",
-                middle + 2_000
-            ),
-        )
-        .unwrap();
-        let data = "seed = 3\n[data]\nvcf = [\"data/cohort.vcf.gz\"]\nreference = \
-                    \"data/reference.fa\"\nregions_file = \"data/loci.bed\"\ncohort = \
-                    \"data/cohort.csv\"\n";
-        let models = MODELS.replace("EPOCHS", &epochs.to_string());
-        fs::write(
-            folder.path().join("pipeline.toml"),
-            format!("{data}{models}"),
-        )
-        .unwrap();
-        succeed(folder.path(), "run pipeline.toml --out one");
-        Self { folder }
+        divide_locus(&cohort.path("data/loci.bed"));
+        succeed(folder, "run pipeline.toml --out one");
+        cohort
     }
 
     fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
+    /// `plan --json` of the run divided into jobs.
     fn plan(&self, out: &str) -> Value {
-        serde_json::from_str(&succeed(
+        plan(
             self.folder.path(),
-            &format!("plan pipeline.toml --out {out} {DIVIDED} --json"),
-        ))
-        .unwrap()
+            &format!("pipeline.toml --out {out} {DIVIDED}"),
+        )
     }
 
-    /// What differs between the results of jobs in `out` and those of `run`.
+    /// Paths of results that differ between jobs in `out` and `run` in `one`.
     fn different(&self, out: &str) -> Vec<String> {
-        let results = |out: &str| -> BTreeMap<PathBuf, Vec<u8>> {
-            let of_jobs = |path: &Path| {
-                path.starts_with("shards")
-                    || path.starts_with("jobs")
-                    || path.starts_with(".snakemake")
-            };
-            // The report tells what was taken over, and event files have times in them; rows of
-            // skips stand block by block.
-            let other = |path: &Path| {
-                path.ends_with("report.html")
-                    || path.iter().any(|part| part == "tensorboard")
-                    || path.ends_with("skips.csv")
-            };
-            files_without_times(&self.path(out))
-                .into_iter()
-                .filter(|(path, _)| !of_jobs(path) && !other(path))
-                .collect()
-        };
-        let one = results("one");
-        let jobs = results(out);
+        let mut one = files_without_times(&self.path("one"));
+        let mut jobs = files_without_times(&self.path(out));
+        one.retain(|path, _| is_comparable_result(path));
+        jobs.retain(|path, _| is_comparable_result(path));
         assert!(
             one.contains_key(Path::new("5-report/auc.csv")) && one.len() > 40,
             "{:?}",
             one.keys()
         );
-        let names: BTreeSet<&PathBuf> = one.keys().chain(jobs.keys()).collect();
-        names
+        different_files(&one, &jobs)
             .into_iter()
-            .filter(|name| one.get(*name) != jobs.get(*name))
-            .map(|name| name.display().to_string())
+            .map(|path| path.display().to_string())
             .collect()
     }
+}
+
+/// Replaces the one locus of a BED file by two of 2,000 nt next to each other.
+fn divide_locus(bed: &Path) {
+    let text = fs::read_to_string(bed).unwrap();
+    let columns: Vec<&str> = text.trim_end().split('\t').collect();
+    let contig = columns[0];
+    let start0: usize = columns[1].parse().unwrap();
+    let middle = start0 + 2_000;
+    let end0 = middle + 2_000;
+    let loci = format!("{contig}\t{start0}\t{middle}\ta\n{contig}\t{middle}\t{end0}\tb\n");
+    fs::write(bed, loci).unwrap();
+}
+
+/// Whether a file of a run is the same however the run is divided. These are not:
+/// - the files of the jobs themselves;
+/// - the report, which lists the stages that were done before;
+/// - TensorBoard's event files, which contain times;
+/// - `skips.csv`, whose rows are in the order of the blocks.
+fn is_comparable_result(path: &Path) -> bool {
+    let is_of_jobs = ["shards", "jobs", ".snakemake"]
+        .iter()
+        .any(|folder| path.starts_with(folder));
+    let depends_on_jobs = path.ends_with("report.html")
+        || path.ends_with("skips.csv")
+        || path.iter().any(|part| part == "tensorboard");
+    !is_of_jobs && !depends_on_jobs
+}
+
+/// `gf-genomics plan ARGUMENTS --json`.
+fn plan(folder: &Path, arguments: &str) -> Value {
+    serde_json::from_str(&succeed(folder, &format!("plan {arguments} --json"))).unwrap()
+}
+
+fn jobs_of(plan: &Value) -> &[Value] {
+    plan["jobs"].as_array().unwrap()
 }
 
 fn text(value: &Value) -> &str {
@@ -875,6 +1032,7 @@ fn job_command(folder: &Path, job: &Value) -> Command {
     command
 }
 
+/// Runs a job, which must succeed, and returns its standard error.
 fn do_job(folder: &Path, job: &Value) -> String {
     let output = job_command(folder, job).output().unwrap();
     assert!(
@@ -886,122 +1044,128 @@ fn do_job(folder: &Path, job: &Value) -> String {
     stderr(&output)
 }
 
+/// Jobs whose results are taken over by a later job that does not run them again.
+fn is_always_done(job: &Value) -> bool {
+    ["terms", "train"].contains(&text(&job["rule"]))
+}
+
 #[test]
 fn plan_lists_the_jobs_with_what_each_takes_and_writes_nothing() {
     let cohort = Cohort::new(2);
-    let before = files(cohort.folder.path());
+    let folder = cohort.folder.path();
+    let before = files(folder);
     let plan = cohort.plan("many");
-    let jobs = plan["jobs"].as_array().unwrap();
-    let mut seen = BTreeSet::new();
-    for job in jobs {
+    assert_jobs_are_complete(&cohort, jobs_of(&plan));
+    assert_rules_are_counted(jobs_of(&plan));
+    let table = succeed(folder, &format!("plan pipeline.toml --out many {DIVIDED}"));
+    for job in jobs_of(&plan) {
+        let name = text(&job["name"]);
         assert!(
-            job["needs"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .all(|need| seen.contains(text(need))),
+            table.lines().any(|line| line.starts_with(name)),
+            "no {name} in {table}"
+        );
+    }
+    assert!(
+        table.contains("32 jobs: ") && table.contains("core-hours") && !table.contains("GPU-hours"),
+        "{table}"
+    );
+    assert_gpus_are_planned(&cohort);
+    assert!(files(folder) == before, "nothing is written");
+    for (arguments, expected) in [
+        (
+            "run pipeline.toml --out many --job 2-tokens".to_owned(),
+            &["1-sequences is not done in many"][..],
+        ),
+        (
+            format!("run pipeline.toml --out many {DIVIDED} --job 2-tokens"),
+            &["2-tokens/loci-1 is not done in many"],
+        ),
+        (
+            format!("run pipeline.toml --out many {DIVIDED} --job 2-tokens/loci-2"),
+            &["1-sequences/loci-2 is not done"],
+        ),
+        (
+            "run pipeline.toml --out many --job 9-x".to_owned(),
+            &["no job `9-x`", "2-tokens"],
+        ),
+        (
+            "plan pipeline.toml --block-people 0".to_owned(),
+            &["at least one"],
+        ),
+    ] {
+        refuse(folder, &arguments, expected);
+    }
+}
+
+/// Every job has a name of its own, comes after the jobs it needs, estimates its costs, and takes
+/// input files that are there.
+fn assert_jobs_are_complete(cohort: &Cohort, jobs: &[Value]) {
+    let mut names = BTreeSet::new();
+    for job in jobs {
+        let needs = job["needs"].as_array().unwrap();
+        assert!(
+            needs.iter().all(|need| names.contains(text(need))),
             "after what it needs: {job:#}"
         );
-        assert!(seen.insert(text(&job["name"])), "once: {job:#}");
+        assert!(names.insert(text(&job["name"])), "once: {job:#}");
         assert!(
             job["memory_mb"].as_u64() > Some(0)
                 && job["core_minutes"].as_f64() > Some(0.0)
                 && job["gpus"] == 0,
             "{job:#}"
         );
+        let inputs = job["inputs"].as_array().unwrap();
         assert!(
-            job["inputs"]
-                .as_array()
-                .unwrap()
+            inputs
                 .iter()
                 .all(|input| cohort.path(text(input)).is_file()),
             "{job:#}"
         );
     }
-    let count = |rule: &str| jobs.iter().filter(|job| job["rule"] == rule).count();
-    let rules = [
-        "sequences",
-        "merge",
-        "fit",
-        "tokenize",
-        "terms",
-        "train",
-        "predict",
-        "bundle",
-        "prs",
-        "evaluate",
-    ];
-    assert_eq!(
-        rules.map(count),
-        [3 * 2, 2 + 1 + 1, 1, 2, 2 * 2, 3 + 2, 2 * 3, 2, 1, 1]
-    );
-    let table = succeed(
-        cohort.folder.path(),
-        &format!("plan pipeline.toml --out many {DIVIDED}"),
-    );
-    assert!(
-        jobs.iter().all(|job| table
-            .lines()
-            .any(|line| line.starts_with(text(&job["name"])))),
-        "{table}"
-    );
-    assert!(
-        table.contains("32 jobs: ") && table.contains("core-hours") && !table.contains("GPU-hours"),
-        "{table}"
-    );
-    // A division into one block is none; a GPU is asked for where the file says so.
-    let path = cohort.path("pipeline.toml");
-    let on_gpu = fs::read_to_string(&path)
+}
+
+/// Three blocks of samples and two of loci; a model of three folds and one of two members.
+fn assert_rules_are_counted(jobs: &[Value]) {
+    for (rule, expected) in [
+        ("sequences", 3 * 2),
+        ("merge", 2 + 1 + 1),
+        ("fit", 1),
+        ("tokenize", 2),
+        ("terms", 2 * 2),
+        ("train", 3 + 2),
+        ("predict", 2 * 3),
+        ("bundle", 2),
+        ("prs", 1),
+        ("evaluate", 1),
+    ] {
+        let n_jobs = jobs.iter().filter(|job| job["rule"] == rule).count();
+        assert_eq!(n_jobs, expected, "{rule}");
+    }
+}
+
+/// A GPU is asked for only by jobs of the model whose `device` is one. Without blocks each stage is
+/// one job.
+fn assert_gpus_are_planned(cohort: &Cohort) {
+    let folder = cohort.folder.path();
+    let on_gpu = fs::read_to_string(cohort.path("pipeline.toml"))
         .unwrap()
         .replace("name = \"tiny\"", "name = \"tiny\"\ndevice = \"cuda:0\"");
     fs::write(cohort.path("gpu.toml"), on_gpu).unwrap();
-    let plan: Value =
-        serde_json::from_str(&succeed(cohort.folder.path(), "plan gpu.toml --json")).unwrap();
-    let gpus = |of: &str| {
-        plan["jobs"]
-            .as_array()
-            .unwrap()
+    let plan = plan(folder, "gpu.toml");
+    for (part, expected) in [
+        ("3-models/tiny", 3 + 1),
+        ("3-models/eco", 0),
+        ("-sequences", 0),
+    ] {
+        let n_gpus: u64 = jobs_of(&plan)
             .iter()
-            .filter(|job| text(&job["name"]).contains(of))
+            .filter(|job| text(&job["name"]).contains(part))
             .map(|job| job["gpus"].as_u64().unwrap())
-            .sum::<u64>()
-    };
-    assert_eq!(
-        (
-            gpus("3-models/tiny"),
-            gpus("3-models/eco"),
-            gpus("-sequences")
-        ),
-        (3 + 1, 0, 0)
-    );
-    assert!(succeed(cohort.folder.path(), "plan gpu.toml").contains("GPU-hours"));
+            .sum();
+        assert_eq!(n_gpus, expected, "{part}");
+    }
+    assert!(succeed(folder, "plan gpu.toml").contains("GPU-hours"));
     fs::remove_file(cohort.path("gpu.toml")).unwrap();
-    assert!(files(cohort.folder.path()) == before, "nothing is written");
-    refuse(
-        cohort.folder.path(),
-        "run pipeline.toml --out many --job 2-tokens",
-        &["1-sequences is not done in many"],
-    );
-    refuse(
-        cohort.folder.path(),
-        &format!("run pipeline.toml --out many {DIVIDED} --job 2-tokens"),
-        &["2-tokens/loci-1 is not done in many"],
-    );
-    refuse(
-        cohort.folder.path(),
-        &format!("run pipeline.toml --out many {DIVIDED} --job 2-tokens/loci-2"),
-        &["1-sequences/loci-2 is not done"],
-    );
-    refuse(
-        cohort.folder.path(),
-        "run pipeline.toml --out many --job 9-x",
-        &["no job `9-x`", "2-tokens"],
-    );
-    refuse(
-        cohort.folder.path(),
-        "plan pipeline.toml --block-people 0",
-        &["at least one"],
-    );
 }
 
 #[test]
@@ -1009,13 +1173,13 @@ fn jobs_done_one_by_one_twice_and_at_once_give_what_one_run_gives() {
     let cohort = Cohort::new(2);
     let folder = cohort.folder.path();
     let plan = cohort.plan("many");
-    for job in plan["jobs"].as_array().unwrap() {
-        // Two at once: neither is in the other's way.
-        let twins: Vec<Child> = (0..2)
+    for job in jobs_of(&plan) {
+        // The same job twice at the same time: neither may harm the other.
+        let same_jobs: Vec<Child> = (0..2)
             .map(|_| job_command(folder, job).spawn().unwrap())
             .collect();
-        for twin in twins {
-            let output = twin.wait_with_output().unwrap();
+        for same_job in same_jobs {
+            let output = same_job.wait_with_output().unwrap();
             assert!(
                 output.status.success(),
                 "{}: {}",
@@ -1024,20 +1188,20 @@ fn jobs_done_one_by_one_twice_and_at_once_give_what_one_run_gives() {
             );
         }
         assert!(cohort.path(text(&job["output"])).is_file(), "{job:#}");
-        if !["terms", "train"].contains(&text(&job["rule"])) {
+        if !is_always_done(job) {
             let again = do_job(folder, job);
             assert!(
-                again.contains("done before"),
+                again.contains("already done"),
                 "a finished one is not done again: {again}"
             );
         }
     }
     assert_eq!(cohort.different("many"), [""; 0]);
-    // All is there for `run`, and nobody needs the shards any more.
+    // `run` finds all stages done, and needs no files of the jobs.
     fs::remove_dir_all(cohort.path("many/shards")).unwrap();
     let output = run(folder, "run pipeline.toml --out many");
     assert_eq!(
-        stderr(&output).matches("done before").count(),
+        stderr(&output).matches("already done").count(),
         6,
         "{}",
         stderr(&output)
@@ -1068,44 +1232,36 @@ fn tokens_of_every_kind_by_jobs_are_those_of_one_job_and_a_tokenizer_is_fitted_o
             data.replace("[tokens]\n", &tokens),
         )
         .unwrap();
-        let made = ["", DIVIDED].map(|division| {
-            let out = format!("tokens-{number}-{}", division.len());
-            let plan: Value = serde_json::from_str(&succeed(
-                folder,
-                &format!("plan tokens.toml --out {out} {division} --json"),
-            ))
-            .unwrap();
-            let jobs = plan["jobs"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .filter(|job| text(&job["name"]).starts_with(['1', '2']));
-            let jobs: Vec<&Value> = jobs.inspect(|job| _ = do_job(folder, job)).collect();
-            let summary: Value = serde_json::from_slice(
-                &fs::read(cohort.path(&out).join("2-tokens/stage.json")).unwrap(),
-            )
-            .unwrap();
-            let n_fitted = jobs.iter().filter(|job| job["rule"] == "fit").count();
-            (
-                files_without_times(&cohort.path(&out).join("2-tokens")),
-                summary["summary"].clone(),
-                n_fitted,
-            )
-        });
-        let [
-            (one, summary, none_fitted),
-            (many, summary_of_many, n_fitted),
-        ] = made;
+        let n_fits = do_token_jobs(folder, &format!("one-{number}"), "");
+        let n_fits_divided = do_token_jobs(folder, &format!("many-{number}"), DIVIDED);
+        let one = cohort.path(&format!("one-{number}/2-tokens"));
+        let many = cohort.path(&format!("many-{number}/2-tokens"));
+        let files_of_one = files_without_times(&one);
         assert!(
-            one == many && one.len() == 4 && summary == summary_of_many,
+            files_of_one == files_without_times(&many) && files_of_one.len() == 4,
             "{kind}"
         );
         assert_eq!(
-            (none_fitted, n_fitted),
-            (0, usize::from(number < 3)),
+            json(&one.join("stage.json"))["summary"],
+            json(&many.join("stage.json"))["summary"],
             "{kind}"
         );
+        assert_eq!(n_fits, 0, "{kind}");
+        assert_eq!(n_fits_divided, usize::from(number < 3), "{kind}");
     }
+}
+
+/// Runs the jobs of the sequences and of the tokens; returns how many of them fit a tokenizer.
+fn do_token_jobs(folder: &Path, out: &str, division: &str) -> usize {
+    let plan = plan(folder, &format!("tokens.toml --out {out} {division}"));
+    let mut n_fits = 0;
+    for job in jobs_of(&plan) {
+        if text(&job["name"]).starts_with(['1', '2']) {
+            do_job(folder, job);
+            n_fits += usize::from(job["rule"] == "fit");
+        }
+    }
+    n_fits
 }
 
 #[test]
@@ -1113,54 +1269,50 @@ fn jobs_that_are_killed_go_on_and_a_changed_file_does_what_it_changes_again() {
     let cohort = Cohort::new(30);
     let folder = cohort.folder.path();
     let plan = cohort.plan("many");
-    for job in plan["jobs"].as_array().unwrap() {
-        let is_long = text(&job["name"]) == "3-models/tiny/member-2";
-        let checkpoint = cohort.path("many/shards/3-models/tiny/checkpoint-2.safetensors");
-        for pause_ms in if is_long { [0, 0] } else { [3, 15] } {
-            let mut child = job_command(folder, job)
-                .stderr(Stdio::null())
-                .spawn()
-                .unwrap();
-            let started = Instant::now();
-            let before = fs::read(&checkpoint).ok();
-            while is_long && fs::read(&checkpoint).ok() == before {
-                assert!(
-                    started.elapsed() < Duration::from_secs(60)
-                        && child.try_wait().unwrap().is_none(),
-                    "no checkpoint was written"
-                );
-                sleep(Duration::from_millis(1));
-            }
-            sleep(Duration::from_millis(pause_ms));
-            child.kill().unwrap();
-            child.wait().unwrap();
-        }
+    for job in jobs_of(&plan) {
+        kill_twice(&cohort, job);
         do_job(folder, job);
     }
     assert_eq!(cohort.different("many"), [""; 0]);
     let log = fs::read_to_string(cohort.path("many/3-models/tiny/training_log.csv")).unwrap();
     assert_eq!(log.lines().count(), 1 + 3 * 30);
+    assert_only_baselines_and_report_are_redone(&cohort, jobs_of(&plan));
+}
 
-    // The baselines' file is not the models': only they and the report are done again.
+/// Starts a job and kills it, twice: one training after a checkpoint each, the other jobs after a
+/// few milliseconds.
+fn kill_twice(cohort: &Cohort, job: &Value) {
+    let is_long = text(&job["name"]) == "3-models/tiny/member-2";
+    let checkpoint = cohort.path("many/shards/3-models/tiny/checkpoint-2.safetensors");
+    for pause_ms in [3, 15] {
+        let mut child = job_command(cohort.folder.path(), job)
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        if is_long {
+            let before = fs::read(&checkpoint).ok();
+            wait_for_new_checkpoint(&checkpoint, before.as_ref(), &mut child);
+        } else {
+            sleep(Duration::from_millis(pause_ms));
+        }
+        kill(&mut child);
+    }
+}
+
+/// A changed option of the baselines does not concern the models: only the baselines and the report
+/// are done again.
+fn assert_only_baselines_and_report_are_redone(cohort: &Cohort, jobs: &[Value]) {
+    let folder = cohort.folder.path();
     let path = cohort.path("pipeline.toml");
-    fs::write(
-        &path,
-        format!(
-            "{}[baselines]\nclump_r2 = 0.2\n",
-            fs::read_to_string(&path).unwrap()
-        ),
-    )
-    .unwrap();
-    let (redone, kept): (Vec<&Value>, Vec<&Value>) = plan["jobs"]
-        .as_array()
-        .unwrap()
+    let pipeline = fs::read_to_string(&path).unwrap();
+    fs::write(&path, pipeline + "[baselines]\nclump_r2 = 0.2\n").unwrap();
+    let (redone, unchanged): (Vec<&Value>, Vec<&Value>) = jobs
         .iter()
-        .filter(|job| !["terms", "train"].contains(&text(&job["rule"])))
+        .filter(|job| !is_always_done(job))
         .partition(|job| ["4-baselines", "5-report"].contains(&text(&job["name"])));
-    assert!(
-        kept.iter()
-            .all(|job| do_job(folder, job).contains("done before"))
-    );
+    for job in unchanged {
+        assert!(do_job(folder, job).contains("already done"), "{job:#}");
+    }
     let output = run(
         folder,
         &format!("run pipeline.toml --out many {DIVIDED} --job 5-report"),
@@ -1170,49 +1322,35 @@ fn jobs_that_are_killed_go_on_and_a_changed_file_does_what_it_changes_again() {
         "{}",
         stderr(&output)
     );
-    assert!(
-        redone
-            .iter()
-            .all(|job| !do_job(folder, job)
-                .contains(&format!("{}: done before", text(&job["name"]))))
-    );
+    for job in redone {
+        let done_before = format!("{}: already done", text(&job["name"]));
+        assert!(!do_job(folder, job).contains(&done_before), "{job:#}");
+    }
 }
 
 // ---- Workflow engine
-// ----------------------------------------------------------------------------------------------------------------------------
 
-/// Snakemake with a profile, told where by `GF_SNAKEMAKE`; none, and a word about it, where it is
-/// not there.
+/// The Snakemake that `GF_SNAKEMAKE` names; `None`, with a message, where that is no file.
 fn snakemake() -> Option<PathBuf> {
-    let found = env::var_os("GF_SNAKEMAKE")
+    let program = env::var_os("GF_SNAKEMAKE")
         .map(PathBuf::from)
         .filter(|path| path.is_file());
-    if found.is_none() {
-        crate::support::no_oracle("GF_SNAKEMAKE names no snakemake");
+    if program.is_none() {
+        no_oracle("GF_SNAKEMAKE names no snakemake");
     }
-    found
+    program
 }
 
+/// Snakemake on the pipeline of a cohort, divided into jobs as by [`DIVIDED`].
 fn snakemake_command(snakemake: &Path, cohort: &Cohort, out: &str, profile: &Path) -> Command {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines/cluster");
-    let beside = |program: &Path| program.parent().unwrap().to_path_buf();
-    let path = env::join_paths(
-        [
-            beside(Path::new(env!("CARGO_BIN_EXE_gf-genomics"))),
-            beside(snakemake),
-        ]
-        .into_iter()
-        .chain(env::split_paths(&env::var_os("PATH").unwrap())),
-    )
-    .unwrap();
+    let path = path_with_program(&[snakemake.parent().unwrap()]);
     let mut command = Command::new(snakemake);
     command
         .current_dir(cohort.folder.path())
         .env("PATH", path)
-        .env("XDG_CACHE_HOME", cohort.path("cache"));
-    command
+        .env("XDG_CACHE_HOME", cohort.path("cache"))
         .arg("-s")
-        .arg(root.join("Snakefile"))
+        .arg(repository("pipelines/cluster/Snakefile"))
         .arg("--profile")
         .arg(profile);
     command.args([
@@ -1229,15 +1367,7 @@ fn snakemake_command(snakemake: &Path, cohort: &Cohort, out: &str, profile: &Pat
 fn snakemake_on_one_machine_gives_what_one_run_gives() {
     let Some(snakemake) = snakemake() else { return };
     let cohort = Cohort::new(2);
-    let profile = Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines/cluster/profiles/local");
-    let run = || {
-        let output = snakemake_command(&snakemake, &cohort, "many", &profile)
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{}", stderr(&output));
-        stderr(&output)
-    };
-    run();
+    run_snakemake(&snakemake, &cohort);
     assert_eq!(cohort.different("many"), [""; 0]);
     for name in [
         "5-report",
@@ -1251,92 +1381,103 @@ fn snakemake_on_one_machine_gives_what_one_run_gives() {
                     .is_file()
         );
     }
-    assert!(run().contains("Nothing to be done"));
-    // A file that was touched has Snakemake do everything again, and the program knows better.
-    fs::write(
-        cohort.path("pipeline.toml"),
-        fs::read(cohort.path("pipeline.toml")).unwrap(),
-    )
-    .unwrap();
-    let before = fs::metadata(cohort.path("many/5-report/auc.csv"))
-        .unwrap()
-        .modified()
-        .unwrap();
-    run();
-    assert_eq!(
-        fs::metadata(cohort.path("many/5-report/auc.csv"))
-            .unwrap()
-            .modified()
-            .unwrap(),
-        before
-    );
+    assert!(run_snakemake(&snakemake, &cohort).contains("Nothing to be done"));
+    // Snakemake runs every job again after a file was touched. The program compares contents, and
+    // writes no result again.
+    let pipeline = cohort.path("pipeline.toml");
+    fs::write(&pipeline, fs::read(&pipeline).unwrap()).unwrap();
+    let result = cohort.path("many/5-report/auc.csv");
+    let before = fs::metadata(&result).unwrap().modified().unwrap();
+    run_snakemake(&snakemake, &cohort);
+    assert_eq!(fs::metadata(&result).unwrap().modified().unwrap(), before);
 }
 
-/// On Slurm with two nodes, of which one is lost while a model is trained and one while people are
-/// predicted.
+/// Runs the jobs on this machine into `many`; returns what Snakemake prints on standard error.
+fn run_snakemake(snakemake: &Path, cohort: &Cohort) -> String {
+    let profile = repository("pipelines/cluster/profiles/local");
+    let output = snakemake_command(snakemake, cohort, "many", &profile)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    stderr(&output)
+}
+
+/// A run of Snakemake on Slurm that goes on in the background.
+struct SlurmRun<'c> {
+    cohort: &'c Cohort,
+    cluster: Cluster,
+    snakemake: Child,
+    started: Instant,
+}
+
+impl<'c> SlurmRun<'c> {
+    fn start(cohort: &'c Cohort, cluster: Cluster, mut command: Command) -> Self {
+        cluster.set_environment(&mut command);
+        let log = fs::File::create(cohort.path("snakemake.txt")).unwrap();
+        let snakemake = command
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        Self {
+            cohort,
+            cluster,
+            snakemake,
+            started: Instant::now(),
+        }
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.cohort.path("snakemake.txt")).unwrap()
+    }
+
+    /// Waits, at most 15 minutes after the start, until a file of the run exists.
+    fn wait_for(&mut self, name: &str) {
+        while !self.cohort.path(name).exists() {
+            assert!(
+                self.snakemake.try_wait().unwrap().is_none()
+                    && self.started.elapsed() < Duration::from_secs(900),
+                "{}",
+                self.log()
+            );
+            sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Takes a node away for three seconds; its jobs are lost.
+    fn lose_node(&self, node: &str, moment: &str) {
+        self.cluster.call(&["kill-node", node, "now"]);
+        eprintln!(
+            "{:.0} s: lost {node} in {moment}",
+            self.started.elapsed().as_secs_f64()
+        );
+        sleep(Duration::from_secs(3));
+        self.cluster.call(&["start-node", node]);
+    }
+}
+
+/// On Slurm with two nodes. One is lost while a model is trained, and one while samples are scored.
 #[test]
 fn a_node_that_is_lost_in_training_and_one_in_scoring_change_nothing() {
-    let tool = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/tools/slurm-local.sh");
+    let tool = repository("../shared/tools/slurm-local.sh");
     if env::var_os("GF_SLURM").is_none() || !tool.exists() {
         eprintln!("SKIPPED: GF_SLURM is not set, or no {}", tool.display());
         return;
     }
     let Some(snakemake) = snakemake() else { return };
     let cohort = Cohort::new(400);
-    let cluster = Cluster::start(&tool);
     let profile = cohort.path("profile");
     fs::create_dir(&profile).unwrap();
     fs::write(profile.join("config.yaml"), SLURM_PROFILE).unwrap();
-    let mut command = snakemake_command(&snakemake, &cohort, "many", &profile);
-    cluster.environment(&mut command);
-    let log = fs::File::create(cohort.path("snakemake.txt")).unwrap();
-    let mut child = command
-        .stdout(log.try_clone().unwrap())
-        .stderr(log)
-        .spawn()
-        .unwrap();
-    let started = Instant::now();
-    let mut wait_until = |what: &dyn Fn() -> bool| {
-        while !what() {
-            let said = || fs::read_to_string(cohort.path("snakemake.txt")).unwrap();
-            assert!(
-                child.try_wait().unwrap().is_none() && started.elapsed() < Duration::from_secs(900),
-                "{}",
-                said()
-            );
-            sleep(Duration::from_millis(20));
-        }
-    };
-    let log_of = |name: &str| cohort.path(&format!("many/jobs/log/{name}.txt"));
-    wait_until(&|| {
-        cohort
-            .path("many/shards/3-models/tiny/checkpoint-2.safetensors")
-            .exists()
-    });
-    let lost = cluster.node_of("tiny/member-2");
-    cluster.call(&["kill-node", &lost, "now"]);
-    eprintln!(
-        "{:.0} s: lost {lost} in training",
-        started.elapsed().as_secs_f64()
-    );
-    sleep(Duration::from_secs(3));
-    cluster.call(&["start-node", &lost]);
-    wait_until(&|| log_of("3-models/tiny/people-1").exists());
-    let lost = cluster.any_busy_node();
-    cluster.call(&["kill-node", &lost, "now"]);
-    eprintln!(
-        "{:.0} s: lost {lost} in scoring",
-        started.elapsed().as_secs_f64()
-    );
-    sleep(Duration::from_secs(3));
-    cluster.call(&["start-node", &lost]);
-    let status = child.wait().unwrap();
-    assert!(
-        status.success(),
-        "{}",
-        fs::read_to_string(cohort.path("snakemake.txt")).unwrap()
-    );
-    eprintln!("{:.0} s: done", started.elapsed().as_secs_f64());
+    let command = snakemake_command(&snakemake, &cohort, "many", &profile);
+    let mut run = SlurmRun::start(&cohort, Cluster::start(&tool), command);
+    run.wait_for("many/shards/3-models/tiny/checkpoint-2.safetensors");
+    run.lose_node(&run.cluster.node_of("tiny/member-2"), "training");
+    run.wait_for("many/jobs/log/3-models/tiny/people-1.txt");
+    run.lose_node(&run.cluster.any_busy_node(), "scoring");
+    let status = run.snakemake.wait().unwrap();
+    assert!(status.success(), "{}", run.log());
+    eprintln!("{:.0} s: done", run.started.elapsed().as_secs_f64());
     assert_eq!(cohort.different("many"), [""; 0]);
 }
 
@@ -1363,7 +1504,7 @@ set-threads:
   evaluate: 1
 ";
 
-/// A private Slurm of two nodes, which ends with this.
+/// A private Slurm of two nodes, which is stopped when this is dropped.
 struct Cluster {
     tool: PathBuf,
     folder: tempfile::TempDir,
@@ -1379,7 +1520,7 @@ impl Cluster {
         cluster
     }
 
-    /// `slurm-local.sh COMMAND DIR REST`; what it prints.
+    /// Runs `slurm-local.sh COMMAND DIR REST` and returns what it prints.
     fn call(&self, words: &[&str]) -> String {
         let output = Command::new("bash")
             .arg(&self.tool)
@@ -1392,16 +1533,18 @@ impl Cluster {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    fn environment(&self, command: &mut Command) {
+    /// Sets `PATH` and `SLURM_CONF` of a command to those of this Slurm. `slurm-local.sh env`
+    /// prints shell code, so that a shell evaluates it.
+    fn set_environment(&self, command: &mut Command) {
         let folder = self.folder.path();
         let settings = self.call(&["env"]);
-        let path = command
+        let own_path = command
             .get_envs()
-            .find_map(|(name, value)| (name == "PATH").then_some(value?))
-            .map_or_else(
-                || env::var("PATH").unwrap(),
-                |path| path.to_string_lossy().into_owned(),
-            );
+            .find_map(|(name, value)| (name == "PATH").then_some(value?));
+        let path = own_path.map_or_else(
+            || env::var("PATH").unwrap(),
+            |path| path.to_string_lossy().into_owned(),
+        );
         let script = format!(
             "export PATH='{path}'; {settings}\nprintf '%s\\n%s\\n' \"$SLURM_CONF\" \"$PATH\""
         );
@@ -1416,9 +1559,10 @@ impl Cluster {
         command.env("SLURM_CONF", conf).env("PATH", path);
     }
 
+    /// One line per running job: node, name, comment.
     fn squeue(&self) -> String {
         let mut command = Command::new("squeue");
-        self.environment(&mut command);
+        self.set_environment(&mut command);
         let output = command
             .args(["-h", "-t", "R", "-o", "%N %j %k"])
             .output()
@@ -1431,14 +1575,13 @@ impl Cluster {
         text.split_whitespace().next().unwrap_or("node1").to_owned()
     }
 
-    /// Of a running job whose comment names it.
+    /// The node that runs a job of the pipeline, whose name is in Slurm's name or comment.
     fn node_of(&self, job: &str) -> String {
         let text = self.squeue();
-        let found = text
+        let line = text
             .lines()
             .find(|line| line.contains(job) || line.contains(&job.replace('/', "-")));
-        found
-            .and_then(|line| line.split_whitespace().next())
+        line.and_then(|line| line.split_whitespace().next())
             .map_or_else(|| self.any_busy_node(), str::to_owned)
     }
 }

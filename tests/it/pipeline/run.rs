@@ -1,17 +1,26 @@
-//! `gf-genomics run`: what is done is not done again, what was killed goes on, and one seed gives
+//! `gf-genomics run`: finished stages are not done again, a killed run resumes, and one seed gives
 //! the same bytes.
 
 use std::{
     collections::BTreeMap,
     fs,
-    io::Read,
     path::{Path, PathBuf},
     process::Stdio,
     thread::sleep,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, SystemTime},
 };
 
-use crate::support::{TINY_PIPELINE, command, copy, files, refusal, run, stderr, succeed};
+use crate::support::{
+    command, copy, file_names, files, json,
+    pipelines::{
+        TINY_PIPELINE, data_table, folder_with_pipeline, tiny_pipeline_from_tokens,
+        tiny_pipeline_with,
+    },
+    processes::{
+        kill, spawn_silently, stderr_to_end, wait_for_checkpoint, wait_for_new_checkpoint,
+    },
+    refusal, replace_in, repository, run, stderr, succeed,
+};
 use serde_json::Value;
 
 const STAGES: [&str; 6] = [
@@ -23,7 +32,7 @@ const STAGES: [&str; 6] = [
     "5-report",
 ];
 
-/// What depends on nothing but inputs, options and seed.
+/// Results that depend only on inputs, options and seed.
 const RESULTS: [&str; 18] = [
     "0-cohort/cohort.vcf.gz",
     "0-cohort/cohort.csv",
@@ -45,40 +54,31 @@ const RESULTS: [&str; 18] = [
     "5-report/pipeline.gf_genomics.json",
 ];
 
-fn folder_with(pipeline: &str) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("pipeline.toml"), pipeline).unwrap();
-    folder
+/// Contents of these results of a run in `out`, by name.
+fn contents(out: &Path, names: &[&'static str]) -> BTreeMap<&'static str, Vec<u8>> {
+    let mut contents = BTreeMap::new();
+    for name in names {
+        let bytes = fs::read(out.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        contents.insert(*name, bytes);
+    }
+    contents
 }
 
-/// The results of a run in `out`, by name.
-fn results(out: &Path) -> BTreeMap<&'static str, Vec<u8>> {
+/// Names of the results that differ between two runs.
+fn different(first: &Path, second: &Path) -> Vec<&'static str> {
+    let first = contents(first, &RESULTS);
+    let second = contents(second, &RESULTS);
     RESULTS
         .into_iter()
-        .map(|name| {
-            (
-                name,
-                fs::read(out.join(name)).unwrap_or_else(|error| panic!("{name}: {error}")),
-            )
-        })
-        .collect()
-}
-
-/// Which results differ.
-fn different(a: &Path, b: &Path) -> Vec<&'static str> {
-    let a = results(a);
-    let b = results(b);
-    RESULTS
-        .into_iter()
-        .filter(|name| a[name] != b[name])
+        .filter(|name| first[name] != second[name])
         .collect()
 }
 
 fn run_json(out: &Path) -> Value {
-    serde_json::from_slice(&fs::read(out.join("run.json")).unwrap()).unwrap()
+    json(&out.join("run.json"))
 }
 
-/// Runs the pipeline; the stages that it did.
+/// Runs the pipeline and returns the stages that were not done before.
 fn stages_done(folder: &Path, arguments: &str) -> Vec<&'static str> {
     let output = run(folder, arguments);
     let text = stderr(&output);
@@ -89,23 +89,21 @@ fn stages_done(folder: &Path, arguments: &str) -> Vec<&'static str> {
         .collect()
 }
 
+/// Modification times of all files but `run.json`, which every run writes again.
 fn modified(folder: &Path) -> BTreeMap<PathBuf, SystemTime> {
-    let time = |path: PathBuf| {
-        (
-            path.clone(),
-            fs::metadata(folder.join(path)).unwrap().modified().unwrap(),
-        )
-    };
-    files(folder)
-        .into_keys()
-        .filter(|path| !path.ends_with("run.json"))
-        .map(time)
-        .collect()
+    let mut times = BTreeMap::new();
+    for path in file_names(folder) {
+        if !path.ends_with("run.json") {
+            let metadata = fs::metadata(folder.join(&path)).unwrap();
+            times.insert(path, metadata.modified().unwrap());
+        }
+    }
+    times
 }
 
 #[test]
 fn a_second_run_does_nothing_and_says_so() {
-    let folder = folder_with(TINY_PIPELINE);
+    let folder = folder_with_pipeline(TINY_PIPELINE);
     let first = succeed(folder.path(), "run pipeline.toml --out out");
     let before = modified(folder.path());
     let bytes = files(&folder.path().join("out"));
@@ -113,7 +111,7 @@ fn a_second_run_does_nothing_and_says_so() {
     assert!(output.status.success());
     for stage in STAGES {
         assert!(
-            stderr(&output).contains(&format!("{stage}: done before (")),
+            stderr(&output).contains(&format!("{stage}: already done (")),
             "{}",
             stderr(&output)
         );
@@ -126,7 +124,7 @@ fn a_second_run_does_nothing_and_says_so() {
     assert_eq!(modified(folder.path()), before);
     let mut after = files(&folder.path().join("out"));
     let run_before = &bytes[Path::new("run.json")];
-    let run_after = after.insert("run.json".into(), bytes[Path::new("run.json")].clone());
+    let run_after = after.insert("run.json".into(), run_before.clone());
     assert!(
         after == bytes && run_after.as_ref() != Some(run_before),
         "only run.json says that everything was done before"
@@ -142,7 +140,7 @@ fn a_second_run_does_nothing_and_says_so() {
 
 #[test]
 fn one_seed_gives_the_same_bytes_and_another_one_others() {
-    let folder = folder_with(TINY_PIPELINE);
+    let folder = folder_with_pipeline(TINY_PIPELINE);
     succeed(folder.path(), "run pipeline.toml --out a");
     succeed(folder.path(), "run pipeline.toml --out b");
     succeed(
@@ -155,16 +153,10 @@ fn one_seed_gives_the_same_bytes_and_another_one_others() {
     assert_eq!(different(&a, &b), [""; 0]);
     assert_eq!(different(&a, &one_thread), [""; 0]);
     assert_eq!(different(&a, &other), RESULTS);
-    assert_eq!(
-        (&run_json(&a)["seed"], &run_json(&other)["seed"]),
-        (&Value::from(3), &Value::from(4))
-    );
-    // The seed of the command line is that of the file.
-    fs::write(
-        folder.path().join("pipeline.toml"),
-        TINY_PIPELINE.replace("seed = 3", "seed = 4"),
-    )
-    .unwrap();
+    assert_eq!(run_json(&a)["seed"], 3);
+    assert_eq!(run_json(&other)["seed"], 4);
+    // A seed on the command line and the same one in the file are the same run.
+    replace_in(&folder.path().join("pipeline.toml"), "seed = 3", "seed = 4");
     assert_eq!(
         stages_done(folder.path(), "run pipeline.toml --out other"),
         [""; 0]
@@ -173,7 +165,7 @@ fn one_seed_gives_the_same_bytes_and_another_one_others() {
 
 #[test]
 fn a_dry_run_says_what_would_run_and_writes_nothing() {
-    let folder = folder_with(TINY_PIPELINE);
+    let folder = folder_with_pipeline(TINY_PIPELINE);
     let output = run(folder.path(), "run pipeline.toml --out out --dry-run");
     assert!(
         output.status.success() && output.stdout.is_empty(),
@@ -190,56 +182,55 @@ fn a_dry_run_says_what_would_run_and_writes_nothing() {
     assert!(!folder.path().join("out").exists());
 
     succeed(folder.path(), "run pipeline.toml --out out");
-    fs::write(
-        folder.path().join("pipeline.toml"),
-        TINY_PIPELINE.replace("epochs = 2", "epochs = 3"),
-    )
-    .unwrap();
+    replace_in(
+        &folder.path().join("pipeline.toml"),
+        "epochs = 2",
+        "epochs = 3",
+    );
     let before = files(folder.path());
     let times = modified(folder.path());
     let output = run(folder.path(), "run pipeline.toml --out out --dry-run");
     let text = stderr(&output);
     assert!(
-        text.contains("2-tokens: done before") && text.contains("3-models/tiny: would run"),
+        text.contains("2-tokens: already done") && text.contains("3-models/tiny: would run"),
         "{text}"
     );
-    assert_eq!(
-        (files(folder.path()), modified(folder.path())),
-        (before, times)
-    );
+    assert_eq!(files(folder.path()), before);
+    assert_eq!(modified(folder.path()), times);
 }
 
 #[test]
 fn a_changed_option_redoes_its_stage_and_those_after_it_only() {
-    let folder = folder_with(TINY_PIPELINE);
+    let folder = folder_with_pipeline(TINY_PIPELINE);
     let all = "run pipeline.toml --out out";
     assert_eq!(stages_done(folder.path(), all), STAGES);
-    let change = |from: &str, to: &str| {
-        let path = folder.path().join("pipeline.toml");
-        let text = fs::read_to_string(&path).unwrap();
-        assert!(text.contains(from), "{from}");
-        fs::write(path, text.replace(from, to)).unwrap();
-    };
-    change("epochs = 2", "epochs = 3");
-    assert_eq!(
-        stages_done(folder.path(), all),
-        ["3-models/tiny", "5-report"]
-    );
-    change("segment_length = 128", "segment_length = 64");
-    assert_eq!(
-        stages_done(folder.path(), all),
-        ["2-tokens", "3-models/tiny", "5-report"]
-    );
-    change("[tokens]", "[baselines]\nclump_kb = 100\n[tokens]");
-    assert_eq!(stages_done(folder.path(), all), ["4-baselines", "5-report"]);
-    change(
-        "[tokens]",
-        "[report]\ncompare_to = \"prs-covariates\"\n[tokens]",
-    );
-    assert_eq!(stages_done(folder.path(), all), STAGES[5..]);
-    change("people = 150", "people = 160");
-    assert_eq!(stages_done(folder.path(), all), STAGES);
-    // What was redone is what a run in an empty folder gives.
+    for (old, new, expected) in [
+        (
+            "epochs = 2",
+            "epochs = 3",
+            &["3-models/tiny", "5-report"][..],
+        ),
+        (
+            "segment_length = 128",
+            "segment_length = 64",
+            &["2-tokens", "3-models/tiny", "5-report"],
+        ),
+        (
+            "[tokens]",
+            "[baselines]\nclump_kb = 100\n[tokens]",
+            &["4-baselines", "5-report"],
+        ),
+        (
+            "[tokens]",
+            "[report]\ncompare_to = \"prs-covariates\"\n[tokens]",
+            &STAGES[5..],
+        ),
+        ("people = 150", "people = 160", &STAGES),
+    ] {
+        replace_in(&folder.path().join("pipeline.toml"), old, new);
+        assert_eq!(stages_done(folder.path(), all), expected, "{new}");
+    }
+    // The results are those of a run in an empty folder.
     succeed(folder.path(), "run pipeline.toml --out fresh");
     assert_eq!(
         different(&folder.path().join("out"), &folder.path().join("fresh")),
@@ -249,135 +240,131 @@ fn a_changed_option_redoes_its_stage_and_those_after_it_only() {
 
 #[test]
 fn a_stage_is_done_again_only_where_the_cohort_matters_to_it() {
-    let pipeline = TINY_PIPELINE.replace(
-        "[simulate]\npeople = 150\nlen_nt = 4000\nrisk = \"additive\"\n",
-        "[data]\nvcf = [\"made/cohort.vcf.gz\"]\nreference = \"made/reference.fa\"\nregions_file \
-         = \"made/loci.bed\"\ncohort = \"made/cohort.csv\"\n",
+    let pipeline = format!(
+        "seed = 3\n{}{}",
+        data_table("made/"),
+        tiny_pipeline_from_tokens()
     );
-    let folder = folder_with(&pipeline);
+    let folder = folder_with_pipeline(&pipeline);
     succeed(
         folder.path(),
         "simulate --people 150 --len-nt 4000 --risk additive --seed 3 --out made",
     );
     let path = folder.path().join("made/cohort.csv");
-    let change = |column: usize, to: &dyn Fn(&str) -> String, n: usize| {
-        let text = fs::read_to_string(&path).unwrap();
-        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
-        for line in lines
-            .iter_mut()
-            .skip(1)
-            .filter(|line| line.contains(",train,") || column < 3)
-            .take(n)
-        {
-            let mut cells: Vec<String> = line.split(',').map(str::to_owned).collect();
-            cells[column] = to(&cells[column]);
-            *line = cells.join(",");
-        }
-        fs::write(&path, lines.join("\n") + "\n").unwrap();
-    };
     let all = "run pipeline.toml --out out";
-    let of_data = &STAGES[1..];
-    assert_eq!(stages_done(folder.path(), all), of_data);
-    let opposite = |phenotype: &str| {
-        if phenotype == "case" {
-            "control"
-        } else {
-            "case"
-        }
-        .to_owned()
-    };
-    change(1, &opposite, 1);
+    let stages_of_data = &STAGES[1..];
+    assert_eq!(stages_done(folder.path(), all), stages_of_data);
+    change_cells(&path, PHENOTYPE, 1, opposite_phenotype);
     assert_eq!(stages_done(folder.path(), all), STAGES[3..], "a phenotype");
-    change(3, &|_| "71.5".into(), 2);
+    change_cells(&path, AGE, 2, |_| "71.5");
     assert_eq!(stages_done(folder.path(), all), STAGES[3..], "a covariate");
-    change(3, &|_| "NA".into(), 1);
+    change_cells(&path, AGE, 1, |_| "NA");
     assert_eq!(
         stages_done(folder.path(), all),
         STAGES[3..],
         "a missing covariate"
     );
-    let told = &run_json(&folder.path().join("out"))["stages"]["3-models/tiny"]["summary"]["cohort"]
-        ["notes"]["dropped"];
+    let run_json = run_json(&folder.path().join("out"));
+    let dropped = &run_json["stages"]["3-models/tiny"]["summary"]["cohort"]["notes"]["dropped"];
     assert_eq!(
-        told[0]["by_split"],
+        dropped[0]["by_split"],
         serde_json::json!([1, 0, 0]),
-        "{told:#}"
+        "{dropped:#}"
     );
-    change(
-        2,
-        &|split| {
-            if split == "train" {
-                "validation".into()
-            } else {
-                split.into()
-            }
-        },
-        5,
-    );
+    change_cells(&path, SPLIT, 5, out_of_training);
     assert_eq!(
         stages_done(folder.path(), all),
         STAGES[2..],
         "the training split"
     );
-    // Somebody who is not there any more.
+    // One sample fewer.
     let text = fs::read_to_string(&path).unwrap();
-    let (kept, _) = text.trim_end().rsplit_once('\n').unwrap();
-    fs::write(&path, format!("{kept}\n")).unwrap();
-    assert_eq!(stages_done(folder.path(), all), of_data, "the samples");
+    let (without_last, _) = text.trim_end().rsplit_once('\n').unwrap();
+    fs::write(&path, format!("{without_last}\n")).unwrap();
+    assert_eq!(
+        stages_done(folder.path(), all),
+        stages_of_data,
+        "the samples"
+    );
+}
+
+/// Columns of `cohort.csv`.
+const PHENOTYPE: usize = 1;
+const SPLIT: usize = 2;
+const AGE: usize = 3;
+
+/// Changes a cell of the first `n` rows of a cohort table; a covariate of training samples only.
+fn change_cells(path: &Path, column: usize, n: usize, change: fn(&str) -> &str) {
+    let text = fs::read_to_string(path).unwrap();
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    for line in lines
+        .iter_mut()
+        .skip(1)
+        .filter(|line| line.contains(",train,") || column < AGE)
+        .take(n)
+    {
+        let mut cells: Vec<&str> = line.split(',').collect();
+        cells[column] = change(cells[column]);
+        *line = cells.join(",");
+    }
+    fs::write(path, lines.join("\n") + "\n").unwrap();
+}
+
+fn opposite_phenotype(phenotype: &str) -> &str {
+    if phenotype == "case" {
+        "control"
+    } else {
+        "case"
+    }
+}
+
+fn out_of_training(split: &str) -> &str {
+    if split == "train" {
+        "validation"
+    } else {
+        split
+    }
 }
 
 #[test]
 fn a_result_that_was_lost_or_changed_is_made_again() {
-    let folder = folder_with(TINY_PIPELINE);
+    let folder = folder_with_pipeline(TINY_PIPELINE);
     let out = folder.path().join("out");
     succeed(folder.path(), "run pipeline.toml --out out");
-    let before = results(&out);
+    let before = contents(&out, &RESULTS);
     fs::remove_file(out.join("2-tokens/tokens.safetensors")).unwrap();
     fs::write(out.join("4-baselines/predictions.csv"), "spoilt").unwrap();
     assert_eq!(
         stages_done(folder.path(), "run pipeline.toml --out out"),
         ["2-tokens", "4-baselines"]
     );
-    assert!(results(&out) == before);
+    assert!(contents(&out, &RESULTS) == before);
 }
 
 #[test]
 fn a_run_that_was_killed_goes_on_to_the_same_bytes() {
     // Long enough to be killed in the middle of training.
-    let pipeline = TINY_PIPELINE
-        .replace("epochs = 2", "epochs = 40\npatience = 40")
-        .replace("hidden = 8", "hidden = 32");
-    let folder = folder_with(&pipeline);
+    let pipeline = tiny_pipeline_with(&[
+        ("epochs = 2", "epochs = 40\npatience = 40"),
+        ("hidden = 8", "hidden = 32"),
+    ]);
+    let folder = folder_with_pipeline(&pipeline);
     succeed(folder.path(), "run pipeline.toml --out unbroken");
     let killed = folder.path().join("killed");
     let checkpoint = killed.join("3-models/tiny/checkpoint.safetensors");
-    let spawn = || {
-        command(folder.path(), "run pipeline.toml --out killed")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap()
-    };
-    // Anywhere in the stages before, then in training, twice.
+    let arguments = "run pipeline.toml --out killed";
+    // Anywhere in the stages before the training.
     for pause_ms in [5, 10, 20, 40] {
-        let mut child = spawn();
+        let mut child = spawn_silently(folder.path(), arguments);
         sleep(Duration::from_millis(pause_ms));
-        child.kill().unwrap();
-        child.wait().unwrap();
+        kill(&mut child);
     }
+    // Twice in the training.
     for _ in 0..2 {
-        let mut child = spawn();
-        let started = Instant::now();
+        let mut child = spawn_silently(folder.path(), arguments);
         let before = fs::read(&checkpoint).ok();
-        while fs::read(&checkpoint).ok() == before {
-            assert!(
-                started.elapsed() < Duration::from_secs(60) && child.try_wait().unwrap().is_none(),
-                "no checkpoint was written"
-            );
-            sleep(Duration::from_millis(1));
-        }
-        child.kill().unwrap();
-        child.wait().unwrap();
+        wait_for_new_checkpoint(&checkpoint, before.as_ref(), &mut child);
+        kill(&mut child);
     }
     assert!(checkpoint.exists() && !killed.join("3-models/tiny/config.json").exists());
     assert_eq!(
@@ -388,19 +375,16 @@ fn a_run_that_was_killed_goes_on_to_the_same_bytes() {
         &run_json(&killed)["stages"]["3-models/tiny"]["summary"]["members"][0]["epochs_resumed"];
     assert!(resumed.as_u64().unwrap() >= 2, "{resumed} epochs resumed");
     assert_eq!(different(&folder.path().join("unbroken"), &killed), [""; 0]);
-    let left: Vec<PathBuf> = files(&killed).into_keys().collect();
     assert_eq!(
-        left,
-        files(&folder.path().join("unbroken"))
-            .into_keys()
-            .collect::<Vec<_>>(),
+        file_names(&killed),
+        file_names(&folder.path().join("unbroken")),
         "no checkpoint, no temporary file"
     );
 }
 
 #[test]
 fn a_damaged_checkpoint_is_refused_and_one_of_other_options_is_started_anew() {
-    let folder = folder_with(TINY_PIPELINE);
+    let folder = folder_with_pipeline(TINY_PIPELINE);
     succeed(folder.path(), "run pipeline.toml --out out");
     let config = folder.path().join("out/3-models/tiny/config.json");
     let checkpoint = folder
@@ -414,34 +398,23 @@ fn a_damaged_checkpoint_is_refused_and_one_of_other_options_is_started_anew() {
         &[
             "3-models/tiny: ",
             "checkpoint.safetensors: damaged checkpoint",
-            "delete it to start again",
+            "delete it to start from scratch",
         ],
     );
 
-    // Of a run with other options that was killed in training.
-    let long = TINY_PIPELINE
-        .replace("epochs = 2", "epochs = 100\npatience = 100")
-        .replace("hidden = 8", "hidden = 32");
+    // A checkpoint of a run with other options, which is killed in its training.
+    let long = tiny_pipeline_with(&[
+        ("epochs = 2", "epochs = 100\npatience = 100"),
+        ("hidden = 8", "hidden = 32"),
+    ]);
     fs::write(folder.path().join("long.toml"), long).unwrap();
-    let mut child = command(folder.path(), "run long.toml --out killed")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let other = folder
+    let mut child = spawn_silently(folder.path(), "run long.toml --out killed");
+    let other_checkpoint = folder
         .path()
         .join("killed/3-models/tiny/checkpoint.safetensors");
-    let started = Instant::now();
-    while !other.exists() {
-        assert!(
-            started.elapsed() < Duration::from_secs(60),
-            "no checkpoint was written"
-        );
-        sleep(Duration::from_millis(1));
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
-    fs::copy(other, &checkpoint).unwrap();
+    wait_for_checkpoint(&other_checkpoint, &mut child);
+    kill(&mut child);
+    fs::copy(other_checkpoint, &checkpoint).unwrap();
     assert_eq!(
         stages_done(folder.path(), "run pipeline.toml --out out"),
         ["3-models/tiny"]
@@ -450,20 +423,13 @@ fn a_damaged_checkpoint_is_refused_and_one_of_other_options_is_started_anew() {
 
 #[test]
 fn run_json_tells_what_was_done() {
-    let folder = folder_with(TINY_PIPELINE);
+    let folder = folder_with_pipeline(TINY_PIPELINE);
     succeed(folder.path(), "run pipeline.toml --out out");
     let json = run_json(&folder.path().join("out"));
-    assert_eq!(
-        (&json["program"], &json["version"]),
-        (
-            &Value::from("gf-genomics"),
-            &Value::from(env!("CARGO_PKG_VERSION"))
-        )
-    );
-    assert_eq!(
-        (&json["seed"], &json["pipeline"]),
-        (&Value::from(3), &Value::from("pipeline.toml"))
-    );
+    assert_eq!(json["program"], "gf-genomics");
+    assert_eq!(json["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(json["seed"], 3);
+    assert_eq!(json["pipeline"], "pipeline.toml");
     // Defaults are written out.
     assert_eq!(json["options"]["source"]["simulate"]["people"], 150);
     assert_eq!(json["options"]["sequences"]["unphased"], "error");
@@ -484,9 +450,9 @@ fn run_json_tells_what_was_done() {
     assert_eq!(stages["1-sequences"]["summary"]["n_people"], 150);
 }
 
-/// The files of a simulated cohort as a user's own.
+/// Runs the tiny pipeline into `simulated`, and copies its cohort next to a pipeline file in `own`.
 fn own_cohort(pipeline: &str) -> tempfile::TempDir {
-    let folder = folder_with(TINY_PIPELINE);
+    let folder = folder_with_pipeline(TINY_PIPELINE);
     succeed(folder.path(), "run pipeline.toml --out simulated");
     fs::create_dir(folder.path().join("own")).unwrap();
     copy(
@@ -499,19 +465,21 @@ fn own_cohort(pipeline: &str) -> tempfile::TempDir {
 
 #[test]
 fn a_users_own_files_give_what_the_simulated_ones_gave() {
-    let (_, rest) = TINY_PIPELINE.split_once("[tokens]").unwrap();
-    let data = "seed = 3\n[data]\nvcf = [\"cohort.vcf.gz\"]\nreference = \
-                \"reference.fa\"\nregions_file = \"loci.bed\"\ncohort = \"cohort.csv\"\n[tokens]";
-    let folder = own_cohort(&format!("{data}{rest}"));
+    let folder = own_cohort(&format!(
+        "seed = 3\n{}{}",
+        data_table(""),
+        tiny_pipeline_from_tokens()
+    ));
     succeed(folder.path(), "run own/pipeline.toml --out out");
-    let simulated = results_after(&folder.path().join("simulated"), 2);
-    let own = results_after(&folder.path().join("out"), 2);
-    // The report tells options and digests, and those are others.
-    for (name, bytes) in simulated
-        .into_iter()
-        .filter(|(name, _)| !name.ends_with("report.html"))
-    {
-        assert!(own[name] == bytes, "{name} differs");
+    // The first two results are the cohort itself.
+    let simulated = contents(&folder.path().join("simulated"), &RESULTS[2..]);
+    let own = contents(&folder.path().join("out"), &RESULTS[2..]);
+    for (name, bytes) in simulated {
+        // The report lists options and digests of inputs, which differ.
+        assert!(
+            name.ends_with("report.html") || own[name] == bytes,
+            "{name} differs"
+        );
     }
     let json = run_json(&folder.path().join("out"));
     let inputs = json["inputs"].as_object().unwrap();
@@ -523,7 +491,7 @@ fn a_users_own_files_give_what_the_simulated_ones_gave() {
         "{inputs:?}"
     );
 
-    // Another phenotype, and what depends on phenotypes is done again.
+    // After a change of one phenotype the stages that depend on phenotypes are done again.
     let cohort = folder.path().join("own/cohort.csv");
     let text = fs::read_to_string(&cohort).unwrap();
     fs::write(&cohort, text.replacen("case", "control", 1)).unwrap();
@@ -533,19 +501,9 @@ fn a_users_own_files_give_what_the_simulated_ones_gave() {
     );
 }
 
-/// [`results`] without those of the first stage.
-fn results_after(out: &Path, skipped: usize) -> BTreeMap<&'static str, Vec<u8>> {
-    RESULTS[skipped..]
-        .iter()
-        .map(|name| (*name, fs::read(out.join(name)).unwrap()))
-        .collect()
-}
-
 #[test]
 fn the_pipeline_for_an_own_cohort_that_ships_runs() {
-    let shipped =
-        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines/own-cohort.toml"))
-            .unwrap();
+    let shipped = fs::read_to_string(repository("pipelines/own-cohort.toml")).unwrap();
     assert!(shipped.contains("epochs = 24"));
     let folder = own_cohort(&shipped.replace("epochs = 24", "epochs = 2"));
     let table = succeed(folder.path(), "run own/pipeline.toml --out out");
@@ -555,7 +513,7 @@ fn the_pipeline_for_an_own_cohort_that_ships_runs() {
     );
 }
 
-/// A pipeline of every stage that runs at once.
+/// A pipeline with every stage and every table, smaller than the tiny one.
 const SMALL_PIPELINE: &str = "\
 seed = 3
 [simulate]
@@ -580,7 +538,7 @@ epochs = 1
 guards = \"warn\"
 ";
 
-/// The tables of a pipeline file, as paths of keys; those of `[[models]]` are of the first model.
+/// The tables of a pipeline file, as paths of keys; `models` is the first element of `[[models]]`.
 const TABLES: [&str; 11] = [
     "",
     "simulate",
@@ -596,44 +554,38 @@ const TABLES: [&str; 11] = [
 ];
 
 /// The pipeline with one key of one table set to a value.
-fn with_key(pipeline: &str, table: &str, key: &str, value: toml::Value) -> String {
+fn with_key(pipeline: &str, table: &str, key: &str, value: impl Into<toml::Value>) -> String {
     let mut whole: toml::Table = toml::from_str(pipeline).unwrap();
-    let mut place = &mut whole;
+    let mut innermost = &mut whole;
     for name in table.split('.').filter(|name| !name.is_empty()) {
-        let inner = place.get_mut(name).unwrap();
-        place = match inner {
+        let inner = innermost.get_mut(name).unwrap();
+        innermost = match inner {
             toml::Value::Array(models) => models[0].as_table_mut().unwrap(),
             inner => inner.as_table_mut().unwrap(),
         };
     }
-    place.insert(key.to_owned(), value);
+    innermost.insert(key.to_owned(), value.into());
     toml::to_string(&whole).unwrap()
 }
 
-/// What `check` answers to a pipeline with this key; `None` where it refuses nothing.
-fn checked(folder: &Path, pipeline: &str) -> Option<String> {
+/// What `check` prints when it refuses a pipeline; `None` where it accepts it.
+fn refused_by_check(folder: &Path, pipeline: &str) -> Option<String> {
     fs::write(folder.join("p.toml"), pipeline).unwrap();
     let output = run(folder, "check p.toml");
-    (!output.status.success()).then(|| {
-        format!(
-            "{}{}",
-            String::from_utf8_lossy(&output.stdout),
-            stderr(&output)
-        )
-    })
+    if output.status.success() {
+        return None;
+    }
+    let table = String::from_utf8_lossy(&output.stdout).into_owned();
+    Some(table + &stderr(&output))
 }
 
-/// Keys of a table, asked of the program by one that it does not know.
+/// Keys of a table. The program lists them when it is given a key that it does not know.
 fn keys(folder: &Path, pipeline: &str, table: &str) -> Vec<String> {
-    let answer = checked(
-        folder,
-        &with_key(pipeline, table, "no_such_key", toml::Value::Integer(1)),
-    )
-    .unwrap();
-    let expected = answer
+    let unknown_key = with_key(pipeline, table, "no_such_key", 1);
+    let message = refused_by_check(folder, &unknown_key).unwrap();
+    let (_, expected) = message
         .split_once(", expected ")
-        .unwrap_or_else(|| panic!("{table}: {answer}"))
-        .1;
+        .unwrap_or_else(|| panic!("{table}: {message}"));
     expected
         .split('`')
         .skip(1)
@@ -642,20 +594,18 @@ fn keys(folder: &Path, pipeline: &str, table: &str) -> Vec<String> {
         .collect()
 }
 
-/// Values that make no sense for most keys; numbers with a point only where such a number is
-/// expected.
+/// Values that are invalid for most keys; floating-point numbers only where a key takes them.
 fn odd_values(folder: &Path, pipeline: &str, table: &str, key: &str) -> Vec<toml::Value> {
-    let is_float = checked(
-        folder,
-        &with_key(pipeline, table, key, toml::Value::Float(0.5)),
-    )
-    .is_none_or(|answer| !answer.contains("invalid type") && !answer.contains("did not match"));
+    let is_float =
+        refused_by_check(folder, &with_key(pipeline, table, key, 0.5)).is_none_or(|message| {
+            !message.contains("invalid type") && !message.contains("did not match")
+        });
     let mut values = vec![
         toml::Value::Integer(0),
         toml::Value::Integer(-1),
         toml::Value::Array(Vec::new()),
+        toml::Value::String("no-such-word".into()),
     ];
-    values.push(toml::Value::String("no-such-word".into()));
     if is_float {
         values.extend([5.0, -0.5, f64::NAN].map(toml::Value::Float));
     }
@@ -664,166 +614,149 @@ fn odd_values(folder: &Path, pipeline: &str, table: &str, key: &str) -> Vec<toml
 
 #[test]
 fn check_refuses_every_key_that_run_would_refuse() {
-    let folder = folder_with(SMALL_PIPELINE);
+    let folder = folder_with_pipeline(SMALL_PIPELINE);
     let folder = folder.path();
-    assert_eq!(checked(folder, SMALL_PIPELINE), None);
+    assert_eq!(refused_by_check(folder, SMALL_PIPELINE), None);
     succeed(folder, "run pipeline.toml --out whole");
-    let data = "[data]\nvcf = [\"whole/0-cohort/cohort.vcf.gz\"]\nreference = \
-                \"whole/0-cohort/reference.fa\"\nregions_file = \
-                \"whole/0-cohort/loci.bed\"\ncohort = \
-                \"whole/0-cohort/cohort.csv\"\n[sequences]\n[report]\nguards = \"warn\"\n";
-    let pipelines = TABLES.iter().map(|table| (SMALL_PIPELINE, *table)).chain([
-        (data, "data"),
-        (data, "sequences"),
-        (data, "report"),
-    ]);
+    let data = data_table("whole/0-cohort/") + "[sequences]\n[report]\nguards = \"warn\"\n";
+    let mut tables: Vec<(&str, &str)> = TABLES.map(|table| (SMALL_PIPELINE, table)).into();
+    tables.extend(["data", "sequences", "report"].map(|table| (data.as_str(), table)));
     let mut n_keys = 0;
-    let mut unlike = Vec::new();
-    for (pipeline, table) in pipelines {
+    let mut refused_by_run_only = Vec::new();
+    for (pipeline, table) in tables {
         for key in keys(folder, pipeline, table) {
-            // Tables have keys of their own; the seed may be any number.
-            if TABLES
-                .iter()
-                .any(|other| other.rsplit('.').next() == Some(key.as_str()))
-                || ["data", "seed"].contains(&key.as_str())
-            {
+            if is_table_or_seed(&key) {
                 continue;
             }
             n_keys += 1;
             for value in odd_values(folder, pipeline, table, &key) {
                 let text = with_key(pipeline, table, &key, value.clone());
-                if checked(folder, &text).is_some() {
-                    continue;
-                }
-                let _ = fs::remove_dir_all(folder.join("one"));
-                let output = run(folder, "run p.toml --out one");
-                if !output.status.success() {
-                    unlike.push(format!(
-                        "[{table}] {key} = {value}: {}",
-                        stderr(&output).lines().last().unwrap_or_default()
-                    ));
+                if let Some(message) = refused_by_run_only_message(folder, &text) {
+                    refused_by_run_only.push(format!("[{table}] {key} = {value}: {message}"));
                 }
             }
         }
     }
     assert!(n_keys > 80, "only {n_keys} keys were found");
     assert!(
-        unlike.is_empty(),
+        refused_by_run_only.is_empty(),
         "check accepts, and run refuses:\n{}",
-        unlike.join("\n")
+        refused_by_run_only.join("\n")
     );
+}
+
+/// Tables are in [`TABLES`] with keys of their own; the seed may be any number.
+fn is_table_or_seed(key: &str) -> bool {
+    ["data", "seed"].contains(&key)
+        || TABLES
+            .iter()
+            .any(|table| table.rsplit('.').next() == Some(key))
+}
+
+/// The error of `run` for a pipeline that `check` accepts; `None` where the two agree.
+fn refused_by_run_only_message(folder: &Path, pipeline: &str) -> Option<String> {
+    if refused_by_check(folder, pipeline).is_some() {
+        return None;
+    }
+    let _ = fs::remove_dir_all(folder.join("one"));
+    let output = run(folder, "run p.toml --out one");
+    if output.status.success() {
+        return None;
+    }
+    let text = stderr(&output);
+    Some(text.lines().last().unwrap_or_default().to_owned())
 }
 
 #[test]
 fn check_names_options_of_the_report_and_of_models_that_make_no_sense() {
-    let folder = folder_with(SMALL_PIPELINE);
-    let text = |value: &str| toml::Value::String(value.into());
+    let folder = folder_with_pipeline(SMALL_PIPELINE);
     for (table, key, value, expected) in [
         (
             "report",
             "compare_to",
-            text("prs-nothing"),
-            "refused 5-report: compare_to: there will be no predictions of `prs-nothing`",
+            toml::Value::from("prs-nothing"),
+            "refused 5-report: compare_to: this pipeline has no model `prs-nothing`",
         ),
         (
             "report",
             "strata",
-            toml::Value::Array(vec![text("ancestry")]),
-            "strata: `ancestry` is no column of the cohort table",
+            toml::Value::from(vec!["ancestry"]),
+            "strata: `ancestry` is not a column of the cohort table",
         ),
         (
             "report",
             "prevalence",
-            toml::Value::Integer(5),
+            toml::Value::from(5),
             "refused 5-report: a prevalence of 5 is not between 0 and 1",
         ),
         (
             "models.architecture",
             "projected_length",
-            toml::Value::Integer(0),
+            toml::Value::from(0),
             "refused 3-models/additive+linformer: ",
         ),
     ] {
-        let answer = checked(folder.path(), &with_key(SMALL_PIPELINE, table, key, value)).unwrap();
-        assert!(answer.contains(expected), "{answer}");
+        let pipeline = with_key(SMALL_PIPELINE, table, key, value);
+        let message = refused_by_check(folder.path(), &pipeline).unwrap();
+        assert!(message.contains(expected), "{message}");
     }
 }
 
 #[test]
 fn check_counts_records_that_are_left_out_by_their_filter() {
-    let folder = folder_with(SMALL_PIPELINE);
+    let folder = folder_with_pipeline(SMALL_PIPELINE);
     let cohort = "simulate --people 100 --len-nt 3000 --risk null --out cohort";
     succeed(folder.path(), cohort);
-    let data = "[data]\nvcf = [\"cohort/cohort.vcf.gz\"]\nreference = \
-                \"cohort/reference.fa\"\nregions_file = \"cohort/loci.bed\"\ncohort = \
-                \"cohort/cohort.csv\"\n[sequences]\n";
-    assert_eq!(checked(folder.path(), data), None);
-    let refusal = checked(
-        folder.path(),
-        &format!("{data}apply_filters = \"LowQual\"\n"),
-    )
-    .unwrap();
+    let pipeline = data_table("cohort/") + "[sequences]\n";
+    assert_eq!(refused_by_check(folder.path(), &pipeline), None);
+    let filtered = pipeline + "apply_filters = \"LowQual\"\n";
+    let message = refused_by_check(folder.path(), &filtered).unwrap();
     assert!(
-        refusal.contains("records in the loci, and none has FILTER LowQual"),
-        "{refusal}"
+        message.contains("records in the loci, and none has FILTER LowQual"),
+        "{message}"
     );
 }
 
 #[test]
 fn a_run_ends_with_the_path_of_its_report() {
-    let folder = folder_with(SMALL_PIPELINE);
+    let folder = folder_with_pipeline(SMALL_PIPELINE);
     for run in ["first", "again"] {
-        let said = succeed(folder.path(), "run pipeline.toml --out out");
+        let printed = succeed(folder.path(), "run pipeline.toml --out out");
         assert_eq!(
-            said.lines().last(),
+            printed.lines().last(),
             Some("Report: out/5-report/report.html"),
-            "{run}: {said}"
+            "{run}: {printed}"
         );
     }
 }
 
 #[test]
 fn a_plan_counts_the_additive_term_and_the_networks_of_every_deep_term() {
-    let folder = folder_with(SMALL_PIPELINE);
-    let training = |additive: &str| {
-        let pipeline = with_key(
-            SMALL_PIPELINE,
-            "models",
-            "additive",
-            toml::Value::String(additive.into()),
-        );
-        let pipeline = with_key(
-            &pipeline,
-            "simulate",
-            "people",
-            toml::Value::Integer(100_000),
-        );
-        fs::write(folder.path().join("p.toml"), pipeline).unwrap();
-        let plan: Value =
-            serde_json::from_str(&succeed(folder.path(), "plan p.toml --json")).unwrap();
-        let job = plan["jobs"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .find(|job| job["rule"] == "train")
-            .unwrap()
-            .clone();
-        (
-            job["core_minutes"].as_f64().unwrap(),
-            job["disk_mb"].as_f64().unwrap(),
-        )
-    };
-    let pure = training("none");
-    let with_terms = training("segments");
+    let folder = folder_with_pipeline(SMALL_PIPELINE);
+    let pure = planned_training(folder.path(), "none");
+    let with_terms = planned_training(folder.path(), "segments");
+    let [pure_minutes, minutes] =
+        [&pure, &with_terms].map(|job| job["core_minutes"].as_f64().unwrap());
+    let [pure_disk_mb, disk_mb] = [&pure, &with_terms].map(|job| job["disk_mb"].as_f64().unwrap());
     assert!(
-        with_terms.0 > 2.0 * pure.0 && with_terms.1 >= pure.1,
+        minutes > 2.0 * pure_minutes && disk_mb >= pure_disk_mb,
         "{pure:?}, {with_terms:?}"
     );
 }
 
+/// The planned job that trains a model with this additive term on 100,000 samples.
+fn planned_training(folder: &Path, additive: &str) -> Value {
+    let with_term = with_key(SMALL_PIPELINE, "models", "additive", additive);
+    let pipeline = with_key(&with_term, "simulate", "people", 100_000);
+    fs::write(folder.join("p.toml"), pipeline).unwrap();
+    let plan: Value = serde_json::from_str(&succeed(folder, "plan p.toml --json")).unwrap();
+    let mut jobs = plan["jobs"].as_array().unwrap().iter();
+    jobs.find(|job| job["rule"] == "train").unwrap().clone()
+}
+
 #[test]
 fn a_reader_of_the_table_that_goes_away_is_no_failure() {
-    let folder = folder_with(TINY_PIPELINE);
+    let folder = folder_with_pipeline(TINY_PIPELINE);
     succeed(folder.path(), "run pipeline.toml --out out");
     let mut child = command(folder.path(), "run pipeline.toml --out out")
         .stdout(Stdio::piped())
@@ -831,13 +764,7 @@ fn a_reader_of_the_table_that_goes_away_is_no_failure() {
         .spawn()
         .unwrap();
     drop(child.stdout.take());
-    let mut text = String::new();
-    child
-        .stderr
-        .take()
-        .unwrap()
-        .read_to_string(&mut text)
-        .unwrap();
+    let text = stderr_to_end(&mut child);
     assert!(
         child.wait().unwrap().success() && !text.contains("panicked"),
         "{text}"

@@ -1,9 +1,8 @@
 //! Cohorts over many loci, from the command line and from a pipeline file.
 
-use std::{fs, io::Read as _, path::Path};
+use std::{fs, path::Path};
 
-use crate::support::{run, stderr, succeed};
-use serde_json::Value;
+use crate::support::{compression::gunzipped, json, run, stderr, succeed};
 use tempfile::TempDir;
 
 /// A folder with a panel over 40,000 nt, the BED of three loci and a table of their risks.
@@ -18,10 +17,6 @@ fn folder_with_panel() -> TempDir {
     let risks = "locus,risk,effect\nA,trans,2\nC,null,\n";
     fs::write(folder.path().join("risks.csv"), risks).unwrap();
     folder
-}
-
-fn truth(folder: &Path) -> Value {
-    serde_json::from_str(&fs::read_to_string(folder.join("truth.json")).unwrap()).unwrap()
 }
 
 const PIPELINE: &str = "\
@@ -49,16 +44,14 @@ const COMMAND: &str = "simulate --panel panel/cohort.vcf.gz --reference panel/re
 
 #[test]
 fn a_pipeline_file_and_the_command_line_give_the_same_cohort() {
-    let folder = folder_with_panel();
-    let at = |name: &str| folder.path().join(name);
-    // Paths are relative to the pipeline file, wherever it is run.
-    fs::write(at("study.toml"), PIPELINE).unwrap();
-    fs::create_dir(at("elsewhere")).unwrap();
-    succeed(
-        &at("elsewhere"),
-        "run ../study.toml --job 0-cohort --out ../out",
-    );
-    succeed(folder.path(), &format!("{COMMAND} --out cohort"));
+    let study = folder_with_panel();
+    let folder = study.path();
+    // Paths are relative to the pipeline file, in whatever folder the command runs.
+    fs::write(folder.join("study.toml"), PIPELINE).unwrap();
+    let elsewhere = folder.join("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    succeed(&elsewhere, "run ../study.toml --job 0-cohort --out ../out");
+    succeed(folder, &format!("{COMMAND} --out cohort"));
     for file in [
         "cohort.vcf.gz",
         "cohort.csv",
@@ -66,10 +59,11 @@ fn a_pipeline_file_and_the_command_line_give_the_same_cohort() {
         "reference.fa",
         "truth.json",
     ] {
-        let bytes = |out: &str| fs::read(at(out).join(file)).unwrap();
-        assert_eq!(bytes("out/0-cohort"), bytes("cohort"), "{file}");
+        let of_pipeline = fs::read(folder.join("out/0-cohort").join(file)).unwrap();
+        let of_command = fs::read(folder.join("cohort").join(file)).unwrap();
+        assert_eq!(of_pipeline, of_command, "{file}");
     }
-    let truth = truth(&at("cohort"));
+    let truth = json(&folder.join("cohort/truth.json"));
     let loci = truth["loci"].as_array().unwrap();
     let kinds: Vec<&str> = loci
         .iter()
@@ -87,28 +81,24 @@ fn a_pipeline_file_and_the_command_line_give_the_same_cohort() {
 
 #[test]
 fn another_table_of_risks_makes_the_cohort_again_and_the_same_one_does_not() {
-    let folder = folder_with_panel();
-    fs::write(folder.path().join("study.toml"), PIPELINE).unwrap();
-    let effect = || {
-        succeed(folder.path(), "run study.toml --job 0-cohort --out out");
-        let out = folder.path().join("out/0-cohort");
-        let written = fs::metadata(out.join("truth.json"))
-            .unwrap()
-            .modified()
-            .unwrap();
-        (
-            written,
-            truth(&out)["loci"][0]["relative_effect"].as_f64().unwrap(),
-        )
-    };
-    let first = effect();
-    assert_eq!(first, effect());
-    fs::write(
-        folder.path().join("risks.csv"),
-        "locus,risk,effect\nA,trans,3\n",
-    )
-    .unwrap();
-    assert!((effect().1 - 3.0).abs() < 1e-12);
+    let study = folder_with_panel();
+    let folder = study.path();
+    fs::write(folder.join("study.toml"), PIPELINE).unwrap();
+    let make_cohort = "run study.toml --job 0-cohort --out out";
+    succeed(folder, make_cohort);
+    let truth = folder.join("out/0-cohort/truth.json");
+    let written = fs::metadata(&truth).unwrap().modified().unwrap();
+    let effect = effect_of_first_locus(&truth);
+    succeed(folder, make_cohort);
+    assert_eq!(fs::metadata(&truth).unwrap().modified().unwrap(), written);
+    assert_eq!(effect_of_first_locus(&truth).to_bits(), effect.to_bits());
+    fs::write(folder.join("risks.csv"), "locus,risk,effect\nA,trans,3\n").unwrap();
+    succeed(folder, make_cohort);
+    assert!((effect_of_first_locus(&truth) - 3.0).abs() < 1e-12);
+}
+
+fn effect_of_first_locus(truth: &Path) -> f64 {
+    json(truth)["loci"][0]["relative_effect"].as_f64().unwrap()
 }
 
 #[test]
@@ -143,17 +133,13 @@ fn founders_are_the_samples_of_the_panel_that_were_chosen() {
         folder.path(),
         &format!("{FOUNDERS} --samples-file founders.txt --out few"),
     );
-    let n_variants = |cohort: &str| {
-        let path = folder.path().join(cohort).join("cohort.vcf.gz");
-        let mut text = String::new();
-        flate2::read::MultiGzDecoder::new(fs::File::open(path).unwrap())
-            .read_to_string(&mut text)
-            .unwrap();
-        text.lines()
+    // Records whose ALT is on the first haplotype of a sample.
+    let [everyone, few] = ["everyone", "few"].map(|cohort| {
+        let vcf = gunzipped(&folder.path().join(cohort).join("cohort.vcf.gz"));
+        vcf.lines()
             .filter(|line| !line.starts_with('#') && line.contains("1|"))
             .count()
-    };
-    let [everyone, few] = ["everyone", "few"].map(n_variants);
+    });
     assert!(
         few * 2 < everyone,
         "six haplotypes carry fewer variants than 200: {few} of {everyone}"
@@ -169,7 +155,7 @@ fn founders_are_the_samples_of_the_panel_that_were_chosen() {
     );
     let without_panel = run(folder.path(), "simulate --samples P00001 --out without");
     assert!(
-        stderr(&without_panel).contains("choose samples of a --panel"),
+        stderr(&without_panel).contains("select samples of a panel; give a --panel"),
         "{}",
         stderr(&without_panel)
     );

@@ -1,15 +1,15 @@
-//! A small simulated cohort, tokenized: all that `training::run` needs.
+//! Simulated cohorts, tokenized: all that `training::run` needs.
 //!
-//! Input -> output: nothing -> a temporary folder with `cohort.csv` and `tokens/`, gone when the
+//! Input -> output: nothing -> a temporary folder with `cohort.csv` and `tokens/`, deleted when the
 //! [`SmallCohort`] is dropped.
 
 use std::path::{Path, PathBuf};
 
-use gf_cohort_schema::{Cohort, CovariateChoice, MissingPolicies, PhenotypeCoding};
+use gf_cohort_schema::{Cohort, CovariateChoice, PhenotypeCoding};
 use gf_genomics::{models::Architecture, pipeline, simulate, tokens, training};
 use tempfile::TempDir;
 
-/// 120 people (72 of them in the training split) at a locus of 3,000 nt.
+/// 120 samples (72 of them in the training split) at a locus of 3,000 nt.
 pub struct SmallCohort {
     folder: TempDir,
 }
@@ -18,46 +18,19 @@ impl SmallCohort {
     /// Simulates and tokenizes.
     pub fn new() -> Self {
         let folder = TempDir::new().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        let out = folder.path().to_path_buf();
         simulate::run(&simulate::Options {
             people: 120,
             len_nt: 3_000,
             risk: simulate::RiskKind::Null,
-            out,
+            out: folder.path().to_path_buf(),
             ..Default::default()
         })
         .unwrap();
-        let policies = gf_haplotypes::Policies::default();
-        let options = gf_haplotypes::Options {
-            vcf: vec![at("cohort.vcf.gz")],
-            reference: at("reference.fa"),
-            regions: gf_haplotypes::Regions::File(at("loci.bed")),
-            samples: gf_haplotypes::Samples::All,
-            policies: policies.clone(),
-            mask: None,
-            callable: None,
-            skips: None,
+        let options = tokens::Options {
+            min_token_count: 1,
+            ..Default::default()
         };
-        let (dictionary, _, _) = gf_haplotypes::run(&options).unwrap();
-        let cohort = Cohort::read(
-            &at("cohort.csv"),
-            PhenotypeCoding::Auto,
-            &CovariateChoice::Usual,
-        )
-        .unwrap();
-        pipeline::tokenize(
-            &dictionary,
-            &policies,
-            &cohort,
-            &tokens::Options {
-                min_token_count: 1,
-                ..Default::default()
-            },
-            None,
-            &at("tokens"),
-        )
-        .unwrap();
+        tokenize(folder.path(), &options);
         Self { folder }
     }
 
@@ -69,31 +42,45 @@ impl SmallCohort {
     /// Trains a small model for a few epochs into the folder `out`.
     pub fn training_options(&self, out: &Path) -> training::Options {
         training::Options {
-            tokens: self.path("tokens"),
-            cohort: self.path("cohort.csv"),
-            phenotype_coding: PhenotypeCoding::Auto,
-            covariates: CovariateChoice::Usual,
-            missing: MissingPolicies::default(),
-            out: out.into(),
-            name: None,
             architecture: Architecture {
                 layers: 1,
                 projected_length: 8,
                 feed_forward: 32,
                 ..Architecture::default()
             },
-            additive: gf_genomics::training::AdditiveKind::None,
-            deep_terms: gf_genomics::training::DeepTerms::default(),
             schedule: training::Schedule {
                 epochs: 5,
                 batch_size: 24,
                 ..Default::default()
             },
-            offset: None,
-            init: None,
-            device: training::DeviceChoice::Cpu,
-            tensorboard: None,
-            resume: training::Resume::No,
+            ..super::options::training(&self.path("tokens"), &self.path("cohort.csv"), out)
         }
     }
+}
+
+/// Writes `tokens/` of a simulated cohort in `folder`, at the loci of its `loci.bed`.
+pub fn tokenize(folder: &Path, options: &tokens::Options) {
+    let sequences = super::options::sequences(folder, "cohort.vcf.gz");
+    let (dictionary, ..) = gf_haplotypes::run(&sequences).unwrap();
+    let cohort = read_cohort(&folder.join("cohort.csv"));
+    let out = folder.join("tokens");
+    pipeline::tokenize(
+        &dictionary,
+        &sequences.policies,
+        &cohort,
+        options,
+        None,
+        &out,
+    )
+    .unwrap();
+}
+
+/// Reads a cohort table as the commands do by default.
+pub fn read_cohort(path: &Path) -> Cohort {
+    Cohort::read(path, PhenotypeCoding::Auto, &CovariateChoice::Usual).unwrap()
+}
+
+/// Trains a model, which must succeed.
+pub fn train(options: &training::Options) -> training::Summary {
+    training::run(options, &mut |_| {}).unwrap()
 }

@@ -1,8 +1,8 @@
 //! Our tokenizers in Hugging Face's Python library: a `tokenizer.json` gives the same ids there,
 //! and training there gives the same merges.
 //!
-//! Runs `oracles/tokenizer_json.py` with the Python of `GF_PYTHON`, or `python3`; skipped aloud
-//! where that cannot import `tokenizers`.
+//! Runs `oracles/tokenizer_json.py` with the Python of `GF_PYTHON`, or `python3`; skipped, with a
+//! message, where that cannot import `tokenizers`.
 
 use std::{
     io::Write,
@@ -11,30 +11,20 @@ use std::{
     thread,
 };
 
+use crate::support::{processes::python_with, real_data, repository};
 use gf_tokenizer::{Kind, Tokenizer, VocabSize};
 use rand::{Rng, SeedableRng, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
-/// The Python to ask, if there is one with `tokenizers`.
+/// The Python that can import `tokenizers`.
 fn python() -> Option<String> {
-    let python = std::env::var("GF_PYTHON").unwrap_or_else(|_| "python3".into());
-    let found = Command::new(&python)
-        .args(["-c", "import tokenizers"])
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success());
-    if !found {
-        crate::support::no_oracle(&format!(
-            "{python} cannot import `tokenizers`; set GF_PYTHON to one that can"
-        ));
-    }
-    found.then_some(python)
+    python_with("tokenizers")
 }
 
 /// Standard output of `oracles/tokenizer_json.py`.
 fn oracle(python: &str, arguments: &[&str], input: String) -> String {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracles/tokenizer_json.py");
+    let script = repository("tests/oracles/tokenizer_json.py");
     let mut command = Command::new(python);
     let mut child = command
         .arg(script)
@@ -116,15 +106,15 @@ fn python_ids(python: &str, file: &Path, segments: &[Vec<u8>]) -> Vec<Vec<u32>> 
 
 /// Segments to encode: of training, changed, and new.
 fn segments_to_encode(training: &[(Vec<u8>, u64)], rng: &mut ChaCha8Rng) -> Vec<Vec<u8>> {
-    let segment = |number| match number % 4 {
-        0 => training.choose(rng).unwrap().0.clone(),
-        1 => bases(rng.random_range(1..200), rng),
-        _ => changed(&training.choose(rng).unwrap().0, rng),
-    };
-    let segments: Vec<Vec<u8>> = (0..1_000)
-        .map(segment)
-        .filter(|segment| !segment.is_empty())
-        .collect();
+    let mut segments = Vec::new();
+    for number in 0..1_000 {
+        segments.push(match number % 4 {
+            0 => training.choose(rng).unwrap().0.clone(),
+            1 => bases(rng.random_range(1..200), rng),
+            _ => changed(&training.choose(rng).unwrap().0, rng),
+        });
+    }
+    segments.retain(|segment| !segment.is_empty());
     assert!(
         segments
             .iter()
@@ -156,20 +146,35 @@ fn the_python_library_gives_the_same_ids_for_every_kind_of_tokenizer() {
     }));
     for kind in kinds {
         let tokenizer = Tokenizer::train(&kind, b"ACGNT", &training).unwrap();
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), tokenizer.json()).unwrap();
-        for (segment, ids) in segments
-            .iter()
-            .zip(python_ids(&python, file.path(), &segments))
-        {
-            assert_eq!(
-                ids,
-                tokenizer.encode(segment).unwrap(),
-                "{kind:?}: {}",
-                String::from_utf8_lossy(segment)
-            );
-        }
+        assert_same_ids(&python, &kind, &tokenizer, &segments);
     }
+}
+
+/// The Python library gives the ids of our tokenizer for every segment.
+fn assert_same_ids(python: &str, kind: &Kind, tokenizer: &Tokenizer, segments: &[Vec<u8>]) {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), tokenizer.json()).unwrap();
+    for (segment, ids) in segments
+        .iter()
+        .zip(python_ids(python, file.path(), segments))
+    {
+        assert_eq!(
+            ids,
+            tokenizer.encode(segment).unwrap(),
+            "{kind:?}: {}",
+            String::from_utf8_lossy(segment)
+        );
+    }
+}
+
+/// Eight random letters of an alphabet, repeated up to a random length.
+fn repeated_letters(alphabet: &[u8], rng: &mut ChaCha8Rng) -> Vec<u8> {
+    let letters: Vec<u8> = (0..8).map(|_| *alphabet.choose(rng).unwrap()).collect();
+    letters
+        .into_iter()
+        .cycle()
+        .take(rng.random_range(1..60))
+        .collect()
 }
 
 #[test]
@@ -183,23 +188,15 @@ fn the_python_library_gives_the_same_ids_for_iupac_codes_and_for_genotype_symbol
         .take(66)
         .collect();
     for alphabet in [b"ABCDGHKMNRSTVWY".to_vec(), symbols] {
-        let mut word = || -> Vec<u8> {
-            let repeated: Vec<u8> = (0..8).map(|_| *alphabet.choose(rng).unwrap()).collect();
-            repeated
-                .iter()
-                .copied()
-                .cycle()
-                .take(rng.random_range(1..60))
-                .collect()
-        };
-        let training: Vec<(Vec<u8>, u64)> =
-            (0..100).map(|number| (word(), 1 + number % 7)).collect();
+        let training: Vec<(Vec<u8>, u64)> = (0..100)
+            .map(|number| (repeated_letters(&alphabet, rng), 1 + number % 7))
+            .collect();
         let segments: Vec<Vec<u8>> = (0..300)
             .map(|number| {
                 if number % 2 == 0 {
                     training[number / 3].0.clone()
                 } else {
-                    word()
+                    repeated_letters(&alphabet, rng)
                 }
             })
             .collect();
@@ -212,19 +209,7 @@ fn the_python_library_gives_the_same_ids_for_iupac_codes_and_for_genotype_symbol
             Kind::Nucleotide,
         ] {
             let tokenizer = Tokenizer::train(&kind, &alphabet, &training).unwrap();
-            let file = tempfile::NamedTempFile::new().unwrap();
-            std::fs::write(file.path(), tokenizer.json()).unwrap();
-            for (segment, ids) in segments
-                .iter()
-                .zip(python_ids(&python, file.path(), &segments))
-            {
-                assert_eq!(
-                    ids,
-                    tokenizer.encode(segment).unwrap(),
-                    "{kind:?}: {}",
-                    String::from_utf8_lossy(segment)
-                );
-            }
+            assert_same_ids(&python, &kind, &tokenizer, &segments);
         }
     }
 }
@@ -258,22 +243,14 @@ fn the_python_library_opens_overlapping_kmers_and_encodes_them_one_after_the_oth
 #[test]
 fn a_foreign_file_gives_the_ids_of_the_python_library_under_its_own_numbers() {
     let Some(python) = python() else { return };
-    let file = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../shared/data/tokenizers/gena_lm.human_BPE_32k.tokenizer.json");
-    if !file.exists() {
-        eprintln!("SKIPPED: {} is not there", file.display());
+    let Some(file) = real_data("tokenizers/gena_lm.human_BPE_32k.tokenizer.json") else {
         return;
-    }
+    };
     let json = std::fs::read_to_string(&file).unwrap();
     let tokenizer = Tokenizer::from_json(&json).unwrap();
-    assert_eq!(
-        (
-            tokenizer.alphabet(),
-            tokenizer.vocab_len(),
-            tokenizer.json()
-        ),
-        (b"ACGT".as_slice(), 32_000, json.as_str())
-    );
+    assert_eq!(tokenizer.alphabet(), b"ACGT");
+    assert_eq!(tokenizer.vocab_len(), 32_000);
+    assert_eq!(tokenizer.json(), json);
     assert_eq!(
         [0, 1, 2, 3, 4].map(|id| tokenizer.token(id).unwrap()),
         gf_tokenizer::SPECIAL_TOKENS

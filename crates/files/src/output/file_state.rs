@@ -8,17 +8,17 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-/// Two changes in less time may leave the same times, on file systems that count in seconds.
+/// Two changes within this time may have equal timestamps on file systems that count in seconds.
 const SETTLED: Duration = Duration::from_secs(3);
 
-/// Length and times of a file. Only compared with another one of the same file: no clock is trusted
-/// to go forwards.
+/// Length and times of a file, compared only with another state of the same file. Clocks may go
+/// back, so times are compared for equality.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileState {
     len: u64,
     modified: Option<SystemTime>,
-    /// Number of the file and, in seconds and nanoseconds, its last change of any kind: nobody can
-    /// set that to what it was.
+    /// Number of the file and time of its last change of any kind, in seconds and nanoseconds. A
+    /// user cannot set this time back.
     #[cfg(unix)]
     changed: (u64, i64, i64),
 }
@@ -41,8 +41,8 @@ impl FileState {
         })
     }
 
-    /// The last change is some seconds ago: another one now could not be taken for it. Not so where
-    /// clocks do not agree.
+    /// The last change is some seconds ago, so that a new change would have another time. Where
+    /// clocks differ, this may be wrong.
     #[must_use]
     pub fn is_settled(&self) -> bool {
         #[cfg(unix)]

@@ -10,8 +10,8 @@ use std::{
 /// Canonical paths, so that a link and another spelling of a path are recognised.
 static INPUTS: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
-/// Remembers the files that this process reads. Folders and files that are not there are passed
-/// over: a model may be written into a folder that a model was read from.
+/// Remembers the files that this process reads. Folders and absent files are ignored, because a
+/// model may be written into a folder that a model was read from.
 pub fn keep_inputs<'p>(paths: impl IntoIterator<Item = &'p PathBuf>) {
     let files = paths.into_iter().filter(|path| path.is_file());
     let canonical = files.filter_map(|path| fs::canonicalize(path).ok());
@@ -21,10 +21,10 @@ pub fn keep_inputs<'p>(paths: impl IntoIterator<Item = &'p PathBuf>) {
         .extend(canonical);
 }
 
-/// Refuses a path to write to that is one of [`keep_inputs`].
+/// Refuses to write to a path of [`keep_inputs`].
 ///
 /// # Errors
-/// When it is.
+/// The path is one of them.
 pub fn require_no_input(path: &Path) -> io::Result<()> {
     let inputs = INPUTS.lock().unwrap_or_else(PoisonError::into_inner);
     if inputs.is_empty() {
@@ -32,14 +32,15 @@ pub fn require_no_input(path: &Path) -> io::Result<()> {
     }
     match fs::canonicalize(path) {
         Ok(canonical) if inputs.contains(&canonical) => Err(io::Error::other(
-            "this file is an input of the command and would be replaced: choose another output",
+            "this file is an input of the command and would be replaced; choose another output \
+             path",
         )),
         _ => Ok(()),
     }
 }
 
 /// Remembers the files that a command reads, and refuses outputs that would replace one of them or
-/// each other; before anything is computed.
+/// each other. Call it before anything is computed.
 ///
 /// # Errors
 /// The first such output.
@@ -53,7 +54,7 @@ pub fn check_outputs<'p>(
         let is_same =
             |other: &&Path| *output != Path::new("-") && absolute(output) == absolute(other);
         if outputs[..number].iter().any(is_same) {
-            let reason = "two outputs have this path: give each a path of its own";
+            let reason = "two outputs have this path; give each output its own path";
             return Err(at(output)(io::Error::other(reason)));
         }
     }

@@ -1,7 +1,7 @@
 //! One run at a time in a folder.
 //!
-//! The lock is the operating system's, on a file in the folder, so that it goes with a process that
-//! is killed, whatever the file says.
+//! It is a lock of the operating system on a file in the folder, so it ends with its process, even
+//! a killed one.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -12,26 +12,26 @@ use std::{
 
 use super::{Error, at, temporary::Passing};
 
-/// In a folder that is written to: who does it.
+/// Name of the lock file, which contains the process and the machine.
 const NAME: &str = ".gf-genomics.lock";
 
-/// A folder that nobody else writes to while this lives.
+/// The lock of a folder. While it exists, no other run writes to the folder.
 #[derive(Debug)]
 pub struct RunLock {
     path: PathBuf,
-    /// Closed, and so unlocked, after the file is removed.
+    /// Closed, and thereby unlocked, after the file is removed.
     _file: File,
     _passing: Passing,
     is_locked: bool,
-    /// There was no such folder before.
+    /// The folder did not exist before.
     made: bool,
 }
 
 impl RunLock {
-    /// Makes the folder if there is none, and claims it.
+    /// Makes the folder if it is absent, and locks it.
     ///
     /// # Errors
-    /// Another run has it, which is named; or it cannot be written to.
+    /// Another run has the lock (the message names it), or the folder is not writable.
     pub fn take(folder: &Path) -> Result<Self, Error> {
         let made = !folder.exists();
         fs::create_dir_all(folder).map_err(at(folder))?;
@@ -56,8 +56,8 @@ impl RunLock {
                         holder
                     };
                     let reason = format!(
-                        "{holder} is at work in this folder; wait for its end, or choose another \
-                         one"
+                        "{holder} is writing to this folder; wait until it has finished, or \
+                         choose another folder"
                     );
                     return Err(at(folder)(io::Error::other(reason)));
                 }
@@ -81,7 +81,7 @@ impl RunLock {
         }
     }
 
-    /// False on a file system without locks, where a second run is not noticed.
+    /// Whether the file system has locks. Without them a second run is not detected.
     #[must_use]
     pub fn is_locked(&self) -> bool {
         self.is_locked
@@ -90,16 +90,16 @@ impl RunLock {
 
 impl Drop for RunLock {
     fn drop(&mut self) {
-        // A file that stays is the next run's.
+        // If the file cannot be removed, the next run uses it.
         let _ = fs::remove_file(&self.path);
         if let (true, Some(folder)) = (self.made, self.path.parent()) {
-            // Only an empty folder can be removed so: that of a run which was refused.
+            // This removes only an empty folder, which a refused run leaves.
             let _ = fs::remove_dir(folder);
         }
     }
 }
 
-/// Name of this machine, where the system tells.
+/// Name of this machine, if the system reports it.
 fn host() -> String {
     let name = fs::read_to_string("/proc/sys/kernel/hostname").ok();
     name.map_or("this machine".into(), |name| name.trim().to_owned())
@@ -117,7 +117,7 @@ mod tests {
         let error = RunLock::take(&out).unwrap_err();
         let message = format!("{error}: {}", error.source);
         let expected = format!(
-            "results: process {} on {} is at work in this folder; wait",
+            "results: process {} on {} is writing to this folder; wait",
             process::id(),
             host()
         );
@@ -128,7 +128,7 @@ mod tests {
         drop(claim);
         assert!(!out.exists());
         fs::create_dir(&out).unwrap();
-        // As a killed run leaves it: nobody has the lock.
+        // The state after a killed run: no process has the lock.
         fs::write(
             out.join(NAME),
             "process 1 on another machine, whose name is longer",

@@ -1,6 +1,7 @@
 //! Files that are made to be shared: models, reports, tables of aggregates.
 //!
-//! They have no individual-level data, so their permissions are those of any new file (umask).
+//! They contain no individual-level data, so they have the default permissions of new files
+//! (umask).
 
 use std::{
     io::{self, Write},
@@ -11,7 +12,7 @@ use serde::Serialize;
 
 use super::{Error, Readers, csv, json, write_for};
 
-/// Writes a file like [`super::write()`], readable as any new file.
+/// Writes a file like [`super::write()`], with default permissions.
 ///
 /// # Errors
 /// The errors of that function.
@@ -22,7 +23,7 @@ pub fn write(
     write_for(Readers::Anyone, path, write)
 }
 
-/// Writes JSON like [`super::write_json`], readable as any new file.
+/// Writes JSON like [`super::write_json`], with default permissions.
 ///
 /// # Errors
 /// The errors of that function.
@@ -30,7 +31,7 @@ pub fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), Error> {
     write(path, |out| json(out, value))
 }
 
-/// Writes a table like [`super::write_csv`], readable as any new file.
+/// Writes a table like [`super::write_csv`], with default permissions.
 ///
 /// # Errors
 /// The errors of that function.

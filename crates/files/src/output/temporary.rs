@@ -1,6 +1,6 @@
 //! Temporary files, locked while they are written.
 //!
-//! The lock tells the files of a running process from those that a killed run left.
+//! The lock distinguishes files of a running process from files that a killed run left.
 
 use std::{
     collections::BTreeSet,
@@ -13,17 +13,17 @@ use std::{
 
 use tempfile::NamedTempFile;
 
-/// How the names of temporary files start.
+/// Prefix of the names of temporary files.
 const PREFIX: &str = ".gf-genomics-";
 
-/// Files that go with this process.
+/// Files to remove if this process stops.
 static OURS: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
 fn ours() -> MutexGuard<'static, BTreeSet<PathBuf>> {
     OURS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Registers a file that [`abandon`] removes, until it is dropped.
+/// A file that [`abandon`] removes while this value exists.
 #[derive(Debug)]
 pub struct Passing(PathBuf);
 
@@ -40,12 +40,12 @@ impl Drop for Passing {
     }
 }
 
-/// Removes what this process was writing. From then on none of its files gets a name any more: for
-/// the moment before it ends.
+/// Removes the files that this process was writing. After the call no file gets its final name, so
+/// call it just before the process ends.
 pub fn abandon() {
     let ours = ours();
     for path in ours.iter() {
-        // There is nobody left to be told.
+        // The process ends, so the error cannot be reported.
         let _ = fs::remove_file(path);
     }
     mem::forget(ours);
@@ -60,7 +60,7 @@ pub enum Readers {
     Anyone,
 }
 
-/// A file without its name yet; dropped before it gets one, it leaves nothing.
+/// A file that does not have its final name yet. If dropped before, it is deleted.
 #[derive(Debug)]
 pub struct Temporary {
     file: NamedTempFile,
@@ -68,10 +68,10 @@ pub struct Temporary {
 }
 
 impl Temporary {
-    /// Makes one, and removes those that killed runs left in the folder.
+    /// Makes a temporary file, and removes those that killed runs left in the folder.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// The file cannot be made.
     pub fn create(folder: &Path, readers: Readers) -> io::Result<Self> {
         remove_leftovers(folder);
         let mut builder = tempfile::Builder::new();
@@ -85,9 +85,9 @@ impl Temporary {
         ));
         loop {
             let file = builder.tempfile_in(folder).map_err(of_the_system)?;
-            // Where there are no locks, nothing is ever taken for a leftover.
+            // Without locks no file counts as a leftover.
             let _ = file.as_file().lock();
-            // Another run may have taken it for one before it was locked.
+            // Another run may have removed it as a leftover before it was locked.
             if file.path().exists() {
                 let passing = Passing::new(file.path());
                 return Ok(Self { file, passing });
@@ -95,10 +95,10 @@ impl Temporary {
         }
     }
 
-    /// Puts the file, whole, under its name.
+    /// Renames the complete file to its final name.
     ///
     /// # Errors
-    /// When the disk or the folder refuses.
+    /// Writing or renaming fails.
     pub fn persist(self, path: &Path) -> io::Result<()> {
         let Self { file, passing } = self;
         file.as_file().sync_all()?;
@@ -112,7 +112,7 @@ impl Temporary {
 
 impl Write for Temporary {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // Not through tempfile, which names the temporary file in every error.
+        // tempfile would name the temporary file in every error.
         self.file.as_file_mut().write(bytes)
     }
 
@@ -121,8 +121,8 @@ impl Write for Temporary {
     }
 }
 
-/// Without the name of the temporary file, which tempfile adds to the words of the system and
-/// nobody knows.
+/// Removes the name of the temporary file from an error: tempfile adds it, and users do not know
+/// it.
 fn of_the_system(error: io::Error) -> io::Error {
     match error.to_string().split_once(" at path ") {
         Some((words, _)) => io::Error::new(error.kind(), words),
@@ -130,8 +130,8 @@ fn of_the_system(error: io::Error) -> io::Error {
     }
 }
 
-/// Removes the temporary files in a folder whose process has ended. What cannot be opened or
-/// removed stays: it harms nobody.
+/// Removes the temporary files of ended processes in a folder. Files that cannot be opened or
+/// removed stay, which is harmless.
 fn remove_leftovers(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else {
         return;

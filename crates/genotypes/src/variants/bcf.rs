@@ -18,7 +18,7 @@ use super::{
 use crate::Error;
 use gf_cohort_schema::counted;
 
-const ENDS_EARLY: &str = "the record's bytes end early";
+const ENDS_EARLY: &str = "a field is longer than the record; the file is damaged";
 
 /// Numbers of the INFO and FORMAT names that are read, by the dictionary of the header.
 struct FieldNumbers {
@@ -100,7 +100,7 @@ impl RecordBytes {
         let mut lengths = [0; 8];
         input.read_exact(&mut lengths)?;
         if lengths.starts_with(b"BCF\x02") {
-            let reason = "a second header: files that were joined with `cat`; join them with \
+            let reason = "a second header, because files were joined with `cat`; join them with \
                           `bcftools concat`";
             return Err(Error::file(input.path(), reason));
         }
@@ -118,7 +118,7 @@ struct RecordReader<'h> {
 }
 
 impl RecordReader<'_> {
-    /// Parses a record as far as needed; `false` if nobody wants it.
+    /// Parses a record as far as needed; `false` if it is not wanted.
     fn read_wanted(
         &self,
         bytes: &RecordBytes,

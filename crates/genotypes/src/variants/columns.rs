@@ -43,7 +43,7 @@ impl ColumnError {
     pub fn message(&self, header: &Header) -> String {
         let reason = &self.reason;
         header.samples.get(self.column).map_or_else(
-            || format!("past the last sample: {reason}"),
+            || format!("after the last sample: {reason}"),
             |name| format!("sample `{name}`: {reason}"),
         )
     }
@@ -76,10 +76,10 @@ impl Columns {
             .collect();
         if let Some(first) = missing.first() {
             return Err(format!(
-                "no sample `{first}`; {} of the {} wanted {} not in this file, which has {}, such \
-                 as `{}`",
+                "no sample `{first}`; {} of the {} requested {} not in this file, which has {} \
+                 (such as `{}`)",
                 missing.len(),
-                counted(selected.len(), "person", "people"),
+                counted(selected.len(), "sample", "samples"),
                 if missing.len() == 1 { "is" } else { "are" },
                 counted(samples.len(), "sample", "samples"),
                 samples[0]
@@ -93,7 +93,10 @@ impl Columns {
         for (sample, &column) in column_of_sample.iter().enumerate() {
             let earlier = std::mem::replace(&mut sample_of_column[column], sample as u32);
             if earlier != NOT_SELECTED {
-                return Err(format!("sample `{}` is asked for twice", selected[sample]));
+                return Err(format!(
+                    "sample `{}` is requested twice; list it once",
+                    selected[sample]
+                ));
             }
         }
         let in_order = column_of_sample.is_sorted();

@@ -189,7 +189,7 @@ fn read_cell(
     Ok(())
 }
 
-/// A value of a cell. VCF allows trailing values to be left out, so a missing one is `.`.
+/// A value of a cell. VCF allows trailing values to be omitted, so a missing one is `.`.
 #[inline]
 fn value(cell: &[u8], index: usize) -> &[u8] {
     cell.split(|&byte| byte == b':').nth(index).unwrap_or(b".")
@@ -247,7 +247,7 @@ pub(super) fn read_bcf(
         .filter(|(_, pairs)| **pairs != [reference_pair; BLOCK])
     {
         let first_column = number * BLOCK;
-        // A byte holds allele numbers up to 62.
+        // A byte can store allele numbers up to 62.
         match bcf_block(pairs, reference_pair, max_allele.min(62) as u8) {
             Some(block) => set_block(&block, first_column, columns, record),
             None => {
@@ -414,7 +414,7 @@ fn set_block(block: &Block, column: usize, columns: &Columns, record: &mut Varia
 
 /// Gives the call `reference` to all samples. If the last record had the same one, only the samples
 /// that differed are reset.
-fn start(record: &mut VariantRecord, columns: &Columns, reference: Genotype) {
+pub(super) fn start(record: &mut VariantRecord, columns: &Columns, reference: Genotype) {
     if record.rest == Some(reference) && record.genotypes.len() == columns.n_samples() {
         for &sample in &record.not_reference {
             record.genotypes[sample as usize] = reference;
@@ -443,7 +443,12 @@ pub(super) fn read_nothing(columns: &Columns, record: &mut VariantRecord) {
 
 /// Stores a call; `reference` is the call that [`start`] gave to all samples.
 #[inline]
-fn set(record: &mut VariantRecord, sample: usize, genotype: Genotype, reference: Genotype) {
+pub(super) fn set(
+    record: &mut VariantRecord,
+    sample: usize,
+    genotype: Genotype,
+    reference: Genotype,
+) {
     if genotype != reference {
         record.genotypes[sample] = genotype;
         if genotype.alleles == [0, 0] {

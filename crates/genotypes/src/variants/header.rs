@@ -34,19 +34,19 @@ pub(super) struct Contig {
 pub(super) struct Header {
     /// In column order.
     pub samples: Vec<String>,
-    /// In the order of their numbers in BCF, which is that of the lines unless they say otherwise.
+    /// In the order of their numbers in BCF: the order of the lines unless they have an IDX.
     pub contigs: Vec<Contig>,
     /// FILTER, INFO and FORMAT names by their numbers in BCF; `PASS` is number 0.
     pub names: Vec<String>,
     /// Lines of a text header.
     pub n_lines: u64,
-    /// Version 4.4 of the format or a later one: SVLEN goes before END.
+    /// Version 4.4 of the format or later: SVLEN has priority over END.
     pub svlen_first: bool,
     /// Problems that did not stop the reading.
     pub warnings: Vec<String>,
 }
 
-/// First version of the format (4.x) in which SVLEN goes before END.
+/// First version of the format (4.x) in which SVLEN has priority over END.
 const SVLEN_FIRST: u32 = 4;
 
 impl Header {
@@ -82,7 +82,7 @@ impl Header {
     /// Reads the magic number and the header of a BCF file.
     ///
     /// # Errors
-    /// As [`Self::read_text`]; a version other than 2.
+    /// The errors of [`Self::read_text`], or a version other than 2.
     pub fn read_bcf(input: &mut Input) -> Result<Self, Error> {
         let mut start = [0; 9];
         input.read_exact(&mut start)?;
@@ -90,7 +90,10 @@ impl Header {
         if major != 2 {
             return Err(Error::file(
                 input.path(),
-                format!("BCF version {major}.{minor} is unknown; versions 2.1 and 2.2 are read"),
+                format!(
+                    "BCF version {major}.{minor} is not supported; convert the file to version \
+                     2.1 or 2.2"
+                ),
             ));
         }
         let mut text = Vec::new();
@@ -135,7 +138,8 @@ impl Header {
                 .map_err(|reason| Error::line(path, number, reason))?;
             if let Err(refusal) = strict.parse_partial(line.as_bytes()) {
                 header.warnings.push(format!(
-                    "{}: header line {number} ({}): {}; read all the same",
+                    "{}: header line {number} ({}) is malformed, but was read like bcftools reads \
+                     it ({})",
                     path.display(),
                     subject(line),
                     causes(&refusal)
@@ -152,7 +156,7 @@ impl Header {
         self.warnings.truncate(N_WARNINGS);
         if n_more > 0 {
             self.warnings.push(format!(
-                "{}: {} as odd",
+                "{}: {} malformed as well",
                 path.display(),
                 counted(n_more, "more header line is", "more header lines are")
             ));
@@ -202,7 +206,7 @@ impl Header {
             .and_then(|contig| contig.len_nt.zip(len_nt));
         match both_lengths {
             Some((first, again)) if first != again => Err(format!(
-                "contig `{id}` has {again} nt here and {first} nt in an earlier line: keep the \
+                "contig `{id}` has {again} nt here and {first} nt in an earlier line; keep the \
                  right one"
             )),
             _ => Ok(()),
@@ -229,7 +233,7 @@ impl Header {
                 .map_err(|difference| second_header(&difference))?;
         } else if text.starts_with("##fileformat") && is_svlen_first(&text) != self.svlen_first {
             return Err(second_header(&format!(
-                "`{}` reads SVLEN differently than the version of the first header",
+                "`{}` reads SVLEN differently from the version of the first header",
                 text.trim_start_matches('#')
             )));
         } else if let Some(("contig", fields)) = structured(&text)
@@ -244,12 +248,12 @@ impl Header {
         let first_difference = samples.iter().zip(&self.samples).find(|(a, b)| a != b);
         if let Some((found, expected)) = first_difference {
             return Err(format!(
-                "sample `{found}` is where the first header has `{expected}`"
+                "it has sample `{found}` where the first header has `{expected}`"
             ));
         }
         if samples.len() != self.samples.len() {
             return Err(format!(
-                "it has {} sample columns, the first one {}",
+                "it has {} sample columns, and the first header has {}",
                 samples.len(),
                 self.samples.len()
             ));
@@ -264,10 +268,10 @@ impl Header {
 }
 
 fn second_header(difference: &str) -> String {
-    let advice = "files that were joined with `cat` must have the same samples in the same \
-                  order: join them with `bcftools concat` (after `bcftools view -S` where the \
-                  order differs), or give each file by itself";
-    format!("a second header: {difference}; {advice}")
+    let advice = "Files that are joined with `cat` must have the same samples in the same order. \
+                  Join them with `bcftools concat` (after `bcftools view -S` if the order \
+                  differs), or give each file separately";
+    format!("a second header differs from the first one: {difference}. {advice}")
 }
 
 /// The length that a contig line states.
@@ -288,20 +292,20 @@ fn is_svlen_first(line: &str) -> bool {
         .is_some_and(|minor| minor >= SVLEN_FIRST)
 }
 
-/// The reason why a file is no VCF: after `n_lines` header lines the next one begins with
+/// The reason why a file is not a VCF: after `n_lines` header lines the next one begins with
 /// `next_byte`.
 fn not_a_vcf(next_byte: u8, n_lines: u64) -> &'static str {
     match next_byte {
         b'>' => {
-            "no `#CHROM` line: this is not a VCF file, but a FASTA file. Are --vcf and --reference \
-             exchanged?"
+            "no `#CHROM` line: this is not a VCF file, but a FASTA file. Are --vcf and \
+             --reference swapped?"
         }
         b'"' => {
-            "the line begins with a quotation mark: a spreadsheet saved this VCF file, and may \
-             have changed names and numbers as well; take the original"
+            "the line begins with a quotation mark, so a spreadsheet saved this VCF file. It may \
+             have changed names and numbers too; use the original file"
         }
         _ if n_lines == 0 => "no `#CHROM` line: this is not a VCF file",
-        _ => "no `#CHROM` line above the first record: the header is not complete",
+        _ => "no `#CHROM` line before the first record: the header is not complete",
     }
 }
 
@@ -366,24 +370,24 @@ fn sample_names(line: &str) -> Result<Vec<String>, String> {
         .find(|(expected, found)| expected != found)
     {
         return Err(format!(
-            "the `#CHROM` line has `{found}` where `{expected}` should be"
+            "the `#CHROM` line has `{found}` where `{expected}` is expected"
         ));
     }
     match columns.get(COLUMNS.len()) {
         Some(&"FORMAT") => {}
         Some(other) => {
             return Err(format!(
-                "the `#CHROM` line has `{other}` where `FORMAT` should be"
+                "the `#CHROM` line has `{other}` where `FORMAT` is expected"
             ));
         }
-        None => return Err("no sample columns: genotypes are needed".into()),
+        None => return Err("no sample columns; give a VCF file with genotypes".into()),
     }
     let samples: Vec<String> = columns[COLUMNS.len() + 1..]
         .iter()
         .map(ToString::to_string)
         .collect();
     if samples.is_empty() {
-        return Err("no sample columns: genotypes are needed".into());
+        return Err("no sample columns; give a VCF file with genotypes".into());
     }
     if samples.iter().any(String::is_empty) {
         return Err("a sample has no name".into());
@@ -391,7 +395,7 @@ fn sample_names(line: &str) -> Result<Vec<String>, String> {
     let mut seen = HashSet::new();
     if let Some(twice) = samples.iter().find(|sample| !seen.insert(sample.as_str())) {
         return Err(format!(
-            "duplicate sample name `{twice}`: every column needs its own"
+            "duplicate sample name `{twice}`; every sample needs its own name"
         ));
     }
     Ok(samples)
@@ -421,7 +425,7 @@ mod tests {
         assert_eq!(
             header.add_meta_line("##contig=<ID=chr1,length=31>"),
             Err(
-                "contig `chr1` has 31 nt here and 30 nt in an earlier line: keep the right one"
+                "contig `chr1` has 31 nt here and 30 nt in an earlier line; keep the right one"
                     .into()
             )
         );
@@ -473,9 +477,12 @@ mod tests {
         for (line, expected) in [
             (
                 format!("{head}\tS2\tS1"),
-                "sample `S2` is where the first header has `S1`",
+                "sample `S2` where the first header has `S1`",
             ),
-            (format!("{head}\tS1"), "1 sample columns, the first one 2"),
+            (
+                format!("{head}\tS1"),
+                "1 sample columns, and the first header has 2",
+            ),
             (format!("{head}\tS1\tS2\tS3"), "3 sample columns"),
             ("##fileformat=VCFv4.4".into(), "reads SVLEN differently"),
             ("##contig=<ID=1,length=31>".into(), "31 nt here and 30 nt"),

@@ -23,7 +23,7 @@ use gf_cohort_schema::counted;
 pub enum DosageField {
     /// The calls: whole copies.
     Gt,
-    /// Expected copies, one a ALT; the calls in records without it.
+    /// Expected copies, one value per ALT; the calls in records without it.
     Ds,
     /// Probabilities of the genotypes (never their logarithms); the calls in records without it.
     Gp,
@@ -135,14 +135,14 @@ fn set(values: &[f32], key: &str, sample: usize, record: &mut VariantRecord) -> 
     match key {
         "DS" if values.len() == n_alts => dosages.copy_from_slice(values),
         "DS" => {
-            let expected = format!("the record has {n_alts} ALT alleles");
+            let expected = format!("the record has {n_alts} ALT allele(s)");
             return Err(unexpected_number(values, key, &expected));
         }
         "HDS" if n_alts == 1 && (1..=2).contains(&values.len()) => dosages[0] = values.iter().sum(),
         "HDS" => {
             let expected = format!(
-                "one a haplotype is read, of records with one ALT allele; here are {n_alts}: use \
-                 DS"
+                "it is read as one value per haplotype, at records with one ALT allele (here \
+                 {n_alts}); use DS"
             );
             return Err(unexpected_number(values, key, &expected));
         }
@@ -153,13 +153,13 @@ fn set(values: &[f32], key: &str, sample: usize, record: &mut VariantRecord) -> 
         .find(|dosage| !(-TOLERANCE..=2.0 + TOLERANCE).contains(*dosage))
     {
         return Err(format!(
-            "{key} gives {wrong} copies of an allele; they lie between 0 and 2"
+            "{key} gives {wrong} copies of an allele, which is not between 0 and 2"
         ));
     }
     for dosage in dosages {
         *dosage = dosage.clamp(0.0, 2.0);
     }
-    // Without GT the number of values tells whether the sample is haploid.
+    // Without GT the number of values shows whether the sample is haploid.
     let n_of_one_haplotype = match key {
         "HDS" => 1,
         "GP" => n_alts + 1,
@@ -176,7 +176,7 @@ fn set(values: &[f32], key: &str, sample: usize, record: &mut VariantRecord) -> 
 
 fn unexpected_number(values: &[f32], key: &str, expected: &str) -> String {
     let n_values = counted(values.len(), "value", "values");
-    format!("{key} has {n_values} where {expected}")
+    format!("{key} has {n_values}, but {expected}")
 }
 
 /// The call of a haploid sample without GT.
@@ -194,7 +194,7 @@ fn set_from_probabilities(values: &[f32], dosages: &mut [f32]) -> Result<(), Str
     let sum: f32 = values.iter().sum();
     if !(sum - 1.0).abs().le(&(2.0 * TOLERANCE)) || values.iter().any(|value| *value < 0.0) {
         return Err(format!(
-            "GP sums to {sum}: these are not probabilities (older VCF writes logarithms there)"
+            "GP sums to {sum}, so it is not probabilities (older VCF files have logarithms in GP)"
         ));
     }
     dosages.fill(0.0);
@@ -212,7 +212,7 @@ fn set_from_probabilities(values: &[f32], dosages: &mut [f32]) -> Result<(), Str
     } else {
         let n_values = counted(values.len(), "value", "values");
         return Err(format!(
-            "GP has {n_values}; {n_alleles} alleles have {n_genotypes} genotypes"
+            "GP has {n_values}, but {n_alleles} alleles have {n_genotypes} genotypes"
         ));
     }
     Ok(())

@@ -55,8 +55,8 @@ pub(super) fn warning(path: &Path) -> Option<String> {
     let is_older = modified(&index)? + Duration::from_secs(1) < modified(path)?;
     is_older.then(|| {
         format!(
-            "{}: the index is older than its file; if the file was changed since, make it again: \
-             {}",
+            "{}: the index is older than its file; if the file has changed since, make the index \
+             again with {}",
             index.display(),
             again(path)
         )
@@ -157,7 +157,9 @@ impl IndexedParts {
             .is_none_or(|end| is_end(path, end).unwrap_or(false))
         {
             return Err(
-                "the index is of another file: it does not end where the records do".into(),
+                "the index belongs to another file, because it does not end where the records \
+                 do"
+                .into(),
             );
         }
         if parts.chunks.iter().any(|chunk| chunk.end() < chunk.start()) {
@@ -302,7 +304,7 @@ fn require_one_header(
     Ok(())
 }
 
-/// The error of a position that the index names and that cannot be read.
+/// The error of a position of the index that cannot be read.
 fn damaged(path: &Path, error: io::Error) -> Error {
     if !matches!(
         error.kind(),
@@ -310,15 +312,12 @@ fn damaged(path: &Path, error: io::Error) -> Error {
     ) {
         return Error::io(path)(error);
     }
-    let advice = format!(
-        "its index belongs to another file: make it again with {}",
+    let reason = format!(
+        "the compressed data are damaged ({error}); copy the file again, or check it with `bgzip \
+         -t`. If its index belongs to another file, make the index again with {}",
         again(path)
     );
-    let found = format!(
-        "the compressed data are damaged ({error}): copy the file again, or check it with `bgzip \
-         -t`"
-    );
-    Error::file(path, format!("{found}; or {advice}"))
+    Error::file(path, reason)
 }
 
 /// Whether nothing but the end of the file follows a position of a BGZF file.

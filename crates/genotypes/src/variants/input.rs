@@ -1,7 +1,7 @@
 //! Decompressed bytes of a file or of standard input.
 //!
 //! Input -> output: a path (`-` is standard input) -> a reader of plain, gzipped or BGZF bytes. The
-//! first bytes tell the compression. A BGZF stream must have its end-of-file block.
+//! first bytes show the compression. A BGZF stream must have its end-of-file block.
 
 use std::{
     fs::File,
@@ -17,7 +17,7 @@ use noodles::{bgzf, csi::binning_index::index::reference_sequence::bin::Chunk};
 use super::RecordLocation;
 use crate::Error;
 
-/// The path that stands for standard input.
+/// The path that means standard input.
 pub const STDIN: &str = "-";
 
 /// Bytes read from the operating system at a time.
@@ -25,7 +25,7 @@ const BUFFER_BYTES: usize = 1 << 17;
 
 const BYTE_ORDER_MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
 
-/// Number of first bytes that tell the format of a file.
+/// Number of first bytes that identify the format of a file.
 const PROBE_BYTES: u64 = 512;
 
 /// The end-of-file block that every complete BGZF file ends with (SAM specification, section
@@ -35,8 +35,8 @@ const BGZF_EOF: [u8; 28] = [
     0, 0, 0, 0, 0, 0, 0,
 ];
 
-const NO_BGZF_EOF: &str =
-    "no BGZF end-of-file block: the file is truncated; copy it again, or check it with `bgzip -t`";
+const NO_BGZF_EOF: &str = "no BGZF end-of-file block, so the file is truncated; copy it again, \
+                           or check it with `bgzip -t`";
 
 /// How a stream is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +64,7 @@ impl Compression {
 /// The thread that decompresses BGZF blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Decompression {
-    /// The thread that reads them: for a header, or a few blocks here and there.
+    /// The reading thread: for a header, or a few scattered blocks.
     Inline,
     /// A thread of its own, if more than one may be used.
     Ahead,
@@ -133,11 +133,10 @@ impl Input {
         Ok(input)
     }
 
-    /// Passes over a byte order mark, and refuses what is compressed and neither VCF, BCF nor
-    /// FASTA.
+    /// Skips a byte order mark, and refuses compressed files other than VCF, BCF and FASTA.
     fn skip_mark(&mut self) -> Result<(), Error> {
-        // One read at a time: it ends with its block, so that a damaged block behind the header is
-        // not looked at here.
+        // Each read ends with its block, so that a damaged block after the header is not reached
+        // here.
         let mut start = vec![0; PROBE_BYTES as usize];
         let mut n_read = 0;
         while n_read < BYTE_ORDER_MARK.len() {
@@ -160,7 +159,7 @@ impl Input {
         Ok(())
     }
 
-    /// Opens parts of a BGZF file, which stand in its order and do not overlap.
+    /// Opens parts of a BGZF file, which are in its order and do not overlap.
     ///
     /// # Errors
     /// A file that cannot be read.
@@ -261,8 +260,8 @@ impl Input {
         Ok(true)
     }
 
-    /// Whether the last line that was read had a line end; only the last one of a file can be
-    /// without.
+    /// Whether the last line that was read had a line break; only the last line of a file may lack
+    /// it.
     pub fn line_has_end(&self) -> bool {
         self.line_has_end
     }
@@ -277,7 +276,7 @@ impl Input {
             .map_err(|error| self.error(error))
     }
 
-    /// Reads `len` bytes into `bytes`, whose memory grows only with what is there.
+    /// Reads `len` bytes into `bytes`, whose memory grows only with the bytes that exist.
     ///
     /// # Errors
     /// The errors of [`Self::read_exact`].
@@ -297,15 +296,15 @@ impl Input {
 
     fn error(&self, error: io::Error) -> Error {
         let reason = match error.kind() {
-            io::ErrorKind::UnexpectedEof => "the file ends in the middle of a block or a record: \
-                                             it is truncated; copy it again"
+            io::ErrorKind::UnexpectedEof => "the file ends in the middle of a block or a record, \
+                                             so it is truncated; copy it again"
                 .to_owned(),
             io::ErrorKind::Other => error.to_string(),
             io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput
                 if self.compression != Compression::None =>
             {
                 format!(
-                    "the compressed data are damaged ({error}): copy the file again, or check it \
+                    "the compressed data are damaged ({error}); copy the file again, or check it \
                      with `bgzip -t`"
                 )
             }
@@ -319,14 +318,14 @@ impl Input {
         let of_index = if self.is_whole() {
             ""
         } else {
-            "; or its index belongs to another file: make it again with `tabix -f` or `bcftools \
-             index -f`"
+            ". If its index belongs to another file, make the index again with `tabix -f` or \
+             `bcftools index -f`"
         };
         Error::file(&self.path, reason + of_index)
     }
 }
 
-/// Refuses the first bytes of files of other formats and encodings, by name.
+/// Refuses the first bytes of files in other formats and encodings; the message names the format.
 fn require_genome_text(path: &Path, start: &[u8]) -> Result<(), Error> {
     if let Some(found) = text::foreign(start) {
         return Err(Error::file(path, found.to_string()));
@@ -342,7 +341,7 @@ fn require_genome_text(path: &Path, start: &[u8]) -> Result<(), Error> {
         .windows(2)
         .any(|pair| pair[0] == b'\r' && pair[1] != b'\n');
     if is_text && !start.contains(&b'\n') && has_lone_return {
-        let reason = "the lines end with carriage returns alone (as on an old Mac): convert them \
+        let reason = "the lines end with carriage returns alone (as on an old Mac); convert them \
                       with `tr '\\r' '\\n'`";
         return Err(Error::file(path, reason));
     }
@@ -443,7 +442,7 @@ impl<R: bgzf::io::BufRead + bgzf::io::Seek> BufRead for Chunks<R> {
         let bytes = self.reader.fill_buf()?;
         if bytes.is_empty() {
             return Err(io::Error::other(
-                "the index names a place behind the end of the file",
+                "the index has a position after the end of the file",
             ));
         }
         Ok(bytes)

@@ -110,9 +110,10 @@ impl VariantRecord {
 
     /// 0-based end (exclusive) of a symbolic ALT such as `<DEL>`; index 0 is the first ALT.
     ///
-    /// It is INFO/END, or POS + |SVLEN| if there is no END. From version 4.4 of the format on,
-    /// SVLEN goes before END. An insertion (`<INS>`) without END ends where it starts, because its
-    /// SVLEN counts inserted bases. `None` for other alleles, and without END and SVLEN.
+    /// It is INFO/END, or POS + |SVLEN| if there is no END. In version 4.4 of the format or later,
+    /// SVLEN has priority over END. An insertion (`<INS>`) without END ends where it starts,
+    /// because its SVLEN counts inserted bases. `None` for other alleles, and without END and
+    /// SVLEN.
     #[must_use]
     pub fn symbolic_end0(&self, alt_index: usize) -> Option<usize> {
         self.symbolic_ends0.get(alt_index).copied().flatten()
@@ -229,7 +230,7 @@ pub(super) struct SymbolicLengths {
     pub end: Option<usize>,
     /// |SVLEN|, one for all ALT alleles or one for each.
     pub svlen: Vec<Option<usize>>,
-    /// SVLEN goes before END (version 4.4 of the format or later).
+    /// SVLEN has priority over END (version 4.4 of the format or later).
     pub svlen_first: bool,
 }
 

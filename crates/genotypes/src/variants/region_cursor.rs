@@ -27,7 +27,7 @@ fn overlaps(regions: &[Range<usize>], record: &VariantRecord) -> bool {
 pub(crate) struct PassedOver {
     /// Records at POS 0, the telomere, which has no base.
     pub n_at_zero: u64,
-    /// Malformed records that nobody needs.
+    /// Malformed records that are not needed.
     pub n_malformed: u64,
     /// Location and problem of the first malformed record.
     pub first_malformed: Option<String>,
@@ -35,6 +35,9 @@ pub(crate) struct PassedOver {
     pub n_beyond: u64,
     /// The first such contig.
     pub first_beyond: Option<String>,
+    /// Haplotypes (phased) or genotypes (unphased) of probability files without an allele that is
+    /// probable enough to be called.
+    pub n_uncalled: u64,
 }
 
 impl PassedOver {
@@ -45,21 +48,31 @@ impl PassedOver {
         if self.n_at_zero > 0 {
             let records = counted(self.n_at_zero, "record", "records");
             lines.push(format!(
-                "{path}: {records} at POS 0 (a telomere, which has no base) passed over"
+                "{path}: skipped {records} at POS 0 (a telomere, which has no base)"
             ));
         }
         if let Some(first) = &self.first_malformed {
             let records = counted(self.n_malformed, "record", "records");
             lines.push(format!(
-                "{path}: {records} that nobody asked for cannot be read and passed over (the \
-                 first: {first})"
+                "{path}: skipped {records} that could not be read, none of them needed (first: \
+                 {first})"
             ));
         }
         if let Some(first) = &self.first_beyond {
             let records = counted(self.n_beyond, "record", "records");
             lines.push(format!(
-                "{path}: {records} beyond the length that the header states for the contig \
-                 ({first}); the header is not believed"
+                "{path}: {records} beyond the contig length in the header ({first}); the stated \
+                 length is ignored"
+            ));
+        }
+        if self.n_uncalled > 0 {
+            let calls = counted(
+                self.n_uncalled,
+                "haplotype or genotype",
+                "haplotypes or genotypes",
+            );
+            lines.push(format!(
+                "{path}: {calls} without an allele of probability 0.9 or more are read as missing"
             ));
         }
         lines
@@ -148,7 +161,10 @@ impl<'f> RegionCursor<'f> {
             self.passed_over.n_beyond += 1;
             let contig = &record.contig;
             self.passed_over.first_beyond.get_or_insert_with(|| {
-                format!("`{contig}`: {len_nt} nt, a record at {}", record.position)
+                format!(
+                    "`{contig}` has {len_nt} nt, a record is at {}",
+                    record.position
+                )
             });
         }
         self.wanted.is_none() || overlaps(self.regions, record)
@@ -170,7 +186,7 @@ impl<'f> RegionCursor<'f> {
         self.is_needed.is_none_or(|is_needed| is_needed(record))
     }
 
-    /// Counts a malformed record that nobody needs.
+    /// Counts a malformed record that is not needed.
     pub fn pass_over(&mut self, record: &VariantRecord, reason: &str) {
         self.passed_over.n_malformed += 1;
         let place = format!("{}{}:{}", record.place, record.contig, record.position);
@@ -196,7 +212,7 @@ impl<'f> RegionCursor<'f> {
         self.error(
             record,
             format!(
-                "comes after {}:{}: the file is not sorted; run `bcftools sort`",
+                "this record comes after {}:{}, so the file is not sorted; run `bcftools sort`",
                 self.contig, self.position
             ),
         )

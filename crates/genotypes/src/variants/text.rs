@@ -36,7 +36,7 @@ pub(super) fn for_each<E: From<Error>>(
             require_same_header(&input, header, &line)?;
             continue;
         }
-        // The last line of a truncated file must be checked even if nobody wants its record.
+        // The last line of a truncated file must be checked even if its record is not wanted.
         let may_be_cut = !input.line_has_end();
         if reader.read_wanted(&line, may_be_cut, cursor, &mut record)? {
             visit(&record)?;
@@ -52,7 +52,7 @@ struct LineReader<'h> {
 }
 
 impl LineReader<'_> {
-    /// Parses a line as far as needed; `false` if nobody wants its record.
+    /// Parses a line as far as needed; `false` if its record is not wanted.
     fn read_wanted(
         &self,
         line: &[u8],
@@ -92,9 +92,9 @@ impl LineReader<'_> {
             return Ok(false);
         }
         if may_be_cut && fields.last_call_is_shorter() {
-            let reason = "the last line of the file ends in a call of one allele and without a \
-                          line break, so the file may be cut: copy it again, or end the last line \
-                          with a line break if the file is complete";
+            let reason = "the last line of the file ends in a call of one allele and has no line \
+                          break, so the file may be truncated. Copy it again, or add the line \
+                          break if the file is complete";
             return Err(cursor.error(record, reason.into()));
         }
         if let Err(reason) = fields.read_genotypes(self.selection, self.header, record) {
@@ -118,8 +118,8 @@ fn malformed(
     cursor.malformed(record, &format!("`{}`: {reason}", excerpt(line)))
 }
 
-/// Compares a `#` line below the header with the header: it belongs to a second one, as `cat` of
-/// two files leaves it. The lines of the first header, read again, are skipped.
+/// Compares a `#` line below the header with the header: it belongs to a second header, after
+/// `cat` of two files. The lines of the first header, read again, are skipped.
 fn require_same_header(input: &Input, header: &Header, line: &[u8]) -> Result<(), Error> {
     let path = input.path();
     match input.place() {
@@ -168,12 +168,12 @@ impl<'l> VcfFields<'l> {
             return Ok(());
         }
         if contig.is_empty() || contig.iter().any(u8::is_ascii_whitespace) {
-            return Err("CHROM is empty or has a space in it".into());
+            return Err("CHROM is empty or contains a space".into());
         }
         if contig.starts_with(b"\"") {
             return Err(
-                "CHROM begins with a quotation mark: a spreadsheet saved this file; take the \
-                 original"
+                "CHROM begins with a quotation mark, so a spreadsheet saved this file; use the \
+                 original file"
                     .into(),
             );
         }

@@ -372,7 +372,7 @@ mod tests {
     /// POS, REF, ALT (comma-separated), GT.
     type Record<'a> = (usize, &'a str, &'a str, &'a str);
 
-    /// The symbols of one sample, and the reasons of what is not in them.
+    /// The symbols of one sample, and the reasons of the alleles that they lack.
     #[derive(Debug, PartialEq)]
     struct Built {
         symbols: String,

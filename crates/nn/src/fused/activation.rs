@@ -1,7 +1,10 @@
-//! The non-linear functions of the feed-forward layer, fused with the bias before them.
+//! The activation functions of the feed-forward layer, fused with the bias before them.
 //!
-//! GELU (Hendrycks & Gimpel 2016, arXiv 1606.08415) in its exact form `x Phi(x)`, ReLU, and squared
-//! ReLU `max(x, 0)^2` (Primer: So et al. 2021, arXiv 2109.08668, section 4).
+//! - GELU `x Phi(x)` in its exact form, with the slope `Phi(x) + x phi(x)` (Hendrycks & Gimpel
+//!   2016, arXiv 1606.08415). Phi and phi are the distribution function and the density of the
+//!   standard normal distribution.
+//! - ReLU `max(x, 0)`.
+//! - Squared ReLU `max(x, 0)^2` (Primer: So et al. 2021, arXiv 2109.08668, section 4).
 
 use std::marker::PhantomData;
 
@@ -17,7 +20,7 @@ use crate::{
     reference,
 };
 
-/// A non-linear function of one number.
+/// An activation function, applied to each number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Activation {
@@ -53,7 +56,13 @@ pub fn activation_with_bias(x: &Tensor, bias: &Tensor, activation: Activation) -
         );
     }
     let x = x.contiguous()?;
-    fused!(x.dtype(), x.device(), T => x.apply_op2(bias, OnCpu::new(ActivationWithBias::<T> { activation, number: PhantomData })));
+    fused!(x.dtype(), x.device(), T => {
+        let operation = ActivationWithBias::<T> {
+            activation,
+            number: PhantomData,
+        };
+        x.apply_op2(bias, OnCpu::new(operation))
+    });
     reference::activation::activation_with_bias(&x, bias, activation.into())
 }
 
@@ -62,31 +71,48 @@ struct ActivationWithBias<T> {
     number: PhantomData<T>,
 }
 
-/// Phi(x) and the normal density: Abramowitz & Stegun 7.1.26, absolute error below 1.5e-7.
+/// The standard normal distribution at one point.
+struct Normal<T> {
+    /// Phi(x), the distribution function.
+    cumulative: T,
+    /// phi(x), the density.
+    density: T,
+}
+
+/// The standard normal distribution at x, from the approximation of erf by Abramowitz & Stegun
+/// 7.1.26; the absolute error is below 1.5e-7.
+///
+/// `1 - Phi(|x|) = (a1 t + a2 t^2 + ... + a5 t^5) exp(-z^2) / 2` with `z = |x| / sqrt(2)` and
+/// `t = 1 / (1 + 0.3275911 z)`.
 #[inline(always)]
-fn normal<T: Real>(x: T) -> (T, T) {
+fn normal<T: Real>(x: T) -> Normal<T> {
     let one = T::constant(1.0);
-    let negative = x < T::default();
-    let z = (if negative { T::default() - x } else { x })
-        * T::constant(std::f64::consts::FRAC_1_SQRT_2);
+    let is_negative = x < T::default();
+    let magnitude = if is_negative { T::default() - x } else { x };
+    let z = magnitude * T::constant(std::f64::consts::FRAC_1_SQRT_2);
     let t = one / T::constant(0.327_591_1).times_plus(z, one);
-    let series = T::constant(1.061_405_429).times_plus(t, T::constant(-1.453_152_027));
-    let series = series
+    // Horner's rule from a5 to a1, then times t.
+    let series = T::constant(1.061_405_429)
+        .times_plus(t, T::constant(-1.453_152_027))
         .times_plus(t, T::constant(1.421_413_741))
         .times_plus(t, T::constant(-0.284_496_736))
         .times_plus(t, T::constant(0.254_829_592))
         * t;
-    let e = (T::default() - z * z).exp();
-    let upper_tail = T::constant(0.5) * series * e;
-    let phi = if negative {
+    let exponential = (T::default() - z * z).exp();
+    let upper_tail = T::constant(0.5) * series * exponential;
+    let cumulative = if is_negative {
         upper_tail
     } else {
         one - upper_tail
     };
-    (phi, e * T::constant(0.398_942_280_401_432_7))
+    Normal {
+        cumulative,
+        // 1 / sqrt(2 pi).
+        density: exponential * T::constant(0.398_942_280_401_432_7),
+    }
 }
 
-/// Value and slope of an activation.
+/// Value and slope of an activation function.
 pub(crate) trait Curve<T: Copy> {
     fn value(x: T) -> T;
     fn slope(x: T) -> T;
@@ -103,7 +129,7 @@ pub(crate) struct SquaredRelu;
 impl<T: Real> Curve<T> for Gelu {
     #[inline(always)]
     fn value(x: T) -> T {
-        x * normal(x).0
+        x * normal(x).cumulative
     }
 
     #[inline(always)]
@@ -113,8 +139,11 @@ impl<T: Real> Curve<T> for Gelu {
 
     #[inline(always)]
     fn value_and_slope(x: T) -> (T, T) {
-        let (phi, density) = normal(x);
-        (x * phi, x.times_plus(density, phi))
+        let Normal {
+            cumulative,
+            density,
+        } = normal(x);
+        (x * cumulative, x.times_plus(density, cumulative))
     }
 }
 
@@ -201,8 +230,8 @@ fn gradients<T: Real, C: Curve<T>>(x: &[T], bias: &[T], dy: &[T]) -> (Vec<T>, Ve
         })
         .collect();
     let mut dbias = vec![T::default(); width];
-    for part in &partial {
-        add_scaled(&mut dbias, T::constant(1.0), part);
+    for dbias_of_task in &partial {
+        add_scaled(&mut dbias, T::constant(1.0), dbias_of_task);
     }
     (dx, dbias)
 }
@@ -256,10 +285,11 @@ mod tests {
     #[test]
     fn the_reference_is_the_same() {
         for activation in [Activation::Gelu, Activation::Relu, Activation::SquaredRelu] {
-            let fused = |t: &[Tensor]| activation_with_bias(&t[0], &t[1], activation);
-            assert_same_gradients([&[3, 5, 7], &[7]], fused, |t| {
-                reference::activation::activation_with_bias(&t[0], &t[1], activation.into())
-            });
+            assert_same_gradients(
+                [&[3, 5, 7], &[7]],
+                |t| activation_with_bias(&t[0], &t[1], activation),
+                |t| reference::activation::activation_with_bias(&t[0], &t[1], activation.into()),
+            );
         }
     }
 

@@ -1,10 +1,19 @@
-//! The attention half of a transformer layer in one pass: `x + attention(norm(x)) Wo + bo`, with
-//! softmax attention over all tokens or, with a projection E, over Linformer's summaries of them
-//! (Wang et al. 2020, arXiv 2006.04768, equation 7; E = F).
+//! The attention half of a transformer layer in one pass.
 //!
-//! One operation in place of a dozen: between operations candle's backward pass adds each gradient
-//! to a tensor of zeros, on threads of its own. Kept for the backward pass are queries, summaries,
-//! keys, values and what the heads give; norms are computed again.
+//! ```text
+//! N = layer_norm(x)             (n, width)
+//! M = E N, or N without E       (summaries or n, width)
+//! Q = N Wq    K = M Wk    V = M Wv
+//! out = x + attention(Q, K, V) Wo + bo
+//! ```
+//!
+//! E is Linformer's projection to summaries of the sequence (Wang et al. 2020, arXiv 2006.04768,
+//! equation 7, with E = F). Without it, tokens attend to all tokens (Vaswani et al. 2017, arXiv
+//! 1706.03762).
+//!
+//! This is one operation instead of a dozen, because candle's backward pass adds the gradient of
+//! each operation to a tensor of zeros, on its own threads. The forward pass saves M, Q, K, V and
+//! the output of the heads. The backward pass computes N again, which is cheaper than to store it.
 
 use std::{ops::Range, sync::Arc};
 
@@ -16,7 +25,7 @@ use rayon::prelude::*;
 use crate::{
     ROWS_PER_TASK,
     fused::{
-        attention::{Attention, Common, QUERIES_PER_TASK, attention},
+        attention::{Attention, QUERIES_PER_TASK, SoftmaxStatistics, attention},
         layer_norm::{add_row_gradients, layer_norm, normalise_rows},
         linear::linear,
         projection::{Project, project},
@@ -26,20 +35,20 @@ use crate::{
         buffer::Buffer,
         gemm::{Matrix, Packed, add_rows_times, rows_times, sum_of, transposed_times},
         real::{Real, fused, gradient_of, joined, with_slices},
-        row_blocks::Blocks,
+        row_blocks::{BlockStart, Blocks},
         row_sums::{add_rows, add_sum_of_rows},
-        saved_for_backward::Kept,
+        saved_for_backward::Saved,
     },
 };
 
-/// The parameters of the block, dense; matrices are (width, width).
+/// The dense parameters of the block. Matrices are (width, width) unless noted.
 #[derive(Clone, Debug)]
 pub struct AttentionBlock<'p> {
-    /// Of the norm, (width).
+    /// Scale of the layer norm, (width).
     pub gamma: &'p Tensor,
-    /// Of the norm, (width).
+    /// Shift of the layer norm, (width).
     pub beta: &'p Tensor,
-    /// E, (summaries, n); without it tokens attend to all tokens.
+    /// E, (summaries, n). Without it, tokens attend to all tokens.
     pub projection: Option<Tensor>,
     /// Wq.
     pub query: &'p Tensor,
@@ -51,12 +60,13 @@ pub struct AttentionBlock<'p> {
     pub output: &'p Tensor,
     /// bo, (width).
     pub output_bias: &'p Tensor,
-    /// Divides the width.
+    /// Number of heads, a divisor of the width.
     pub heads: usize,
 }
 
-/// The block for `x` (batch, n, width); `mask` (batch x n, row-major) is 0 at padding, which
-/// nothing attends to.
+/// The attention block for `x` (batch, n, width).
+///
+/// `mask` (batch x n, row-major) is 1 at tokens and 0 at padding. No token attends to padding.
 ///
 /// # Errors
 /// Shapes or types that do not fit.
@@ -66,7 +76,10 @@ pub fn attention_block(
     block: &AttentionBlock<'_>,
 ) -> Result<Tensor> {
     block.check(x, mask)?;
-    fused!(x.dtype(), x.device(), T => x.contiguous()?.apply_op3(&block.e()?, &block.joined()?, OnCpu::new(Fused::<T>::new(x, mask, block)?)));
+    fused!(x.dtype(), x.device(), T => {
+        let operation = Fused::<T>::new(x, mask, block)?;
+        x.contiguous()?.apply_op3(&block.e()?, &block.joined()?, OnCpu::new(operation))
+    });
     composed(x, mask, block)
 }
 
@@ -84,15 +97,16 @@ impl AttentionBlock<'_> {
             output_bias,
             heads,
         } = self;
-        let fits = [query, key, value, output]
+        let matrices_fit = [query, key, value, output]
             .iter()
-            .all(|matrix| matrix.dims() == [width, width])
-            && [gamma, beta, output_bias]
-                .iter()
-                .all(|vector| vector.elem_count() == width)
-            && projection
-                .as_ref()
-                .is_none_or(|e| e.rank() == 2 && e.dims()[1] == n && e.dims()[0] > 0);
+            .all(|matrix| matrix.dims() == [width, width]);
+        let vectors_fit = [gamma, beta, output_bias]
+            .iter()
+            .all(|vector| vector.elem_count() == width);
+        let projection_fits = projection
+            .as_ref()
+            .is_none_or(|e| e.rank() == 2 && e.dims()[1] == n && e.dims()[0] > 0);
+        let fits = matrices_fit && vectors_fit && projection_fits;
         if !fits || mask.len() != batch * n || *heads == 0 || width % heads != 0 {
             bail!(
                 "attention_block: x {:?}, query {:?} and {heads} heads do not fit",
@@ -103,13 +117,13 @@ impl AttentionBlock<'_> {
         Ok(())
     }
 
-    /// E; without it its place is taken by a vector of the parameters, which gets no gradient
-    /// there.
+    /// E, or gamma as a placeholder where there is no E: a custom operation has a fixed number of
+    /// inputs. The placeholder gets no gradient.
     pub(crate) fn e(&self) -> Result<Tensor> {
         self.projection.as_ref().unwrap_or(self.gamma).contiguous()
     }
 
-    /// All other parameters, as [`Fused::parts`] takes them apart.
+    /// All other parameters in one vector, in the order of [`Fused::weights`].
     pub(crate) fn joined(&self) -> Result<Tensor> {
         joined([
             self.gamma,
@@ -123,7 +137,7 @@ impl AttentionBlock<'_> {
     }
 }
 
-/// The same from its parts, for other devices.
+/// The block as a composition of smaller operations, for devices other than the CPU.
 fn composed(x: &Tensor, mask: &Arc<Vec<u8>>, block: &AttentionBlock<'_>) -> Result<Tensor> {
     let normed = layer_norm(x, block.gamma, block.beta, Some(mask))?;
     let (source, key_mask) = match &block.projection {
@@ -142,22 +156,40 @@ pub(crate) struct Fused<T: Real> {
     project: Option<Project<T>>,
     mask: Arc<Vec<u8>>,
     width: usize,
-    kept: Kept<OnTheWay<T>>,
+    saved: Saved<SavedRows<T>>,
 }
 
-/// What the backward pass needs again.
-struct OnTheWay<T: Real> {
-    /// Summaries of the normalised sequence, with a projection.
+/// Intermediate results that the backward pass needs, for all sequences.
+struct SavedRows<T: Real> {
+    /// M, only with a projection.
     summaries: Option<Buffer<T>>,
+    /// Q.
     queries: Buffer<T>,
+    /// K.
     keys: Buffer<T>,
+    /// V.
     values: Buffer<T>,
+    /// The concatenated outputs of the heads.
     mixed: Buffer<T>,
-    common: Vec<Common<T>>,
+    statistics: Vec<SoftmaxStatistics<T>>,
 }
 
-/// The parameters as they lie in the packed tensor.
-struct Parts<'p, T> {
+/// The result of the block and what its backward pass needs.
+struct Forward<T: Real> {
+    out: Vec<T>,
+    saved: SavedRows<T>,
+}
+
+/// Gradients of the block's three inputs.
+struct Gradients<T> {
+    x: Vec<T>,
+    /// Absent without a projection.
+    e: Option<Vec<T>>,
+    packed: Vec<T>,
+}
+
+/// Views of the parameters in the packed vector.
+struct Weights<'p, T> {
     gamma: &'p [T],
     beta: &'p [T],
     output_bias: &'p [T],
@@ -165,14 +197,16 @@ struct Parts<'p, T> {
     matrices: [Matrix<'p, T>; 4],
 }
 
-/// What all rows of a sequence need of it.
-struct Ready<'p, T: Real> {
-    parts: Parts<'p, T>,
+/// Results over whole sequences that must exist before single rows go through the block.
+struct PreparedSequences<'p, T: Real> {
+    weights: Weights<'p, T>,
+    /// Wq.
     query: Packed<'p, T>,
+    /// Wo.
     output: Packed<'p, T>,
-    /// With a projection.
+    /// M, only with a projection.
     summaries: Option<Buffer<T>>,
-    /// The whole, without one.
+    /// N, only without a projection.
     normed: Option<Buffer<T>>,
     keys: Buffer<T>,
     values: Buffer<T>,
@@ -182,38 +216,34 @@ impl<T: Real> Fused<T> {
     pub(crate) fn new(x: &Tensor, mask: &Arc<Vec<u8>>, block: &AttentionBlock<'_>) -> Result<Self> {
         let (batch, n, width) = x.dims3()?;
         let heads = block.heads;
-        let k = block.projection.as_ref().map_or(Ok(n), |e| e.dim(0))?;
+        let n_keys = block.projection.as_ref().map_or(Ok(n), |e| e.dim(0))?;
+        // Every summary is a key. Padding enters no summary, because its normalised row is zero.
+        let key_mask = block.projection.is_none().then(|| mask.clone());
+        let project = block
+            .projection
+            .as_ref()
+            .map(|_| Project::new(batch, n, n_keys, width, 1));
         Ok(Self {
-            attention: Attention::new(
-                n,
-                k,
-                heads,
-                width / heads,
-                block.projection.is_none().then(|| mask.clone()),
-            ),
-            project: block
-                .projection
-                .as_ref()
-                .map(|_| Project::new(batch, n, k, width, 1)),
+            attention: Attention::new(n, n_keys, heads, width / heads, key_mask),
+            project,
             mask: mask.clone(),
             width,
-            kept: Kept::nothing(),
+            saved: Saved::empty(),
         })
     }
 
-    fn parts<'p>(&self, packed: &'p [T]) -> Parts<'p, T> {
+    /// Splits the packed vector of [`AttentionBlock::joined`].
+    fn weights<'p>(&self, packed: &'p [T]) -> Weights<'p, T> {
         let width = self.width;
-        let matrix = |number: usize| {
-            Matrix::rows(
-                &packed[3 * width + number * width * width..][..width * width],
-                width,
-            )
-        };
-        Parts {
-            gamma: &packed[..width],
-            beta: &packed[width..2 * width],
-            output_bias: &packed[2 * width..3 * width],
-            matrices: [matrix(0), matrix(1), matrix(2), matrix(3)],
+        let (vectors, matrices) = packed.split_at(3 * width);
+        Weights {
+            gamma: &vectors[..width],
+            beta: &vectors[width..2 * width],
+            output_bias: &vectors[2 * width..],
+            matrices: std::array::from_fn(|number| {
+                let values = &matrices[number * width * width..][..width * width];
+                Matrix::rows(values, width)
+            }),
         }
     }
 
@@ -221,7 +251,8 @@ impl<T: Real> Fused<T> {
         Packed::new(matrix, self.width, self.width)
     }
 
-    fn normalised(&self, x: &[T], parts: &Parts<'_, T>) -> Buffer<T> {
+    /// N for all rows.
+    fn normalised(&self, x: &[T], weights: &Weights<'_, T>) -> Buffer<T> {
         let block = self.width * ROWS_PER_TASK;
         let mut normed = Buffer::unwritten(x.len());
         normed
@@ -229,35 +260,32 @@ impl<T: Real> Fused<T> {
             .zip(x.par_chunks(block))
             .zip(self.mask.par_chunks(ROWS_PER_TASK))
             .for_each(|((y, x), mask)| {
-                normalise_rows(x, parts.gamma, parts.beta, Some(mask), y);
+                normalise_rows(x, weights.gamma, weights.beta, Some(mask), y);
             });
         normed
     }
 
-    /// What rows need of their sequence before they can be taken through the block, given all of
-    /// `x`.
-    fn ready<'r>(&self, x: &[T], e: &[T], parts: Parts<'r, T>) -> Ready<'r, T> {
+    /// Computes what single rows need of all sequences, from all of `x`.
+    fn prepare<'r>(&self, x: &[T], e: &[T], weights: Weights<'r, T>) -> PreparedSequences<'r, T> {
         let width = self.width;
-        // With summaries, rows are normalised again where they are needed next: that is cheaper
-        // than to write them to memory and read them.
-        let (summaries, normed) = match &self.project {
-            Some(project) => {
-                let norm_of = |rows: Range<usize>| {
-                    self.norm_of(&x[rows.start * width..rows.end * width], rows.start, &parts)
-                };
-                (Some(project.output(e, norm_of)), None)
-            }
-            None => (None, Some(self.normalised(x, &parts))),
-        };
+        // With summaries, N is not stored: to normalise rows again where they are needed is cheaper
+        // than to write N to memory and read it.
+        let summaries = self.project.as_ref().map(|project| {
+            project.output(e, |rows: Range<usize>| {
+                let x = &x[rows.start * width..rows.end * width];
+                self.normalised_from(x, rows.start, &weights)
+            })
+        });
+        let normed = summaries.is_none().then(|| self.normalised(x, &weights));
         let source = summaries
             .as_deref()
             .or(normed.as_deref())
             .unwrap_or_default();
-        let [query, key, value, output] = parts.matrices.map(|matrix| self.pack(matrix));
+        let [query, key, value, output] = weights.matrices.map(|matrix| self.pack(matrix));
         let keys = rows_times(source, &key);
         let values = rows_times(source, &value);
-        Ready {
-            parts,
+        PreparedSequences {
+            weights,
             query,
             output,
             summaries,
@@ -267,51 +295,45 @@ impl<T: Real> Fused<T> {
         }
     }
 
-    /// Some rows, from row `first` of all on.
-    fn norm_of(&self, x: &[T], first: usize, parts: &Parts<'_, T>) -> Buffer<T> {
+    /// N for the rows `x`, the first of which is row `first_row` over all sequences.
+    fn normalised_from(&self, x: &[T], first_row: usize, weights: &Weights<'_, T>) -> Buffer<T> {
         let mut normed = Buffer::unwritten(x.len());
-        normalise_rows(
-            x,
-            parts.gamma,
-            parts.beta,
-            Some(&self.mask[first..first + x.len() / self.width]),
-            &mut normed,
-        );
+        let mask = &self.mask[first_row..][..x.len() / self.width];
+        normalise_rows(x, weights.gamma, weights.beta, Some(mask), &mut normed);
         normed
     }
 
-    /// The result for some rows of one sequence, from row `first` of all on; all steps while they
-    /// are in the cache.
+    /// Takes a block of rows of one sequence through all steps while it is in the cache.
     fn output_of_rows(
         &self,
-        ready: &Ready<'_, T>,
-        (sequence, first): (usize, usize),
+        prepared: &PreparedSequences<'_, T>,
+        start: BlockStart,
         x: &[T],
         [queries, mixed, out]: [&mut [T]; 3],
-        common: &mut [Common<T>],
+        statistics: &mut [SoftmaxStatistics<T>],
     ) {
         let width = self.width;
         let rows = x.len() / self.width;
-        let own_normed;
-        let normed = if let Some(normed) = &ready.normed {
-            &normed[first * width..][..x.len()]
+        let normed_here;
+        let normed = if let Some(normed) = &prepared.normed {
+            &normed[start.row * width..][..x.len()]
         } else {
-            own_normed = self.norm_of(x, first, &ready.parts);
-            &own_normed
+            normed_here = self.normalised_from(x, start.row, &prepared.weights);
+            &normed_here
         };
-        ready
+        prepared
             .query
             .multiply(rows, Matrix::rows(normed, width), queries, width, false);
         self.attention.block_output(
-            sequence,
-            [queries, &ready.keys, &ready.values],
+            start.sequence,
+            [queries, &prepared.keys, &prepared.values],
             mixed,
-            common,
+            statistics,
         );
-        ready
+        prepared
             .output
             .multiply(rows, Matrix::rows(mixed, width), out, width, false);
-        add_rows(out, x, ready.parts.output_bias);
+        add_rows(out, x, prepared.weights.output_bias);
     }
 
     fn blocks(&self) -> Blocks {
@@ -321,55 +343,49 @@ impl<T: Real> Fused<T> {
         }
     }
 
-    /// The result, and all on the way to it.
-    fn output(&self, x: &[T], e: &[T], packed: &[T]) -> (Vec<T>, OnTheWay<T>) {
+    /// The forward pass for training.
+    fn output(&self, x: &[T], e: &[T], packed: &[T]) -> Forward<T> {
         let heads = self.attention.sizes.heads;
         let width = self.width;
-        let ready = self.ready(x, e, self.parts(packed));
+        let prepared = self.prepare(x, e, self.weights(packed));
         let mut queries = Buffer::unwritten(x.len());
         let mut mixed = Buffer::unwritten(x.len());
         let mut out = vec![T::default(); x.len()];
-        let mut common = vec![Common::default(); x.len() / width * heads];
+        let mut statistics = vec![SoftmaxStatistics::default(); x.len() / width * heads];
         let blocks = self.blocks();
         let tasks = blocks
             .split(&mut out, width)
             .into_par_iter()
-            .zip(blocks.split(&mut queries, width));
-        let tasks = tasks
+            .zip(blocks.split(&mut queries, width))
             .zip(blocks.split(&mut mixed, width))
-            .zip(blocks.split(&mut common, heads))
+            .zip(blocks.split(&mut statistics, heads))
             .enumerate();
-        tasks.for_each(|(number, (((out, queries), mixed), common))| {
-            let place @ (_, first) = blocks.place(number);
-            self.output_of_rows(
-                &ready,
-                place,
-                &x[first * width..][..out.len()],
-                [queries, mixed, out],
-                common,
-            );
+        tasks.for_each(|(number, (((out, queries), mixed), statistics))| {
+            let start = blocks.start(number);
+            let x = &x[start.row * width..][..out.len()];
+            self.output_of_rows(&prepared, start, x, [queries, mixed, out], statistics);
         });
-        let Ready {
+        let PreparedSequences {
             summaries,
             keys,
             values,
             ..
-        } = ready;
-        (
+        } = prepared;
+        Forward {
             out,
-            OnTheWay {
+            saved: SavedRows {
                 summaries,
                 queries,
                 keys,
                 values,
                 mixed,
-                common,
+                statistics,
             },
-        )
+        }
     }
 
-    /// Puts the result in the place of `x`, each block of rows by itself, and then what `then`
-    /// makes of it.
+    /// The forward pass for inference, in place: replaces each block of rows of `x` by its result
+    /// and then calls `then` on it. Nothing is saved.
     pub(crate) fn replace(
         &self,
         x: &mut [T],
@@ -377,7 +393,8 @@ impl<T: Real> Fused<T> {
         packed: &[T],
         then: impl Fn(&mut [T]) + Sync,
     ) {
-        let ready = self.ready(x, e, self.parts(packed));
+        let prepared = self.prepare(x, e, self.weights(packed));
+        let heads = self.attention.sizes.heads;
         let blocks = self.blocks();
         blocks
             .split(x, self.width)
@@ -386,41 +403,42 @@ impl<T: Real> Fused<T> {
             .for_each(|(number, rows)| {
                 let [mut x, mut queries, mut mixed] =
                     std::array::from_fn(|_| Buffer::unwritten(rows.len()));
-                let mut common =
-                    vec![Common::default(); rows.len() / self.width * self.attention.sizes.heads];
+                let mut statistics =
+                    vec![SoftmaxStatistics::default(); rows.len() / self.width * heads];
                 x.copy_from_slice(rows);
                 self.output_of_rows(
-                    &ready,
-                    blocks.place(number),
+                    &prepared,
+                    blocks.start(number),
                     &x,
                     [&mut queries, &mut mixed, rows],
-                    &mut common,
+                    &mut statistics,
                 );
                 then(rows);
             });
     }
 
-    /// Gradients of `x`, of E, and of the packed parameters.
-    fn gradients(&self, [x, e, packed, dy]: [&[T]; 4]) -> (Vec<T>, Option<Vec<T>>, Vec<T>) {
+    /// The backward pass, against the order of the equations in the module's header.
+    fn gradients(&self, [x, e, packed, dy]: [&[T]; 4]) -> Gradients<T> {
         let width = self.width;
-        let parts = self.parts(packed);
-        let OnTheWay {
+        let weights = self.weights(packed);
+        let SavedRows {
             summaries,
             queries,
             keys,
             values,
             mixed,
-            common,
-        } = self.kept.take_or(|| self.output(x, e, packed).1);
-        let normed = self.normalised(x, &parts);
+            statistics,
+        } = self.saved.take_or(|| self.output(x, e, packed).saved);
+        let normed = self.normalised(x, &weights);
         let source = summaries.as_deref().unwrap_or(&normed);
-        let [query, key, value, output] =
-            parts.matrices.map(|matrix| self.pack(matrix.transposed()));
+        let [query, key, value, output] = weights
+            .matrices
+            .map(|matrix| self.pack(matrix.transposed()));
 
         let dmixed = rows_times(dy, &output);
         let [dqueries, dkeys, dvalues] = self
             .attention
-            .gradients([&queries, &keys, &values, &mixed, &dmixed], &common);
+            .gradients([&queries, &keys, &values, &mixed, &dmixed], &statistics);
         let mut dnormed = rows_times(&dqueries, &query);
         let de = if let Some(project) = &self.project {
             let mut dsource = rows_times(&dkeys, &key);
@@ -431,34 +449,54 @@ impl<T: Real> Fused<T> {
             add_rows_times(&dvalues, &value, &mut dnormed);
             None
         };
+        // The residual connection passes dy on unchanged.
         let mut dx = dy.to_vec();
-        let block = width * ROWS_PER_TASK;
-        let tasks = dx
-            .par_chunks_mut(block)
-            .zip(x.par_chunks(block))
-            .zip(dnormed.par_chunks(block))
-            .zip(self.mask.par_chunks(ROWS_PER_TASK));
-        let vectors: Vec<Vec<T>> = tasks
-            .zip(dy.par_chunks(block))
-            .map(|((((dx, x), dnormed), mask), dy)| {
-                let mut sums = vec![T::default(); 3 * width];
-                let (dnorm, doutput_bias) = sums.split_at_mut(2 * width);
-                let (dgamma, dbeta) = dnorm.split_at_mut(width);
-                add_row_gradients([x, parts.gamma, dnormed], Some(mask), [dx, dgamma, dbeta]);
-                add_sum_of_rows(dy, doutput_bias);
-                sums
-            })
-            .collect();
-        let mut dpacked = sum_of(vectors).unwrap_or_else(|| vec![T::default(); 3 * width]);
-        for (a, b) in [
+        let mut dpacked = self.add_norm_gradients(x, &weights, &dnormed, dy, &mut dx);
+        // Gradients of Wq, Wk, Wv and Wo, in the order of the packed vector.
+        for (inputs, gradients) in [
             (&normed[..], &dqueries[..]),
             (source, &dkeys),
             (source, &dvalues),
             (&mixed, dy),
         ] {
-            dpacked.extend(transposed_times(a, width, b, width));
+            dpacked.extend(transposed_times(inputs, width, gradients, width));
         }
-        (dx, de, dpacked)
+        Gradients {
+            x: dx,
+            e: de,
+            packed: dpacked,
+        }
+    }
+
+    /// Adds the gradient through the layer norm to `dx`, and returns the gradients of gamma, beta
+    /// and the output bias in one vector.
+    fn add_norm_gradients(
+        &self,
+        x: &[T],
+        weights: &Weights<'_, T>,
+        dnormed: &[T],
+        dy: &[T],
+        dx: &mut [T],
+    ) -> Vec<T> {
+        let width = self.width;
+        let block = width * ROWS_PER_TASK;
+        let tasks = dx
+            .par_chunks_mut(block)
+            .zip(x.par_chunks(block))
+            .zip(dnormed.par_chunks(block))
+            .zip(self.mask.par_chunks(ROWS_PER_TASK))
+            .zip(dy.par_chunks(block));
+        let sums_of_tasks: Vec<Vec<T>> = tasks
+            .map(|((((dx, x), dnormed), mask), dy)| {
+                let mut sums = vec![T::default(); 3 * width];
+                let (dnorm, doutput_bias) = sums.split_at_mut(2 * width);
+                let (dgamma, dbeta) = dnorm.split_at_mut(width);
+                add_row_gradients([x, weights.gamma, dnormed], Some(mask), [dx, dgamma, dbeta]);
+                add_sum_of_rows(dy, doutput_bias);
+                sums
+            })
+            .collect();
+        sum_of(sums_of_tasks).unwrap_or_else(|| vec![T::default(); 3 * width])
     }
 }
 
@@ -468,8 +506,8 @@ impl<T: Real> Operation<T, 3> for Fused<T> {
     }
 
     fn forward(&self, [x, e, packed]: [&[T]; 3], layouts: [&Layout; 3]) -> Result<(Vec<T>, Shape)> {
-        let (out, kept) = self.output(x, e, packed);
-        self.kept.put(kept);
+        let Forward { out, saved } = self.output(x, e, packed);
+        self.saved.save(saved);
         Ok((out, layouts[0].shape().clone()))
     }
 
@@ -479,13 +517,17 @@ impl<T: Real> Operation<T, 3> for Fused<T> {
         _: &Tensor,
         gradient: &Tensor,
     ) -> Result<[Option<Tensor>; 3]> {
-        let (dx, de, dpacked) =
+        let gradients =
             with_slices::<T, 4, _>(
                 [x, e, packed, gradient],
                 |slices| Ok(self.gradients(slices)),
             )?;
-        let de = de.map_or(Ok(None), |de| gradient_of(e, de))?;
-        Ok([gradient_of(x, dx)?, de, gradient_of(packed, dpacked)?])
+        let de = gradients.e.map_or(Ok(None), |de| gradient_of(e, de))?;
+        Ok([
+            gradient_of(x, gradients.x)?,
+            de,
+            gradient_of(packed, gradients.packed)?,
+        ])
     }
 }
 
@@ -546,23 +588,17 @@ mod tests {
         let m: &[usize] = &[6, 6];
         let shapes: [&[usize]; 9] = [&[3, 400, 6], &[6], &[6], m, m, m, m, &[6], &[70, 400]];
         for with_projection in [false, true] {
-            // Without a projection its gradient would be absent: it is added with weight.
-            let with = |f: &dyn Fn(&[Tensor]) -> Result<Tensor>, t: &[Tensor]| {
-                f(t)?.broadcast_add(&t[8].sum_all()?)
-            };
+            // The sum of E is added to both results: E would have no gradient in the case without a
+            // projection.
             assert_same_gradients(
                 shapes,
                 |t| {
-                    with(
-                        &|t| attention_block(&t[0], &mask, &block(t, 3, with_projection)),
-                        t,
-                    )
+                    attention_block(&t[0], &mask, &block(t, 3, with_projection))?
+                        .broadcast_add(&t[8].sum_all()?)
                 },
                 |t| {
-                    with(
-                        &|t| composed(&t[0], &mask, &block(t, 3, with_projection)),
-                        t,
-                    )
+                    composed(&t[0], &mask, &block(t, 3, with_projection))?
+                        .broadcast_add(&t[8].sum_all()?)
                 },
             );
         }

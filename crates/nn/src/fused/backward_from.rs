@@ -1,10 +1,10 @@
-//! A backward pass that starts at a tensor whose gradient is known already.
+//! A backward pass from a tensor whose gradient is already known.
 
 use candle_core::{
     CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, backprop::GradStore, bail,
 };
 
-/// The gradients of all that `x` was computed from, where that of `x` is `gradient`.
+/// Gradients of all inputs of `x`, given the gradient of `x` itself.
 ///
 /// # Errors
 /// Shapes that differ, or a failing operation.
@@ -23,12 +23,14 @@ pub fn backward_from(x: &Tensor, gradient: Tensor) -> Result<GradStore> {
     }
 }
 
-/// A number with the same gradient, for other devices.
+/// A scalar with the same gradient, for devices other than the CPU: `sum(x * gradient)`.
 fn composed(x: &Tensor, gradient: &Tensor) -> Result<Tensor> {
     (x * gradient)?.sum_all()
 }
 
-/// A number whose gradient in `x` is `gradient`.
+/// A scalar whose gradient by `x` is `gradient`.
+///
+/// Its value is never used, so that the product of [`composed`] is not computed.
 struct Start {
     gradient: Tensor,
 }
@@ -58,13 +60,14 @@ mod tests {
         let x = Var::new(&[[1f32, 2.0], [3.0, -4.0]], &Device::Cpu).unwrap();
         let y = (x.sqr().unwrap() + x.as_tensor()).unwrap();
         let gradient = Tensor::new(&[[0.5f32, -1.0], [2.0, 3.0]], &Device::Cpu).unwrap();
-        let of = |store: GradStore| store.get(&x).unwrap().to_vec2::<f32>().unwrap();
-        let found = of(backward_from(&y, gradient.clone()).unwrap());
-        assert_eq!(
-            found,
-            of(composed(&y, &gradient).unwrap().backward().unwrap())
-        );
-        assert_eq!(found, [[1.5, -5.0], [14.0, -21.0]]);
+        let gradients = [
+            backward_from(&y, gradient.clone()).unwrap(),
+            composed(&y, &gradient).unwrap().backward().unwrap(),
+        ];
+        for store in gradients {
+            let found = store.get(&x).unwrap().to_vec2::<f32>().unwrap();
+            assert_eq!(found, [[1.5, -5.0], [14.0, -21.0]]);
+        }
         assert!(backward_from(&y, gradient.narrow(0, 0, 1).unwrap()).is_err());
     }
 }

@@ -1,9 +1,10 @@
-//! Depthwise convolution of width 3 along the sequence, one filter a channel: the
-//! "multi-DConv-head" part of Primer (So et al. 2021, arXiv 2109.08668, section 4), symmetric, as
-//! an encoder sees both sides.
+//! Depthwise convolution of width 3 along the sequence, with one filter per channel.
 //!
-//! `y[s] = w[0] x[s - 1] + w[1] x[s] + w[2] x[s + 1]`, where padding and what lies outside the
-//! sequence is zero.
+//! This is the "multi-DConv-head" of Primer (So et al. 2021, arXiv 2109.08668, section 4). It is
+//! symmetric instead of causal, because an encoder sees both sides of a token.
+//!
+//! `y[s] = w[0] x[s - 1] + w[1] x[s] + w[2] x[s + 1]`, where padding and rows outside of the
+//! sequence are zero.
 
 use std::{marker::PhantomData, sync::Arc};
 
@@ -17,6 +18,8 @@ use crate::{
     reference,
 };
 
+/// Depthwise convolution of width 3 along the sequence.
+///
 /// `x` (batch, n, width), `weight` (3, width), `mask` (batch x n, row-major: 1 = token, 0 =
 /// padding) -> (batch, n, width), zero at padding.
 ///
@@ -34,7 +37,15 @@ pub fn depthwise_convolution(x: &Tensor, weight: &Tensor, mask: &Arc<Vec<u8>>) -
     }
     let x = x.contiguous()?;
     let weight = weight.contiguous()?;
-    fused!(x.dtype(), x.device(), T => x.apply_op2(&weight, OnCpu::new(Convolution::<T> { n, width, mask: mask.clone(), number: PhantomData })));
+    fused!(x.dtype(), x.device(), T => {
+        let operation = Convolution::<T> {
+            n,
+            width,
+            mask: mask.clone(),
+            number: PhantomData,
+        };
+        x.apply_op2(&weight, OnCpu::new(operation))
+    });
     reference::convolution::depthwise_convolution(&x, &weight, mask)
 }
 
@@ -45,14 +56,20 @@ struct Convolution<T> {
     number: PhantomData<T>,
 }
 
-/// The places of the filter at `row` that lie on tokens, each with the row it lies on; none where
-/// `row` is padding.
+/// One weight of the filter and the row that it multiplies.
+struct Tap {
+    /// 0, 1 or 2.
+    weight: usize,
+    input_row: usize,
+}
+
+/// The taps of the filter centred at `row` that fall on tokens; none where `row` is padding.
 #[inline(always)]
-fn taps(mask: &[u8], row: usize) -> impl Iterator<Item = (usize, usize)> {
-    let places = if mask[row] == 0 { 0..0 } else { 0..3 };
-    places.filter_map(move |place| {
-        let other = (row + place).checked_sub(1)?;
-        (*mask.get(other)? != 0).then_some((place, other))
+fn taps(mask: &[u8], row: usize) -> impl Iterator<Item = Tap> {
+    let weights = if mask[row] == 0 { 0..0 } else { 0..3 };
+    weights.filter_map(move |weight| {
+        let input_row = (row + weight).checked_sub(1)?;
+        (*mask.get(input_row)? != 0).then_some(Tap { weight, input_row })
     })
 }
 
@@ -74,9 +91,9 @@ impl<T: Real> Operation<T, 2> for Convolution<T> {
                 #[inline(always)]
                 || {
                     for (row, y) in y.chunks_exact_mut(width).enumerate() {
-                        for (place, other) in taps(mask, row) {
-                            let weight = &weight[place * width..][..width];
-                            let x = &x[other * width..][..width];
+                        for tap in taps(mask, row) {
+                            let weight = &weight[tap.weight * width..][..width];
+                            let x = &x[tap.input_row * width..][..width];
                             for ((y, &w), &x) in y.iter_mut().zip(weight).zip(x) {
                                 *y += w * x;
                             }
@@ -117,11 +134,11 @@ impl<T: Real> Convolution<T> {
                     #[inline(always)]
                     || {
                         for (row, dy) in dy.chunks_exact(width).enumerate() {
-                            for (place, other) in taps(mask, row) {
-                                let weight = &weight[place * width..][..width];
-                                let dweight = &mut dweight[place * width..][..width];
-                                let x = &x[other * width..][..width];
-                                let dx = &mut dx[other * width..][..width];
+                            for tap in taps(mask, row) {
+                                let weight = &weight[tap.weight * width..][..width];
+                                let dweight = &mut dweight[tap.weight * width..][..width];
+                                let x = &x[tap.input_row * width..][..width];
+                                let dx = &mut dx[tap.input_row * width..][..width];
                                 for i in 0..width {
                                     dx[i] += weight[i] * dy[i];
                                     dweight[i] += x[i] * dy[i];
@@ -134,8 +151,8 @@ impl<T: Real> Convolution<T> {
             })
             .collect();
         let mut dweight = vec![T::default(); 3 * width];
-        for part in &partial {
-            add_scaled(&mut dweight, T::constant(1.0), part);
+        for dweight_of_sequence in &partial {
+            add_scaled(&mut dweight, T::constant(1.0), dweight_of_sequence);
         }
         (dx, dweight)
     }
@@ -158,25 +175,24 @@ mod tests {
     #[test]
     fn the_reference_is_the_same() {
         let mask = Arc::new(vec![1, 1, 0, 1, 1, 0, 1, 1, 1, 0]);
-        let fused = |t: &[Tensor]| depthwise_convolution(&t[0], &t[1], &mask);
-        assert_same_gradients([&[2, 5, 3], &[3, 3]], fused, |t| {
-            reference::convolution::depthwise_convolution(&t[0], &t[1], &mask)
-        });
+        assert_same_gradients(
+            [&[2, 5, 3], &[3, 3]],
+            |t| depthwise_convolution(&t[0], &t[1], &mask),
+            |t| reference::convolution::depthwise_convolution(&t[0], &t[1], &mask),
+        );
     }
 
     #[test]
     fn the_first_weight_is_for_the_token_before_and_padding_is_zero() {
         let x = Tensor::new(&[[[1f32], [10.0], [100.0], [1000.0]]], &Device::Cpu).unwrap();
         let weight = Tensor::new(&[[1f32], [2.0], [3.0]], &Device::Cpu).unwrap();
-        let of = |mask: [u8; 4]| {
-            depthwise_convolution(&x, &weight, &Arc::new(mask.to_vec()))
-                .unwrap()
-                .flatten_all()
-                .unwrap()
-                .to_vec1::<f32>()
-                .unwrap()
-        };
-        assert_eq!(of([1, 1, 1, 1]), [32.0, 321.0, 3210.0, 2100.0]);
-        assert_eq!(of([1, 0, 1, 1]), [2.0, 0.0, 3200.0, 2100.0]);
+        for (mask, expected) in [
+            ([1, 1, 1, 1], [32.0, 321.0, 3210.0, 2100.0]),
+            ([1, 0, 1, 1], [2.0, 0.0, 3200.0, 2100.0]),
+        ] {
+            let y = depthwise_convolution(&x, &weight, &Arc::new(mask.to_vec())).unwrap();
+            let found = y.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            assert_eq!(found, expected);
+        }
     }
 }

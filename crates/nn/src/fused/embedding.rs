@@ -1,4 +1,4 @@
-//! Vectors of token ids and of their places.
+//! Token embeddings plus position embeddings: `out[b, s] = table[ids[b, s]] + positions[s]`.
 
 use std::{marker::PhantomData, sync::Arc};
 
@@ -16,11 +16,13 @@ use crate::{
     reference,
 };
 
-/// `table[ids[b, s]] + positions[s]` for `ids` (batch, n) of u32, `table` (vocabulary, width) and
-/// `positions` (n, width) -> (batch, n, width).
+/// The sum of token and position embeddings, `table[ids[b, s]] + positions[s]`.
+///
+/// `ids` (batch, n) of u32, `table` (vocabulary, width), `positions` (n, width) -> (batch, n,
+/// width).
 ///
 /// # Errors
-/// Shapes that do not fit, or an id that the table does not have.
+/// Shapes that do not fit, or an id beyond the end of the table.
 pub fn embed(ids: &Tensor, table: &Tensor, positions: &Tensor) -> Result<Tensor> {
     let (batch, n) = ids.dims2()?;
     let (vocab_size, width) = table.dims2()?;
@@ -39,7 +41,14 @@ pub fn embed(ids: &Tensor, table: &Tensor, positions: &Tensor) -> Result<Tensor>
         if let Some(id) = ids.iter().find(|&&id| id as usize >= vocab_size) {
             bail!("embed: token {id} is not in a vocabulary of {vocab_size}");
         }
-        table.apply_op2(&positions, OnCpu::new(Embed::<T> { ids: Arc::new(ids), batch, n, width, number: PhantomData }))
+        let operation = Embed::<T> {
+            ids: Arc::new(ids),
+            batch,
+            n,
+            width,
+            number: PhantomData,
+        };
+        table.apply_op2(&positions, OnCpu::new(operation))
     });
     reference::embedding::embed(ids, &table, &positions)
 }
@@ -67,13 +76,11 @@ impl<T: Real> Operation<T, 2> for Embed<T> {
             .enumerate()
             .for_each(|(task, (out, ids))| {
                 for (row, (out, &id)) in out.chunks_exact_mut(width).zip(ids).enumerate() {
-                    let position = &positions[(task * ROWS_PER_TASK + row) % n * width..][..width];
-                    for ((out, &a), &b) in out
-                        .iter_mut()
-                        .zip(&table[id as usize * width..][..width])
-                        .zip(position)
-                    {
-                        *out = a + b;
+                    let s = (task * ROWS_PER_TASK + row) % n;
+                    let token = &table[id as usize * width..][..width];
+                    let position = &positions[s * width..][..width];
+                    for ((out, &token), &position) in out.iter_mut().zip(token).zip(position) {
+                        *out = token + position;
                     }
                 }
             });
@@ -86,42 +93,61 @@ impl<T: Real> Operation<T, 2> for Embed<T> {
         _: &Tensor,
         gradient: &Tensor,
     ) -> Result<[Option<Tensor>; 2]> {
-        let Self { n, width, .. } = *self;
         let (dtable, dpositions) = with_slices::<T, 1, _>([gradient], |[dy]| {
-            // Each task has some ids of the vocabulary, and some places, to itself: sums are in the
-            // order of the rows.
-            let mut dtable = vec![T::default(); table.elem_count()];
-            let mut rows_of_tasks = vec![Vec::new(); dtable.len().div_ceil(width * ROWS_PER_TASK)];
-            for (row, &id) in self.ids.iter().enumerate() {
-                rows_of_tasks[id as usize / ROWS_PER_TASK].push((row, id as usize % ROWS_PER_TASK));
-            }
-            dtable
-                .par_chunks_mut(width * ROWS_PER_TASK)
-                .zip(rows_of_tasks)
-                .for_each(|(dtable, rows)| {
-                    for (row, id) in rows {
-                        add_sum_of_rows(
-                            &dy[row * width..][..width],
-                            &mut dtable[id * width..][..width],
-                        );
-                    }
-                });
-            let mut dpositions = vec![T::default(); n * width];
-            let rows = n.div_ceil(8);
-            dpositions
-                .par_chunks_mut(width * rows)
-                .enumerate()
-                .for_each(|(task, dpositions)| {
-                    for dy in dy.chunks_exact(n * width) {
-                        add_scaled(dpositions, T::constant(1.0), &dy[task * rows * width..]);
-                    }
-                });
-            Ok((dtable, dpositions))
+            Ok((
+                self.table_gradient(table.elem_count(), dy),
+                self.position_gradient(dy),
+            ))
         })?;
         Ok([
             gradient_of(table, dtable)?,
             gradient_of(positions, dpositions)?,
         ])
+    }
+}
+
+impl<T: Real> Embed<T> {
+    /// The sum of the rows of `dy` for each id of the vocabulary.
+    ///
+    /// Each task owns a range of ids, so that tasks share no sums. It adds rows in their order.
+    fn table_gradient(&self, len: usize, dy: &[T]) -> Vec<T> {
+        let width = self.width;
+        let mut dtable = vec![T::default(); len];
+        let mut rows_of_tasks = vec![Vec::new(); dtable.len().div_ceil(width * ROWS_PER_TASK)];
+        for (row, &id) in self.ids.iter().enumerate() {
+            let task = id as usize / ROWS_PER_TASK;
+            let id_in_task = id as usize % ROWS_PER_TASK;
+            rows_of_tasks[task].push((row, id_in_task));
+        }
+        dtable
+            .par_chunks_mut(width * ROWS_PER_TASK)
+            .zip(rows_of_tasks)
+            .for_each(|(dtable, rows)| {
+                for (row, id_in_task) in rows {
+                    add_sum_of_rows(
+                        &dy[row * width..][..width],
+                        &mut dtable[id_in_task * width..][..width],
+                    );
+                }
+            });
+        dtable
+    }
+
+    /// The sum of `dy` over the batch, (n, width).
+    fn position_gradient(&self, dy: &[T]) -> Vec<T> {
+        let Self { n, width, .. } = *self;
+        let mut dpositions = vec![T::default(); n * width];
+        let positions_per_task = n.div_ceil(8);
+        dpositions
+            .par_chunks_mut(width * positions_per_task)
+            .enumerate()
+            .for_each(|(task, dpositions)| {
+                let first_value = task * positions_per_task * width;
+                for dy in dy.chunks_exact(n * width) {
+                    add_scaled(dpositions, T::constant(1.0), &dy[first_value..]);
+                }
+            });
+        dpositions
     }
 }
 
@@ -154,9 +180,9 @@ mod tests {
             |t| reference::embedding::embed(&ids, &t[0], &t[1]),
         );
         let small = Tensor::zeros((5, 2), candle_core::DType::F32, &Device::Cpu).unwrap();
-        let places = Tensor::zeros((400, 2), candle_core::DType::F32, &Device::Cpu).unwrap();
+        let positions = Tensor::zeros((400, 2), candle_core::DType::F32, &Device::Cpu).unwrap();
         assert!(
-            embed(&ids, &small, &places)
+            embed(&ids, &small, &positions)
                 .unwrap_err()
                 .to_string()
                 .contains("is not in a vocabulary of 5")

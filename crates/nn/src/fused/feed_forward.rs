@@ -1,8 +1,19 @@
 //! The feed-forward half of a transformer layer in one pass: `x + activation(norm(x) W1 + b1) W2 +
 //! b2` (pre-norm: Xiong et al. 2020, arXiv 2002.04745, section 3).
 //!
-//! A block of rows goes through all of it while it is in the cache, forwards and backwards. Kept
-//! for the backward pass are `x` and the inner rows before their activation.
+//! ```text
+//! N = layer_norm(x)                   (rows, width)
+//! U = N W1                            (rows, inner)
+//! H = activation(U + b1)              (rows, inner)
+//! out = x + H W2 + b2                 (rows, width)
+//!
+//! dH = dout W2^T      dU = dH * activation'(U + b1)      dN = dU W1^T
+//! dW1 = N^T dU        db1 = sum of the rows of dU
+//! dW2 = H^T dout      db2 = sum of the rows of dout
+//! ```
+//!
+//! A block of rows goes through all steps while it is in the cache, in both passes. The forward
+//! pass saves U; the backward pass computes N and H again.
 
 use candle_core::{Layout, Result, Shape, Tensor, bail};
 
@@ -21,16 +32,16 @@ use crate::{
         gemm::{Matrix, Packed, ROWS_PER_SUM, add_transposed_times, sum_of},
         real::{Real, fused, gradient_of, joined, vectorised, with_slices},
         row_sums::{add_rows, add_sum_of_rows},
-        saved_for_backward::Kept,
+        saved_for_backward::Saved,
     },
 };
 
-/// The parameters of the block, dense.
+/// The dense parameters of the block.
 #[derive(Clone, Copy, Debug)]
 pub struct FeedForward<'p> {
-    /// Of the norm, (width).
+    /// Scale of the layer norm, (width).
     pub gamma: &'p Tensor,
-    /// Of the norm, (width).
+    /// Shift of the layer norm, (width).
     pub beta: &'p Tensor,
     /// W1, (width, inner).
     pub expand: &'p Tensor,
@@ -40,17 +51,20 @@ pub struct FeedForward<'p> {
     pub contract: &'p Tensor,
     /// b2, (width).
     pub contract_bias: &'p Tensor,
-    /// Between the two.
+    /// The function between the two matrices.
     pub activation: Activation,
 }
 
-/// The block for `x` (.., width).
+/// The feed-forward block for `x` (.., width).
 ///
 /// # Errors
 /// Shapes or types that do not fit.
 pub fn feed_forward(x: &Tensor, block: FeedForward<'_>) -> Result<Tensor> {
     block.check(x)?;
-    fused!(x.dtype(), x.device(), T => x.contiguous()?.apply_op2(&block.joined()?, OnCpu::new(Fused::<T>::new(block)?)));
+    fused!(x.dtype(), x.device(), T => {
+        let operation = Fused::<T>::new(block)?;
+        x.contiguous()?.apply_op2(&block.joined()?, OnCpu::new(operation))
+    });
     composed(x, block)
 }
 
@@ -78,7 +92,7 @@ impl FeedForward<'_> {
         Ok(())
     }
 
-    /// All parameters, as [`Fused::parts`] takes them apart.
+    /// All parameters in one vector, in the order of [`Fused::weights`].
     pub(crate) fn joined(self) -> Result<Tensor> {
         joined([
             self.gamma,
@@ -91,7 +105,7 @@ impl FeedForward<'_> {
     }
 }
 
-/// The same from its parts, for other devices.
+/// The block as a composition of smaller operations, for devices other than the CPU.
 fn composed(x: &Tensor, block: FeedForward<'_>) -> Result<Tensor> {
     let normed = layer_norm(x, block.gamma, block.beta, None)?;
     let inner = activation_with_bias(
@@ -106,12 +120,12 @@ pub(crate) struct Fused<T: Real> {
     width: usize,
     inner: usize,
     activation: Activation,
-    /// `norm(x) W1`, (rows, inner).
-    kept: Kept<Buffer<T>>,
+    /// U.
+    saved: Saved<Buffer<T>>,
 }
 
-/// The parameters as they lie in the packed tensor.
-struct Parts<'p, T> {
+/// Views of the parameters in the packed vector.
+struct Weights<'p, T> {
     gamma: &'p [T],
     beta: &'p [T],
     contract_bias: &'p [T],
@@ -120,51 +134,54 @@ struct Parts<'p, T> {
     contract: Matrix<'p, T>,
 }
 
-/// The parameters for any number of rows, matrices packed.
-pub(crate) struct Rows<'p, T: Real> {
-    parts: Parts<'p, T>,
+/// Gradients of the parameters, as views into one packed vector.
+struct WeightGradients<'p, T> {
+    gamma: &'p mut [T],
+    beta: &'p mut [T],
+    contract_bias: &'p mut [T],
+    expand_bias: &'p mut [T],
+    expand: &'p mut [T],
+    contract: &'p mut [T],
+}
+
+/// The block with packed matrices, for any number of rows.
+pub(crate) struct PackedBlock<'p, T: Real> {
+    weights: Weights<'p, T>,
     activation: Activation,
     expand: Packed<'p, T>,
     contract: Packed<'p, T>,
 }
 
-impl<T: Real> Rows<'_, T> {
-    /// The result for the rows `x`; `before` takes `norm(x) W1`.
+impl<T: Real> PackedBlock<'_, T> {
+    /// Writes the result for the rows `x` to `out`, and U to `before`.
     fn output<C: Curve<T>>(&self, x: &[T], before: &mut [T], out: &mut [T]) {
-        let Parts {
+        let Weights {
             gamma,
             beta,
             contract_bias,
             expand_bias,
             ..
-        } = self.parts;
-        let rows = x.len() / gamma.len();
+        } = self.weights;
+        let width = gamma.len();
+        let inner = expand_bias.len();
+        let rows = x.len() / width;
+        // `out` holds N until the last product overwrites it.
         normalise_rows(x, gamma, beta, None, out);
-        self.expand.multiply(
-            rows,
-            Matrix::rows(out, gamma.len()),
-            before,
-            expand_bias.len(),
-            false,
-        );
-        let mut wide = Buffer::unwritten(before.len());
-        activate::<T, C>(before, expand_bias, &mut wide);
-        self.contract.multiply(
-            rows,
-            Matrix::rows(&wide, expand_bias.len()),
-            out,
-            gamma.len(),
-            false,
-        );
+        self.expand
+            .multiply(rows, Matrix::rows(out, width), before, inner, false);
+        let mut activated = Buffer::unwritten(before.len());
+        activate::<T, C>(before, expand_bias, &mut activated);
+        self.contract
+            .multiply(rows, Matrix::rows(&activated, inner), out, width, false);
         add_rows(out, x, contract_bias);
     }
 
-    /// Puts the result for some rows in their place.
+    /// Replaces rows by their result.
     pub(crate) fn replace(&self, rows: &mut [T]) {
         let mut x = Buffer::unwritten(rows.len());
         x.copy_from_slice(rows);
-        let mut before =
-            Buffer::unwritten(rows.len() / self.parts.gamma.len() * self.parts.expand_bias.len());
+        let n_rows = rows.len() / self.weights.gamma.len();
+        let mut before = Buffer::unwritten(n_rows * self.weights.expand_bias.len());
         match self.activation {
             Activation::Gelu => self.output::<Gelu>(&x, &mut before, rows),
             Activation::Relu => self.output::<Relu>(&x, &mut before, rows),
@@ -180,15 +197,16 @@ impl<T: Real> Fused<T> {
             width,
             inner,
             activation: block.activation,
-            kept: Kept::nothing(),
+            saved: Saved::empty(),
         })
     }
 
-    fn parts<'p>(&self, packed: &'p [T]) -> Parts<'p, T> {
+    /// Splits the packed vector of [`FeedForward::joined`].
+    fn weights<'p>(&self, packed: &'p [T]) -> Weights<'p, T> {
         let Self { width, inner, .. } = *self;
         let (vectors, matrices) = packed.split_at(3 * width + inner);
         let (expand, contract) = matrices.split_at(width * inner);
-        Parts {
+        Weights {
             gamma: &vectors[..width],
             beta: &vectors[width..2 * width],
             contract_bias: &vectors[2 * width..3 * width],
@@ -198,148 +216,197 @@ impl<T: Real> Fused<T> {
         }
     }
 
-    /// Rows that go through at a time: their inner rows fill part of the second-level cache.
-    /// Divides [`ROWS_PER_SUM`].
-    fn rows(&self) -> usize {
+    /// Splits a vector of gradients in the order of [`Fused::weights`].
+    fn weight_gradients<'p>(&self, packed: &'p mut [T]) -> WeightGradients<'p, T> {
+        let Self { width, inner, .. } = *self;
+        let (vectors, matrices) = packed.split_at_mut(3 * width + inner);
+        let (norm, biases) = vectors.split_at_mut(2 * width);
+        let (gamma, beta) = norm.split_at_mut(width);
+        let (contract_bias, expand_bias) = biases.split_at_mut(width);
+        let (expand, contract) = matrices.split_at_mut(width * inner);
+        WeightGradients {
+            gamma,
+            beta,
+            contract_bias,
+            expand_bias,
+            expand,
+            contract,
+        }
+    }
+
+    /// Rows per block, so that the inner rows of a block fill part of the second-level cache.
+    ///
+    /// A power of two that divides [`ROWS_PER_SUM`].
+    fn rows_per_block(&self) -> usize {
         (131_072 / self.inner.next_power_of_two()).clamp(32, 256)
     }
 
-    pub(crate) fn for_rows<'p>(&self, packed: &'p [T]) -> Rows<'p, T> {
-        let &Self {
+    pub(crate) fn packed_block<'p>(&self, packed: &'p [T]) -> PackedBlock<'p, T> {
+        let Self {
             width,
             inner,
             activation,
             ..
-        } = self;
-        let parts = self.parts(packed);
+        } = *self;
+        let weights = self.weights(packed);
         let (expand, contract) = rayon::join(
-            || Packed::new(parts.expand, width, inner),
-            || Packed::new(parts.contract, inner, width),
+            || Packed::new(weights.expand, width, inner),
+            || Packed::new(weights.contract, inner, width),
         );
-        Rows {
-            parts,
+        PackedBlock {
+            weights,
             activation,
             expand,
             contract,
         }
     }
 
-    /// The result, and `norm(x) W1`.
+    /// The result and U.
     fn output<C: Curve<T>>(&self, x: &[T], packed: &[T]) -> (Vec<T>, Buffer<T>) {
-        let for_rows = self.for_rows(packed);
+        let block = self.packed_block(packed);
         let mut out = vec![T::default(); x.len()];
         let mut before = Buffer::unwritten(x.len() / self.width * self.inner);
-        let rows = self.rows();
-        let blocks = out
+        let rows = self.rows_per_block();
+        let blocks_of_rows = out
             .par_chunks_mut(rows * self.width)
             .zip(x.par_chunks(rows * self.width))
             .zip(before.par_chunks_mut(rows * self.inner));
-        blocks.for_each(|((out, x), before)| for_rows.output::<C>(x, before, out));
+        blocks_of_rows.for_each(|((out, x), before)| block.output::<C>(x, before, out));
         (out, before)
     }
 
     /// Gradients of `x` and of the packed parameters.
     fn gradients<C: Curve<T>>(&self, x: &[T], packed: &[T], dy: &[T]) -> (Vec<T>, Vec<T>) {
         let Self { width, inner, .. } = *self;
-        let parts = self.parts(packed);
+        let weights = self.weights(packed);
         let (expand_transposed, contract_transposed) = rayon::join(
-            || Packed::new(parts.expand.transposed(), inner, width),
-            || Packed::new(parts.contract.transposed(), width, inner),
+            || Packed::new(weights.expand.transposed(), inner, width),
+            || Packed::new(weights.contract.transposed(), width, inner),
         );
-        let kept = self.kept.take_or(|| self.output::<C>(x, packed).1);
+        let backward = Backward {
+            rows_per_block: self.rows_per_block(),
+            weights,
+            expand_transposed,
+            contract_transposed,
+        };
+        let saved = self.saved.take_or(|| self.output::<C>(x, packed).1);
         let mut dx = vec![T::default(); x.len()];
-        let sum = width * ROWS_PER_SUM;
+        // Each task sums the parameters' gradients over a fixed number of rows, so that the result
+        // does not depend on the number of threads.
+        let values_per_sum = width * ROWS_PER_SUM;
         let tasks = dx
-            .par_chunks_mut(sum)
-            .zip(x.par_chunks(sum))
-            .zip(dy.par_chunks(sum))
-            .zip(kept.par_chunks(inner * ROWS_PER_SUM));
-        let partial: Vec<Vec<T>> = tasks
-            .map(|(((dx, x), dy), kept)| {
+            .par_chunks_mut(values_per_sum)
+            .zip(x.par_chunks(values_per_sum))
+            .zip(dy.par_chunks(values_per_sum))
+            .zip(saved.par_chunks(inner * ROWS_PER_SUM));
+        let sums_of_tasks: Vec<Vec<T>> = tasks
+            .map(|(((dx, x), dy), before)| {
                 let mut dpacked = vec![T::default(); packed.len()];
-                let (dvectors, dmatrices) = dpacked.split_at_mut(3 * width + inner);
-                let (dnorm, dbiases) = dvectors.split_at_mut(2 * width);
-                let (dgamma, dbeta) = dnorm.split_at_mut(width);
-                let (dcontract_bias, dexpand_bias) = dbiases.split_at_mut(width);
-                let (dexpand, dcontract) = dmatrices.split_at_mut(width * inner);
-                let room = |n: usize| Buffer::unwritten(self.rows() * n);
-                let mut normed = room(width);
-                let mut dnormed = room(width);
-                let mut wide = room(inner);
-                let mut dwide = room(inner);
-                let block = width * self.rows();
-                let blocks = dx
-                    .chunks_mut(block)
-                    .zip(x.chunks(block))
-                    .zip(dy.chunks(block))
-                    .zip(kept.chunks(inner * self.rows()));
-                for (((dx, x), dy), before) in blocks {
-                    let rows = x.len() / width;
-                    let normed = &mut normed[..x.len()];
-                    let dnormed = &mut dnormed[..x.len()];
-                    let wide = &mut wide[..rows * inner];
-                    let dwide = &mut dwide[..rows * inner];
-                    normalise_rows(x, parts.gamma, parts.beta, None, normed);
-                    contract_transposed.multiply(
-                        rows,
-                        Matrix::rows(dy, width),
-                        dwide,
-                        inner,
-                        false,
-                    );
-                    activate_backwards::<T, C>(
-                        before,
-                        parts.expand_bias,
-                        wide,
-                        dwide,
-                        dexpand_bias,
-                    );
-                    expand_transposed.multiply(
-                        rows,
-                        Matrix::rows(dwide, inner),
-                        dnormed,
-                        width,
-                        false,
-                    );
-                    add_transposed_times(normed, width, dwide, inner, dexpand);
-                    add_transposed_times(wide, inner, dy, width, dcontract);
-                    add_sum_of_rows(dy, dcontract_bias);
-                    dx.copy_from_slice(dy);
-                    add_row_gradients([x, parts.gamma, dnormed], None, [dx, dgamma, dbeta]);
-                }
+                let mut dweights = self.weight_gradients(&mut dpacked);
+                backward.gradients::<C>([x, dy, before], dx, &mut dweights);
                 dpacked
             })
             .collect();
-        (
-            dx,
-            sum_of(partial).unwrap_or_else(|| vec![T::default(); packed.len()]),
-        )
+        let dpacked = sum_of(sums_of_tasks).unwrap_or_else(|| vec![T::default(); packed.len()]);
+        (dx, dpacked)
     }
 }
 
-/// `wide = C(before + bias)`.
-fn activate<T: Real, C: Curve<T>>(before: &[T], bias: &[T], wide: &mut [T]) {
+/// The parameters that the backward pass needs, with packed transposed matrices.
+struct Backward<'p, T: Real> {
+    weights: Weights<'p, T>,
+    /// W1^T.
+    expand_transposed: Packed<'p, T>,
+    /// W2^T.
+    contract_transposed: Packed<'p, T>,
+    rows_per_block: usize,
+}
+
+impl<T: Real> Backward<'_, T> {
+    /// Sets the gradient of `x` and adds the gradients of the parameters, one block of rows after
+    /// the other; `before` is U.
+    fn gradients<C: Curve<T>>(
+        &self,
+        [x, dy, before]: [&[T]; 3],
+        dx: &mut [T],
+        dweights: &mut WeightGradients<'_, T>,
+    ) {
+        let width = self.weights.gamma.len();
+        let inner = self.weights.expand_bias.len();
+        let block = width * self.rows_per_block;
+        let inner_block = inner * self.rows_per_block;
+        // Scratch memory that all blocks use.
+        let mut normed = Buffer::unwritten(block);
+        let mut dnormed = Buffer::unwritten(block);
+        let mut activated = Buffer::unwritten(inner_block);
+        let mut dinner = Buffer::unwritten(inner_block);
+        let blocks = dx
+            .chunks_mut(block)
+            .zip(x.chunks(block))
+            .zip(dy.chunks(block))
+            .zip(before.chunks(inner_block));
+        for (((dx, x), dy), before) in blocks {
+            let rows = x.len() / width;
+            let normed = &mut normed[..x.len()];
+            let dnormed = &mut dnormed[..x.len()];
+            let activated = &mut activated[..rows * inner];
+            let dinner = &mut dinner[..rows * inner];
+            let Weights {
+                gamma,
+                beta,
+                expand_bias,
+                ..
+            } = self.weights;
+            normalise_rows(x, gamma, beta, None, normed);
+            let dy_rows = Matrix::rows(dy, width);
+            self.contract_transposed
+                .multiply(rows, dy_rows, dinner, inner, false);
+            activate_backwards::<T, C>(
+                before,
+                expand_bias,
+                activated,
+                dinner,
+                dweights.expand_bias,
+            );
+            let dinner_rows = Matrix::rows(dinner, inner);
+            self.expand_transposed
+                .multiply(rows, dinner_rows, dnormed, width, false);
+            add_transposed_times(normed, width, dinner, inner, dweights.expand);
+            add_transposed_times(activated, inner, dy, width, dweights.contract);
+            add_sum_of_rows(dy, dweights.contract_bias);
+            // The residual connection passes dy on unchanged.
+            dx.copy_from_slice(dy);
+            let norm_targets = [dx, &mut *dweights.gamma, &mut *dweights.beta];
+            add_row_gradients([x, gamma, dnormed], None, norm_targets);
+        }
+    }
+}
+
+/// Sets `activated = C(before + bias)` for each row.
+fn activate<T: Real, C: Curve<T>>(before: &[T], bias: &[T], activated: &mut [T]) {
     vectorised(
         #[inline(always)]
         || {
-            for (before, wide) in before
+            for (before, activated) in before
                 .chunks_exact(bias.len())
-                .zip(wide.chunks_exact_mut(bias.len()))
+                .zip(activated.chunks_exact_mut(bias.len()))
             {
-                for ((&before, wide), &bias) in before.iter().zip(wide).zip(bias) {
-                    *wide = C::value(before + bias);
+                for ((&before, activated), &bias) in before.iter().zip(activated).zip(bias) {
+                    *activated = C::value(before + bias);
                 }
             }
         },
     );
 }
 
-/// `wide = C(before + bias)` and `dwide *= C'(before + bias)`; adds up the gradient of the bias.
+/// Sets `activated = C(before + bias)` and multiplies `dinner` by `C'(before + bias)`.
+///
+/// Adds the rows of the new `dinner` to the gradient of the bias.
 fn activate_backwards<T: Real, C: Curve<T>>(
     before: &[T],
     bias: &[T],
-    wide: &mut [T],
-    dwide: &mut [T],
+    activated: &mut [T],
+    dinner: &mut [T],
     dbias: &mut [T],
 ) {
     vectorised(
@@ -347,16 +414,16 @@ fn activate_backwards<T: Real, C: Curve<T>>(
         || {
             let n = bias.len();
             let dbias = &mut dbias[..n];
-            for ((before, wide), dwide) in before
+            for ((before, activated), dinner) in before
                 .chunks_exact(n)
-                .zip(wide.chunks_exact_mut(n))
-                .zip(dwide.chunks_exact_mut(n))
+                .zip(activated.chunks_exact_mut(n))
+                .zip(dinner.chunks_exact_mut(n))
             {
                 for i in 0..n {
                     let (value, slope) = C::value_and_slope(before[i] + bias[i]);
-                    dwide[i] *= slope;
-                    dbias[i] += dwide[i];
-                    wide[i] = value;
+                    dinner[i] *= slope;
+                    dbias[i] += dinner[i];
+                    activated[i] = value;
                 }
             }
         },
@@ -374,7 +441,7 @@ impl<T: Real> Operation<T, 2> for Fused<T> {
             Activation::Relu => self.output::<Relu>(x, packed),
             Activation::SquaredRelu => self.output::<SquaredRelu>(x, packed),
         };
-        self.kept.put(before);
+        self.saved.save(before);
         Ok((out, layouts[0].shape().clone()))
     }
 
@@ -423,7 +490,7 @@ mod tests {
     #[test]
     fn the_composition_of_its_parts_is_the_same_over_many_blocks() {
         for activation in [Activation::Gelu, Activation::Relu, Activation::SquaredRelu] {
-            // More rows than one sum holds, and more than one block.
+            // More rows than one sum has, and more than one block.
             let shapes: [&[usize]; 7] =
                 [&[5, 230, 3], &[3], &[3], &[3, 130], &[130], &[130, 3], &[3]];
             assert_same_gradients(

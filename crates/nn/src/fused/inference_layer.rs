@@ -1,6 +1,8 @@
-//! Both halves of a transformer layer in one pass, with nothing kept for gradients: a block of rows
-//! that comes out of the attention goes through the feed-forward half while it is in the cache. For
-//! long sequences the way to memory and back takes as long as the halves themselves.
+//! A whole transformer layer in one pass, for inference.
+//!
+//! A block of rows goes from the attention half directly through the feed-forward half while it is
+//! in the cache. For long sequences, to write it to memory and read it again would take as long as
+//! the halves themselves. Nothing is saved for gradients.
 
 use std::sync::Arc;
 
@@ -8,20 +10,21 @@ use candle_core::{CpuStorage, InplaceOp3, Layout, Result, Tensor, bail};
 
 use crate::{
     fused::{
-        attention_block::{AttentionBlock, Fused as Attention, attention_block},
-        feed_forward::{FeedForward, Fused, feed_forward},
+        attention_block::{AttentionBlock, Fused as FusedAttention, attention_block},
+        feed_forward::{FeedForward, Fused as FusedFeedForward, feed_forward},
     },
     kernels::real::{Real, fused, slice},
 };
 
-/// `feed_forward(attention_block(x))`, to the last bit; without a way back. On the CPU it takes the
-/// place of `x` in memory, which nobody else may be using then.
+/// `feed_forward(attention_block(x))` without gradients, equal to the last bit.
+///
+/// On the CPU the result overwrites the memory of `x`, which no other tensor may share.
 ///
 /// # Errors
 /// Shapes or types that do not fit.
 #[expect(
     clippy::needless_pass_by_value,
-    reason = "who has given it away cannot look at it afterwards"
+    reason = "the caller cannot use the tensor after its values are overwritten"
 )]
 pub fn layer_only(
     x: Tensor,
@@ -33,23 +36,24 @@ pub fn layer_only(
     block.check(&x)?;
     fused!(x.dtype(), x.device(), T => {
         let x = x.contiguous()?;
-        let of_attention = attention.joined()?;
+        let attention_parameters = attention.joined()?;
         let operation = LayerOnly::<T> {
-            n_of_attention: of_attention.elem_count(),
-            attention: Attention::new(&x, mask, attention)?,
-            feed_forward: Fused::new(block)?,
+            n_attention_parameters: attention_parameters.elem_count(),
+            attention: FusedAttention::new(&x, mask, attention)?,
+            feed_forward: FusedFeedForward::new(block)?,
         };
-        x.inplace_op3(&attention.e()?, &Tensor::cat(&[of_attention, block.joined()?], 0)?, &operation)?;
+        let packed = Tensor::cat(&[attention_parameters, block.joined()?], 0)?;
+        x.inplace_op3(&attention.e()?, &packed, &operation)?;
         Ok(x)
     });
     feed_forward(&attention_block(&x, mask, attention)?, block)
 }
 
 struct LayerOnly<T: Real> {
-    attention: Attention<T>,
-    feed_forward: Fused<T>,
-    /// Parameters of the attention, which come first.
-    n_of_attention: usize,
+    attention: FusedAttention<T>,
+    feed_forward: FusedFeedForward<T>,
+    /// Number of parameters of the attention half, which come first in the packed vector.
+    n_attention_parameters: usize,
 }
 
 impl<T: Real> InplaceOp3 for LayerOnly<T> {
@@ -60,27 +64,29 @@ impl<T: Real> InplaceOp3 for LayerOnly<T> {
     fn cpu_fwd(
         &self,
         x: &mut CpuStorage,
-        of_x: &Layout,
+        x_layout: &Layout,
         e: &CpuStorage,
-        of_e: &Layout,
+        e_layout: &Layout,
         packed: &CpuStorage,
-        of_packed: &Layout,
+        packed_layout: &Layout,
     ) -> Result<()> {
-        let (e, packed, Some((start, end))) = (
-            slice::<T>(e, of_e)?,
-            slice::<T>(packed, of_packed)?,
-            of_x.contiguous_offsets(),
-        ) else {
+        let e = slice::<T>(e, e_layout)?;
+        let packed = slice::<T>(packed, packed_layout)?;
+        let Some((start, end)) = x_layout.contiguous_offsets() else {
             bail!("{}: x is not contiguous", self.name())
         };
-        let (of_attention, of_feed_forward) = packed.split_at(self.n_of_attention);
-        let rows = self.feed_forward.for_rows(of_feed_forward);
+        let (attention_parameters, feed_forward_parameters) =
+            packed.split_at(self.n_attention_parameters);
+        let feed_forward = self.feed_forward.packed_block(feed_forward_parameters);
+        // An empty storage takes the place of x, whose values are then owned and writable.
         let mut values =
             T::cpu_storage_data(std::mem::replace(x, T::to_cpu_storage_owned(Vec::new())))?;
-        self.attention
-            .replace(&mut values[start..end], e, of_attention, |block| {
-                rows.replace(block);
-            });
+        self.attention.replace(
+            &mut values[start..end],
+            e,
+            attention_parameters,
+            |block_of_rows| feed_forward.replace(block_of_rows),
+        );
         *x = T::to_cpu_storage_owned(values);
         Ok(())
     }
@@ -100,9 +106,6 @@ mod tests {
         let width = 6;
         let inner = 10;
         let heads = 2;
-        let tensor = |dims: &[usize], seed| {
-            Tensor::from_vec(values(dims.iter().product(), seed), dims, &Device::Cpu).unwrap()
-        };
         let vectors: Vec<Tensor> = (0..5).map(|seed| tensor(&[width], seed)).collect();
         let matrices: Vec<Tensor> = (5..9).map(|seed| tensor(&[width, width], seed)).collect();
         let expand = tensor(&[width, inner], 9);
@@ -141,8 +144,15 @@ mod tests {
             let halves =
                 feed_forward(&attention_block(&x, &mask, &attention).unwrap(), block).unwrap();
             let whole = layer_only(x.copy().unwrap(), &mask, &attention, block).unwrap();
-            let all = |t: Tensor| t.flatten_all().unwrap().to_vec1::<f64>().unwrap();
-            assert_eq!(all(whole), all(halves));
+            assert_eq!(all_values(&whole), all_values(&halves));
         }
+    }
+
+    fn tensor(dims: &[usize], seed: u64) -> Tensor {
+        Tensor::from_vec(values(dims.iter().product(), seed), dims, &Device::Cpu).unwrap()
+    }
+
+    fn all_values(t: &Tensor) -> Vec<f64> {
+        t.flatten_all().unwrap().to_vec1().unwrap()
     }
 }

@@ -2,8 +2,24 @@
 //! equation 3, with the Gaussian kernel of EcoFormer: Liu et al. 2022, arXiv 2209.09004, section
 //! 4.1).
 //!
-//! Of each token and head: `u = x / |x|`, `g_j = exp(-|u - a_j|^2 / (2 sigma)) - mean_j`, `h = A
-//! g`.
+//! For each token and head, with anchors `a_j`:
+//!
+//! ```text
+//! u   = x / |x|
+//! k_j = exp(-|u - a_j|^2 / (2 sigma)) = exp(-(|u|^2 + |a_j|^2 - 2 u . a_j) / (2 sigma))
+//! g_j = k_j - mean_j
+//! h   = A g
+//! ```
+//!
+//! Gradients:
+//!
+//! ```text
+//! dA = dh g^T     dg = A^T dh     ds_j = dg_j k_j / sigma   (of the product u . a_j)
+//! du = sum_j ds_j a_j
+//! dx = (du - (du . u) u) / |x|
+//! ```
+//!
+//! `du` has no term for `|u|^2`, which is constant.
 
 use candle_core::{Layout, Result, Shape, Tensor, bail};
 
@@ -16,26 +32,27 @@ use crate::{
     reference,
 };
 
-/// What the kernel features of each head are measured against; fitted, not trained.
+/// The parameters of each head's kernel, which are fitted and not trained by gradient.
 #[derive(Clone, Debug)]
 pub struct Kernel {
     /// a, (heads, anchors, d).
     pub anchors: Tensor,
     /// sigma, (heads), above 0.
     pub sigma: Tensor,
-    /// Mean of each feature over the tokens it was fitted on, (heads, anchors).
+    /// Mean of each feature over the tokens of the fit, (heads, anchors).
     pub mean: Tensor,
 }
 
 impl Kernel {
-    /// Anchors, sigma and mean.
+    /// Anchors, sigma and mean, in the order of the reference implementation.
     fn fitted(&self) -> [&Tensor; 3] {
         [&self.anchors, &self.sigma, &self.mean]
     }
 }
 
-/// `h` of each token: `x` (batch, n, heads * d), `hash` A (heads, bits, anchors) -> (batch, n,
-/// heads * bits).
+/// The hash values `h` of each token.
+///
+/// `x` (batch, n, heads * d), `hash` A (heads, bits, anchors) -> (batch, n, heads * bits).
 ///
 /// # Errors
 /// Shapes or types that do not fit.
@@ -57,11 +74,14 @@ pub fn kernel_hash(x: &Tensor, hash: &Tensor, kernel: &Kernel) -> Result<Tensor>
     }
     let x = x.contiguous()?;
     let hash = hash.contiguous()?;
-    fused!(x.dtype(), x.device(), T => x.apply_op2(&hash, OnCpu::new(KernelHash::<T>::new(&hash, kernel)?)));
+    fused!(x.dtype(), x.device(), T => {
+        let operation = KernelHash::<T>::new(&hash, kernel)?;
+        x.apply_op2(&hash, OnCpu::new(operation))
+    });
     reference::kernel_hash::kernel_hash(&x, &hash, kernel.fitted(), MIN_SQUARE)
 }
 
-/// Of a vector that has no direction, the square of the length at most.
+/// A vector whose squared length is at most this has no direction and counts as zero.
 const MIN_SQUARE: f64 = 1e-24;
 
 struct KernelHash<T> {
@@ -78,46 +98,48 @@ struct KernelHash<T> {
     mean: Vec<T>,
 }
 
-/// Room for what one token of one head needs.
+/// Scratch memory for one token of one head.
 struct Scratch<T> {
+    /// u, (d).
     unit: Vec<T>,
+    /// k, (anchors).
     kernel: Vec<T>,
+    /// g, (anchors).
     features: Vec<T>,
-    slopes: Vec<T>,
+    /// ds, (anchors).
+    dproducts: Vec<T>,
 }
 
 impl<T: Real> KernelHash<T> {
     fn new(hash: &Tensor, kernel: &Kernel) -> Result<Self> {
         let (heads, bits, n_anchors) = hash.dims3()?;
         let (_, _, d) = kernel.anchors.dims3()?;
-        let values = |tensor: Tensor| tensor.to_dtype(T::DTYPE)?.flatten_all()?.to_vec1::<T>();
-        let sigma = values(kernel.sigma.clone())?;
+        let sigma = values_of::<T>(&kernel.sigma)?;
         Ok(Self {
             heads,
             d,
             bits,
             n_anchors,
-            anchors: values(kernel.anchors.transpose(1, 2)?)?,
-            squares: values(kernel.anchors.sqr()?.sum(2)?)?,
+            anchors: values_of(&kernel.anchors.transpose(1, 2)?)?,
+            squares: values_of(&kernel.anchors.sqr()?.sum(2)?)?,
             rate: sigma
                 .into_iter()
                 .map(|sigma| T::constant(0.5) / sigma)
                 .collect(),
-            mean: values(kernel.mean.clone())?,
+            mean: values_of(&kernel.mean)?,
         })
     }
 
     fn scratch(&self) -> Scratch<T> {
-        let zeros = |n| vec![T::default(); n];
         Scratch {
-            unit: zeros(self.d),
-            kernel: zeros(self.n_anchors),
-            features: zeros(self.n_anchors),
-            slopes: zeros(self.n_anchors),
+            unit: vec![T::default(); self.d],
+            kernel: vec![T::default(); self.n_anchors],
+            features: vec![T::default(); self.n_anchors],
+            dproducts: vec![T::default(); self.n_anchors],
         }
     }
 
-    /// Unit vector, kernel values and features of a token; gives 1 / |x|, 0 for the zero vector.
+    /// Computes u, k and g of a token in `scratch`, and returns 1 / |x|, or 0 for the zero vector.
     #[inline(always)]
     fn features(&self, head: usize, x: &[T], scratch: &mut Scratch<T>) -> T {
         let m = self.n_anchors;
@@ -132,6 +154,7 @@ impl<T: Real> KernelHash<T> {
         } else {
             T::default()
         };
+        // First u . a_j, one channel of all anchors at a time.
         scratch.kernel.fill(T::default());
         for (i, (unit, &x)) in scratch.unit.iter_mut().zip(x).enumerate() {
             *unit = x * inverse;
@@ -158,13 +181,7 @@ impl<T: Real> KernelHash<T> {
     }
 
     fn gradients(&self, [x, hash, dh]: [&[T]; 3]) -> (Vec<T>, Vec<T>) {
-        let Self {
-            heads,
-            d,
-            bits,
-            n_anchors: m,
-            ..
-        } = *self;
+        let Self { heads, d, bits, .. } = *self;
         let width = heads * d;
         let n_codes = heads * bits;
         let mut dx = vec![T::default(); x.len()];
@@ -185,32 +202,12 @@ impl<T: Real> KernelHash<T> {
                             .zip(dh.chunks_exact(n_codes));
                         for ((dx, x), dh) in tokens {
                             for head in 0..heads {
-                                let dx = &mut dx[head * d..][..d];
-                                let x = &x[head * d..][..d];
-                                let inverse = self.features(head, x, &mut scratch);
-                                scratch.slopes.fill(T::default());
-                                for (bit, &dh) in dh[head * bits..][..bits].iter().enumerate() {
-                                    let row = (head * bits + bit) * m;
-                                    add_scaled(&mut scratch.slopes, dh, &hash[row..][..m]);
-                                    add_scaled(&mut dhash[row..][..m], dh, &scratch.features);
-                                }
-                                for (slope, &kernel) in
-                                    scratch.slopes.iter_mut().zip(&scratch.kernel)
-                                {
-                                    *slope *= kernel * T::constant(2.0) * self.rate[head];
-                                }
-                                for (i, dx) in dx.iter_mut().enumerate() {
-                                    *dx = dot(
-                                        &scratch.slopes,
-                                        &self.anchors[(head * d + i) * m..][..m],
-                                    );
-                                }
-                                // Through the normalisation: only what is orthogonal to the unit
-                                // vector changes it.
-                                let along = dot(dx, &scratch.unit);
-                                for (dx, &unit) in dx.iter_mut().zip(&scratch.unit) {
-                                    *dx = inverse * (*dx - along * unit);
-                                }
+                                self.head_gradients(
+                                    head,
+                                    [&x[head * d..][..d], hash, &dh[head * bits..][..bits]],
+                                    &mut scratch,
+                                    [&mut dx[head * d..][..d], &mut dhash],
+                                );
                             }
                         }
                     },
@@ -219,11 +216,48 @@ impl<T: Real> KernelHash<T> {
             })
             .collect();
         let mut dhash = vec![T::default(); hash.len()];
-        for part in &partial {
-            add_scaled(&mut dhash, T::constant(1.0), part);
+        for dhash_of_task in &partial {
+            add_scaled(&mut dhash, T::constant(1.0), dhash_of_task);
         }
         (dx, dhash)
     }
+
+    /// Sets the gradient of one token of one head, and adds to that of the hash functions of all
+    /// heads.
+    #[inline(always)]
+    fn head_gradients(
+        &self,
+        head: usize,
+        [x, hash, dh]: [&[T]; 3],
+        scratch: &mut Scratch<T>,
+        [dx, dhash]: [&mut [T]; 2],
+    ) {
+        let m = self.n_anchors;
+        let inverse = self.features(head, x, scratch);
+        scratch.dproducts.fill(T::default());
+        for (bit, &dh) in dh.iter().enumerate() {
+            let row = (head * self.bits + bit) * m;
+            add_scaled(&mut scratch.dproducts, dh, &hash[row..][..m]);
+            add_scaled(&mut dhash[row..][..m], dh, &scratch.features);
+        }
+        for (dproduct, &kernel) in scratch.dproducts.iter_mut().zip(&scratch.kernel) {
+            *dproduct *= kernel * T::constant(2.0) * self.rate[head];
+        }
+        for (i, dx) in dx.iter_mut().enumerate() {
+            let anchors = &self.anchors[(head * self.d + i) * m..][..m];
+            *dx = dot(&scratch.dproducts, anchors);
+        }
+        // Through x / |x|: only the part orthogonal to the unit vector changes the direction.
+        let along_unit = dot(dx, &scratch.unit);
+        for (dx, &unit) in dx.iter_mut().zip(&scratch.unit) {
+            *dx = inverse * (*dx - along_unit * unit);
+        }
+    }
+}
+
+/// The values of a tensor in the number type T, row-major.
+fn values_of<T: Real>(tensor: &Tensor) -> Result<Vec<T>> {
+    tensor.to_dtype(T::DTYPE)?.flatten_all()?.to_vec1::<T>()
 }
 
 impl<T: Real> Operation<T, 2> for KernelHash<T> {
@@ -253,10 +287,8 @@ impl<T: Real> Operation<T, 2> for KernelHash<T> {
                             for head in 0..heads {
                                 self.features(head, &x[head * d..][..d], &mut scratch);
                                 for (bit, h) in h[head * bits..][..bits].iter_mut().enumerate() {
-                                    *h = dot(
-                                        &scratch.features,
-                                        &hash[(head * bits + bit) * m..][..m],
-                                    );
+                                    let hash_row = &hash[(head * bits + bit) * m..][..m];
+                                    *h = dot(&scratch.features, hash_row);
                                 }
                             }
                         }
@@ -286,15 +318,25 @@ mod tests {
     use candle_core::Device;
 
     fn kernel() -> Kernel {
-        let tensor = |shape: &[usize], seed| {
-            Tensor::from_vec(values(shape.iter().product(), seed), shape, &Device::Cpu).unwrap()
-        };
         let sigma = Tensor::new(&[0.7f64, 1.3], &Device::Cpu).unwrap();
         Kernel {
             anchors: tensor(&[2, 9, 3], 5),
             sigma,
             mean: tensor(&[2, 9], 6),
         }
+    }
+
+    fn tensor(shape: &[usize], seed: u64) -> Tensor {
+        Tensor::from_vec(values(shape.iter().product(), seed), shape, &Device::Cpu).unwrap()
+    }
+
+    fn hash_values(x: &Tensor, hash: &Tensor) -> Vec<f64> {
+        kernel_hash(x, hash, &kernel())
+            .unwrap()
+            .flatten_all()
+            .unwrap()
+            .to_vec1()
+            .unwrap()
     }
 
     #[test]
@@ -306,37 +348,31 @@ mod tests {
 
     #[test]
     fn the_reference_is_the_same() {
-        let fused = |t: &[Tensor]| kernel_hash(&t[0], &t[1], &kernel());
-        assert_same_gradients([&[2, 4, 6], &[2, 5, 9]], fused, |t| {
-            reference::kernel_hash::kernel_hash(&t[0], &t[1], kernel().fitted(), MIN_SQUARE)
-        });
-        // Vectors without a direction.
-        let fused = |t: &[Tensor]| kernel_hash(&(&t[0] * 1e-15)?, &t[1], &kernel());
-        assert_same_gradients([&[2, 4, 6], &[2, 5, 9]], fused, |t| {
-            reference::kernel_hash::kernel_hash(
-                &(&t[0] * 1e-15)?,
-                &t[1],
-                kernel().fitted(),
-                MIN_SQUARE,
-            )
-        });
+        // The second scale makes vectors without a direction.
+        for scale in [1.0, 1e-15] {
+            assert_same_gradients(
+                [&[2, 4, 6], &[2, 5, 9]],
+                |t| kernel_hash(&(&t[0] * scale)?, &t[1], &kernel()),
+                |t| {
+                    reference::kernel_hash::kernel_hash(
+                        &(&t[0] * scale)?,
+                        &t[1],
+                        kernel().fitted(),
+                        MIN_SQUARE,
+                    )
+                },
+            );
+        }
     }
 
     #[test]
     fn only_the_direction_of_a_token_counts_and_the_zero_vector_is_finite() {
         let x = Tensor::from_vec(values(24, 1), (2, 2, 6), &Device::Cpu).unwrap();
         let hash = Tensor::from_vec(values(90, 2), (2, 5, 9), &Device::Cpu).unwrap();
-        let of = |x: &Tensor| {
-            kernel_hash(x, &hash, &kernel())
-                .unwrap()
-                .flatten_all()
-                .unwrap()
-                .to_vec1::<f64>()
-                .unwrap()
-        };
-        let once = of(&x);
-        let thrice = of(&(&x * 3.0).unwrap());
+        let once = hash_values(&x, &hash);
+        let thrice = hash_values(&(&x * 3.0).unwrap(), &hash);
         assert!(once.iter().zip(&thrice).all(|(a, b)| (a - b).abs() < 1e-12));
-        assert!(of(&x.zeros_like().unwrap()).iter().all(|h| h.is_finite()));
+        let of_zeros = hash_values(&x.zeros_like().unwrap(), &hash);
+        assert!(of_zeros.iter().all(|h| h.is_finite()));
     }
 }

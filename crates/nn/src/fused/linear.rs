@@ -1,4 +1,4 @@
-//! Products of the rows of a tensor with a weight.
+//! A linear layer without bias: `y = x w`, with the gradients `dx = dy w^T` and `dw = x^T dy`.
 
 use std::marker::PhantomData;
 
@@ -26,7 +26,15 @@ pub fn linear(x: &Tensor, w: &Tensor) -> Result<Tensor> {
     if last != n_in {
         bail!("linear: x {:?} and w {:?} do not fit", x.shape(), w.shape());
     }
-    fused!(x.dtype(), x.device(), T => x.contiguous()?.apply_op2(&w.contiguous()?, OnCpu::new(Linear::<T> { n_in, n_out, number: PhantomData })));
+    fused!(x.dtype(), x.device(), T => {
+        let operation = Linear::<T> {
+            n_in,
+            n_out,
+            number: PhantomData,
+        };
+        x.contiguous()?
+            .apply_op2(&w.contiguous()?, OnCpu::new(operation))
+    });
     reference::linear::linear(x, w)
 }
 
@@ -42,10 +50,8 @@ impl<T: Real> Operation<T, 2> for Linear<T> {
     }
 
     fn forward(&self, [x, w]: [&[T]; 2], layouts: [&Layout; 2]) -> Result<(Vec<T>, Shape)> {
-        let y = rows_times(
-            x,
-            &Packed::new(Matrix::rows(w, self.n_out), self.n_in, self.n_out),
-        );
+        let packed = Packed::new(Matrix::rows(w, self.n_out), self.n_in, self.n_out);
+        let y = rows_times(x, &packed);
         let mut shape = layouts[0].dims().to_vec();
         if let Some(last) = shape.last_mut() {
             *last = self.n_out;
@@ -53,7 +59,6 @@ impl<T: Real> Operation<T, 2> for Linear<T> {
         Ok((y.into_vec(), shape.into()))
     }
 
-    /// `dx = dy w^T`, `dw = x^T dy`.
     fn backward(
         &self,
         [x, w]: [&Tensor; 2],
@@ -62,10 +67,8 @@ impl<T: Real> Operation<T, 2> for Linear<T> {
     ) -> Result<[Option<Tensor>; 2]> {
         let Self { n_in, n_out, .. } = *self;
         let (dx, dw) = with_slices::<T, 3, _>([x, w, gradient], |[x, w, dy]| {
-            let dx = rows_times(
-                dy,
-                &Packed::new(Matrix::rows(w, n_out).transposed(), n_out, n_in),
-            );
+            let transposed = Packed::new(Matrix::rows(w, n_out).transposed(), n_out, n_in);
+            let dx = rows_times(dy, &transposed);
             Ok((dx.into_vec(), transposed_times(x, n_in, dy, n_out)))
         })?;
         Ok([gradient_of(x, dx)?, gradient_of(w, dw)?])

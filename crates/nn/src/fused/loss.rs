@@ -2,16 +2,17 @@
 
 use candle_core::{Result, Tensor};
 
-/// Mean of `log(1 + e^z) - y z`, computed without overflow, for logits `z` and targets `y` (0 or
-/// 1), both (people).
+/// The mean of `log(1 + e^z) - y z` over the samples, computed without overflow.
+///
+/// `logits` z and `targets` y (0 or 1) are both (samples).
 ///
 /// # Errors
 /// Shapes that do not fit.
 pub fn binary_cross_entropy(logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
-    of_each(logits, targets)?.mean_all()
+    sample_losses(logits, targets)?.mean_all()
 }
 
-/// As [`binary_cross_entropy`], but the sum with a weight for each person, (people).
+/// Like [`binary_cross_entropy`], but the weighted sum instead of the mean; `weights` is (samples).
 ///
 /// # Errors
 /// Shapes that do not fit.
@@ -20,10 +21,11 @@ pub fn weighted_binary_cross_entropy(
     targets: &Tensor,
     weights: &Tensor,
 ) -> Result<Tensor> {
-    (of_each(logits, targets)? * weights)?.sum_all()
+    (sample_losses(logits, targets)? * weights)?.sum_all()
 }
 
-fn of_each(logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
+/// `log(1 + e^z) - y z` with `log(1 + e^z) = max(z, 0) + log(1 + e^-|z|)`.
+fn sample_losses(logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
     let softplus = (logits.relu()? + ((logits.abs()?.neg()?.exp()? + 1.0)?.log()?))?;
     softplus - (logits * targets)?
 }
@@ -49,19 +51,17 @@ mod tests {
     }
 
     #[test]
-    fn a_weight_of_two_is_the_person_twice() {
-        let of = |z: &[f64], y: &[f64], w: &[f64]| -> f64 {
-            let [z, y, w] = [z, y, w].map(|values| Tensor::new(values, &Device::Cpu).unwrap());
-            weighted_binary_cross_entropy(&z, &y, &w)
-                .unwrap()
-                .to_scalar()
-                .unwrap()
-        };
-        assert!(
-            (of(&[0.3, -1.0], &[1.0, 0.0], &[2.0, 1.0])
-                - of(&[0.3, 0.3, -1.0], &[1.0, 1.0, 0.0], &[1.0; 3]))
-            .abs()
-                < 1e-12
-        );
+    fn a_weight_of_two_is_the_sample_twice() {
+        let weighted = weighted_loss(&[0.3, -1.0], &[1.0, 0.0], &[2.0, 1.0]);
+        let twice = weighted_loss(&[0.3, 0.3, -1.0], &[1.0, 1.0, 0.0], &[1.0; 3]);
+        assert!((weighted - twice).abs() < 1e-12);
+    }
+
+    fn weighted_loss(z: &[f64], y: &[f64], w: &[f64]) -> f64 {
+        let [z, y, w] = [z, y, w].map(|values| Tensor::new(values, &Device::Cpu).unwrap());
+        weighted_binary_cross_entropy(&z, &y, &w)
+            .unwrap()
+            .to_scalar()
+            .unwrap()
     }
 }

@@ -1,5 +1,5 @@
-//! What a fused operation is: values and gradients on contiguous slices. One adapter makes an
-//! operation of candle of it.
+//! The trait of fused operations, with values and gradients on contiguous slices, and the adapter
+//! that makes a custom operation of candle from it.
 
 use std::marker::PhantomData;
 
@@ -7,15 +7,16 @@ use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, Layout, Result, S
 
 use crate::kernels::real::{Real, slice};
 
-/// An operation of `N` tensors whose values and gradients are written by hand.
+/// An operation on `N` tensors with a hand-written forward and backward pass.
 pub(crate) trait Operation<T, const N: usize>: Send + Sync {
-    /// For messages of candle.
+    /// The name in candle's messages.
     fn name(&self) -> &'static str;
 
-    /// The result and its shape, from the values of the inputs, row-major.
+    /// The result, row-major, and its shape.
     fn forward(&self, values: [&[T]; N], layouts: [&Layout; N]) -> Result<(Vec<T>, Shape)>;
 
-    /// Gradients of the inputs, from that of the result; `None` for an input that has none.
+    /// Gradients of the inputs, given the gradient of the result; `None` for an input without
+    /// gradient.
     fn backward(
         &self,
         inputs: [&Tensor; N],
@@ -24,7 +25,7 @@ pub(crate) trait Operation<T, const N: usize>: Send + Sync {
     ) -> Result<[Option<Tensor>; N]>;
 }
 
-/// An [`Operation`] on the CPU, as candle takes it.
+/// An [`Operation`] as a custom operation of candle on the CPU.
 pub(crate) struct OnCpu<O, T> {
     operation: O,
     number: PhantomData<T>,
@@ -65,8 +66,8 @@ impl<T: Real, O: Operation<T, 1>> CustomOp1 for OnCpu<O, T> {
     }
 
     fn bwd(&self, input: &Tensor, result: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
-        let [of_input] = self.operation.backward([input], result, gradient)?;
-        Ok(of_input)
+        let [input_gradient] = self.operation.backward([input], result, gradient)?;
+        Ok(input_gradient)
     }
 }
 

@@ -1,5 +1,7 @@
-//! A sequence's one vector: the mean over its tokens of the normalised rows, in one pass.
-//! (Normalised rows by themselves would be written to memory and read again for nothing else.)
+//! Mean pooling of a sequence: the mean over its tokens of the normalised rows, in one pass.
+//!
+//! As separate operations, the normalised rows would be written to memory only to be read again by
+//! the mean.
 
 use std::{marker::PhantomData, sync::Arc};
 
@@ -21,8 +23,10 @@ use crate::{
     },
 };
 
-/// The mean of `layer_norm(x)` over the tokens of each sequence, zero where there is none: `x`
-/// (batch, n, width), `gamma` and `beta` (width), `mask` (batch x n, row-major) -> (batch, width).
+/// The mean of `layer_norm(x)` over the tokens of each sequence.
+///
+/// `x` (batch, n, width), `gamma` and `beta` (width), `mask` (batch x n, row-major) -> (batch,
+/// width). A sequence without tokens gives zeros.
 ///
 /// # Errors
 /// Shapes or types that do not fit.
@@ -42,14 +46,24 @@ pub fn pooled(x: &Tensor, gamma: &Tensor, beta: &Tensor, mask: &Arc<Vec<u8>>) ->
         );
     }
     fused!(x.dtype(), x.device(), T => {
-        let shares = mask.chunks_exact(n).map(|mask| T::constant(1.0 / mask.iter().filter(|&&bit| bit != 0).count().max(1) as f64));
-        let operation = Pooled::<T> { n, shares: shares.collect(), mask: mask.clone(), number: PhantomData };
+        let operation = Pooled::<T> {
+            n,
+            token_weights: mask.chunks_exact(n).map(token_weight).collect(),
+            mask: mask.clone(),
+            number: PhantomData,
+        };
         x.contiguous()?.apply_op3(gamma, beta, OnCpu::new(operation))
     });
     composed(x, gamma, beta, mask)
 }
 
-/// The same from its parts, for other devices.
+/// 1 / the number of tokens of a sequence, at most 1.
+fn token_weight<T: Real>(mask: &[u8]) -> T {
+    let n_tokens = mask.iter().filter(|&&bit| bit != 0).count();
+    T::constant(1.0 / n_tokens.max(1) as f64)
+}
+
+/// The pooling as a composition of smaller operations, for devices other than the CPU.
 fn composed(x: &Tensor, gamma: &Tensor, beta: &Tensor, mask: &Arc<Vec<u8>>) -> Result<Tensor> {
     window_mean(&layer_norm(x, gamma, beta, Some(mask))?, x.dim(1)?, mask)?.squeeze(1)
 }
@@ -57,58 +71,57 @@ fn composed(x: &Tensor, gamma: &Tensor, beta: &Tensor, mask: &Arc<Vec<u8>>) -> R
 struct Pooled<T> {
     n: usize,
     mask: Arc<Vec<u8>>,
-    /// Of each sequence, 1 / the number of its tokens.
-    shares: Vec<T>,
+    /// 1 / the number of tokens, one per sequence.
+    token_weights: Vec<T>,
     number: PhantomData<T>,
 }
 
 impl<T: Real> Pooled<T> {
     fn output(&self, x: &[T], gamma: &[T], beta: &[T]) -> Vec<T> {
-        let n = self.n;
-        let width = gamma.len();
-        // Parts of one sequence each, whose sums are added up in order.
-        let n_parts = n.div_ceil(ROWS_PER_TASK);
-        let sum = |number: usize| {
-            let item = number / n_parts;
-            let first = number % n_parts * ROWS_PER_TASK;
-            let rows = item * n + first..item * n + n.min(first + ROWS_PER_TASK);
-            let mask = &self.mask[rows.clone()];
-            let mut normed = Buffer::unwritten(rows.len() * width);
-            normalise_rows(
-                &x[rows.start * width..rows.end * width],
-                gamma,
-                beta,
-                Some(mask),
-                &mut normed,
-            );
-            let mut sum = vec![T::default(); width];
-            vectorised(
-                #[inline(always)]
-                || {
-                    for (row, _) in normed
-                        .chunks_exact(width)
-                        .zip(mask)
-                        .filter(|(_, bit)| **bit != 0)
-                    {
-                        add_scaled(&mut sum, self.shares[item], row);
-                    }
-                },
-            );
-            sum
-        };
-        let sums: Vec<Vec<T>> = (0..self.shares.len() * n_parts)
+        // A task sums a fixed number of rows of one sequence. The sums of a sequence are added in
+        // order, so that the result does not depend on the number of threads.
+        let tasks_per_sequence = self.n.div_ceil(ROWS_PER_TASK);
+        let sums: Vec<Vec<T>> = (0..self.token_weights.len() * tasks_per_sequence)
             .into_par_iter()
-            .map(sum)
+            .map(|number| {
+                let sequence = number / tasks_per_sequence;
+                let task = number % tasks_per_sequence;
+                self.sum_of_task(sequence, task, [x, gamma, beta])
+            })
             .collect();
         let mut sums = sums.into_iter();
-        self.shares
+        self.token_weights
             .iter()
-            .flat_map(|_| sum_of(sums.by_ref().take(n_parts)).unwrap_or_default())
+            .flat_map(|_| sum_of(sums.by_ref().take(tasks_per_sequence)).unwrap_or_default())
             .collect()
     }
 
+    /// The weighted sum of the normalised rows of one task.
+    fn sum_of_task(&self, sequence: usize, task: usize, [x, gamma, beta]: [&[T]; 3]) -> Vec<T> {
+        let n = self.n;
+        let width = gamma.len();
+        let first = task * ROWS_PER_TASK;
+        let rows = sequence * n + first..sequence * n + n.min(first + ROWS_PER_TASK);
+        let mask = &self.mask[rows.clone()];
+        let x = &x[rows.start * width..rows.end * width];
+        let mut normed = Buffer::unwritten(rows.len() * width);
+        normalise_rows(x, gamma, beta, Some(mask), &mut normed);
+        let mut sum = vec![T::default(); width];
+        vectorised(
+            #[inline(always)]
+            || {
+                for (row, &bit) in normed.chunks_exact(width).zip(mask) {
+                    if bit != 0 {
+                        add_scaled(&mut sum, self.token_weights[sequence], row);
+                    }
+                }
+            },
+        );
+        sum
+    }
+
     /// Gradients of x, gamma and beta.
-    fn gradients(&self, x: &[T], gamma: &[T], dy: &[T]) -> (Vec<T>, Vec<T>, Vec<T>) {
+    fn gradients(&self, x: &[T], gamma: &[T], dy: &[T]) -> [Vec<T>; 3] {
         let width = gamma.len();
         let mut dx = vec![T::default(); x.len()];
         let block = width * ROWS_PER_TASK;
@@ -117,13 +130,13 @@ impl<T: Real> Pooled<T> {
             .zip(x.par_chunks(block))
             .zip(self.mask.par_chunks(ROWS_PER_TASK))
             .enumerate();
-        let (of_gamma, of_beta): (Vec<_>, Vec<_>) = tasks
+        let (dgammas, dbetas): (Vec<_>, Vec<_>) = tasks
             .map(|(task, ((dx, x), mask))| {
                 let mut dnormed = Buffer::unwritten(x.len());
                 for (row, dnormed) in dnormed.chunks_exact_mut(width).enumerate() {
-                    let item = (task * ROWS_PER_TASK + row) / self.n;
-                    for (dnormed, &dy) in dnormed.iter_mut().zip(&dy[item * width..]) {
-                        *dnormed = self.shares[item] * dy;
+                    let sequence = (task * ROWS_PER_TASK + row) / self.n;
+                    for (dnormed, &dy) in dnormed.iter_mut().zip(&dy[sequence * width..]) {
+                        *dnormed = self.token_weights[sequence] * dy;
                     }
                 }
                 let mut dgamma = vec![T::default(); width];
@@ -136,8 +149,9 @@ impl<T: Real> Pooled<T> {
                 (dgamma, dbeta)
             })
             .unzip();
-        let total = |parts| sum_of(parts).unwrap_or_else(|| vec![T::default(); width]);
-        (dx, total(of_gamma), total(of_beta))
+        let dgamma = sum_of(dgammas).unwrap_or_else(|| vec![T::default(); width]);
+        let dbeta = sum_of(dbetas).unwrap_or_else(|| vec![T::default(); width]);
+        [dx, dgamma, dbeta]
     }
 }
 
@@ -149,7 +163,7 @@ impl<T: Real> Operation<T, 3> for Pooled<T> {
     fn forward(&self, [x, gamma, beta]: [&[T]; 3], _: [&Layout; 3]) -> Result<(Vec<T>, Shape)> {
         Ok((
             self.output(x, gamma, beta),
-            (self.shares.len(), gamma.len()).into(),
+            (self.token_weights.len(), gamma.len()).into(),
         ))
     }
 
@@ -159,7 +173,7 @@ impl<T: Real> Operation<T, 3> for Pooled<T> {
         _: &Tensor,
         gradient: &Tensor,
     ) -> Result<[Option<Tensor>; 3]> {
-        let (dx, dgamma, dbeta) =
+        let [dx, dgamma, dbeta] =
             with_slices::<T, 3, _>([x, gamma, gradient], |[x, gamma, dy]| {
                 Ok(self.gradients(x, gamma, dy))
             })?;
@@ -191,9 +205,10 @@ mod tests {
                 .map(|i| u8::from(i % 7 != 3 && i < 3_000))
                 .collect(),
         );
-        let fused = |t: &[Tensor]| pooled(&t[0], &t[1], &t[2], &mask);
-        assert_same_gradients([&[3, 1_100, 10], &[10], &[10]], fused, |t| {
-            composed(&t[0], &t[1], &t[2], &mask)
-        });
+        assert_same_gradients(
+            [&[3, 1_100, 10], &[10], &[10]],
+            |t| pooled(&t[0], &t[1], &t[2], &mask),
+            |t| composed(&t[0], &t[1], &t[2], &mask),
+        );
     }
 }

@@ -1,6 +1,16 @@
-//! Summaries of a sequence by windows, Linformer's pooling and strided convolution (Wang et al.
-//! 2020, arXiv 2006.04768, section 4): each of `ceil(n / window)` windows gives one row, from its
-//! tokens alone.
+//! Summaries of a sequence by windows: Linformer's pooling and strided convolution (Wang et al.
+//! 2020, arXiv 2006.04768, section 4).
+//!
+//! Each of the `ceil(n / window)` windows gives one row, computed from its tokens only:
+//!
+//! ```text
+//! mean: y[j, c] = sum_s weight[s - j w, c] x[s, c] / n_j
+//!       dx[s, c] = weight[s - j w, c] dy[j, c] / n_j
+//!       dweight[i, c] = sum_j x[j w + i, c] dy[j, c] / n_j
+//! max:  y[j, c] = max_s x[s, c]; dy goes to the first token s with the maximum
+//! ```
+//!
+//! with tokens s of window j of width w, and the number `n_j` of these tokens.
 
 use std::{marker::PhantomData, sync::Arc};
 
@@ -17,7 +27,9 @@ use crate::{
     reference,
 };
 
-/// Of `mask` (batch x n, row-major), 1 for each window with a token: batch x `ceil(n / window)`.
+/// The mask of the windows, batch x `ceil(n / window)`: 1 for each window with a token.
+///
+/// `mask` is batch x n, row-major.
 #[must_use]
 pub fn window_mask(mask: &[u8], n: usize, window: usize) -> Arc<Vec<u8>> {
     let windows = mask.chunks(n).flat_map(|row| row.chunks(window));
@@ -28,22 +40,22 @@ pub fn window_mask(mask: &[u8], n: usize, window: usize) -> Arc<Vec<u8>> {
     )
 }
 
-/// The mean of each channel over the tokens of each window, zero where there is none: `x` (batch,
-/// n, width) -> (batch, `ceil(n / window)`, width).
+/// The mean of each channel over the tokens of each window.
+///
+/// `x` (batch, n, width) -> (batch, `ceil(n / window)`, width). A window without tokens gives
+/// zeros.
 ///
 /// # Errors
 /// Shapes or types that do not fit.
 pub fn window_mean(x: &Tensor, window: usize, mask: &Arc<Vec<u8>>) -> Result<Tensor> {
-    weighted_window_mean(
-        x,
-        &Tensor::ones((window, x.dim(2)?), x.dtype(), x.device())?,
-        mask,
-    )
+    let ones = Tensor::ones((window, x.dim(2)?), x.dtype(), x.device())?;
+    weighted_window_mean(x, &ones, mask)
 }
 
-/// `y[j, c] = sum_s weight[s - j w, c] x[s, c] / (number of tokens)` over the tokens s of window j,
-/// zero where there is none: `x` (batch, n, width), `weight` (w, width) -> (batch, `ceil(n / w)`,
-/// width). With weights of 1 this is [`window_mean`].
+/// The weighted sum of each channel over the tokens of each window, divided by their number.
+///
+/// `x` (batch, n, width), `weight` (w, width) -> (batch, `ceil(n / w)`, width). A window without
+/// tokens gives zeros. With weights of 1 this is [`window_mean`].
 ///
 /// # Errors
 /// Shapes or types that do not fit.
@@ -59,12 +71,21 @@ pub fn weighted_window_mean(x: &Tensor, weight: &Tensor, mask: &Arc<Vec<u8>>) ->
     }
     let x = x.contiguous()?;
     let weight = weight.contiguous()?;
-    fused!(x.dtype(), x.device(), T => x.apply_op2(&weight, OnCpu::new(Mean::<T> { windows, learns: weight.track_op(), number: PhantomData })));
+    fused!(x.dtype(), x.device(), T => {
+        let operation = Mean::<T> {
+            windows,
+            is_weight_trained: weight.track_op(),
+            number: PhantomData,
+        };
+        x.apply_op2(&weight, OnCpu::new(operation))
+    });
     reference::pooling::weighted_window_mean(&x, &weight, mask)
 }
 
-/// The largest value of each channel over the tokens of each window, zero where there is none: `x`
-/// (batch, n, width) -> (batch, `ceil(n / window)`, width).
+/// The largest value of each channel over the tokens of each window.
+///
+/// `x` (batch, n, width) -> (batch, `ceil(n / window)`, width). A window without tokens gives
+/// zeros.
 ///
 /// # Errors
 /// Shapes or types that do not fit.
@@ -75,6 +96,7 @@ pub fn window_max(x: &Tensor, window: usize, mask: &Arc<Vec<u8>>) -> Result<Tens
     reference::pooling::window_max(&x, window, mask)
 }
 
+/// The windows of all sequences.
 struct Windows {
     n: usize,
     width: usize,
@@ -100,37 +122,54 @@ impl Windows {
         })
     }
 
-    /// Rows of one sequence's summary.
+    /// Windows per sequence.
     fn count(&self) -> usize {
         self.n.div_ceil(self.window)
     }
 
-    /// Values of one sequence, and of its summary.
-    fn sizes(&self) -> (usize, usize) {
-        (self.n * self.width, self.count() * self.width)
+    /// Values of one sequence.
+    fn sequence_len(&self) -> usize {
+        self.n * self.width
     }
 
+    /// Values of one sequence's summary.
+    fn summary_len(&self) -> usize {
+        self.count() * self.width
+    }
+
+    /// The shape of the result.
     fn shape(&self, layout: &Layout) -> Result<Shape> {
         let (batch, _, width) = layout.shape().dims3()?;
         Ok((batch, self.count(), width).into())
     }
 
-    /// The tokens of window `number` of the sequence that `mask` is of: their places in the window.
+    /// Positions of the tokens in window `number`, 0-based from its start; `mask` is the mask of
+    /// its sequence.
     #[inline(always)]
-    fn places<'m>(&self, mask: &'m [u8], number: usize) -> impl Iterator<Item = usize> + use<'m> {
+    fn positions<'m>(
+        &self,
+        mask: &'m [u8],
+        number: usize,
+    ) -> impl Iterator<Item = usize> + use<'m> {
         let first = number * self.window;
         let bits = &mask[first..mask.len().min(first + self.window)];
         bits.iter()
             .enumerate()
             .filter(|&(_, &bit)| bit != 0)
-            .map(|(place, _)| place)
+            .map(|(position, _)| position)
+    }
+
+    /// 1 / the number of tokens in window `number`, at most 1.
+    #[inline(always)]
+    fn token_weight<T: Real>(&self, mask: &[u8], number: usize) -> T {
+        T::constant(1.0 / self.positions(mask, number).count().max(1) as f64)
     }
 }
 
 struct Mean<T> {
     windows: Windows,
-    /// Whether anybody asks for the gradient of the weights.
-    learns: bool,
+    /// Whether the gradient of the weights is needed.
+    is_weight_trained: bool,
     number: PhantomData<T>,
 }
 
@@ -143,24 +182,23 @@ impl<T: Real> Operation<T, 2> for Mean<T> {
         let windows @ &Windows {
             n, width, window, ..
         } = &self.windows;
-        let (item, summary) = windows.sizes();
-        let mut y = vec![T::default(); x.len() / item.max(1) * summary];
-        y.par_chunks_mut(summary)
-            .zip(x.par_chunks(item))
+        let sequence_len = windows.sequence_len();
+        let summary_len = windows.summary_len();
+        let mut y = vec![T::default(); x.len() / sequence_len.max(1) * summary_len];
+        y.par_chunks_mut(summary_len)
+            .zip(x.par_chunks(sequence_len))
             .zip(windows.mask.par_chunks(n))
             .for_each(|((y, x), mask)| {
                 vectorised(
                     #[inline(always)]
                     || {
                         for (number, y) in y.chunks_exact_mut(width).enumerate() {
-                            let share = T::constant(
-                                1.0 / windows.places(mask, number).count().max(1) as f64,
-                            );
-                            for place in windows.places(mask, number) {
-                                let x = &x[(number * window + place) * width..][..width];
-                                let weight = &weight[place * width..][..width];
+                            let token_weight = windows.token_weight::<T>(mask, number);
+                            for position in windows.positions(mask, number) {
+                                let x = &x[(number * window + position) * width..][..width];
+                                let weight = &weight[position * width..][..width];
                                 for ((y, &x), &w) in y.iter_mut().zip(x).zip(weight) {
-                                    *y += share * w * x;
+                                    *y += token_weight * w * x;
                                 }
                             }
                         }
@@ -188,37 +226,36 @@ impl<T: Real> Mean<T> {
         let windows @ &Windows {
             n, width, window, ..
         } = &self.windows;
-        let (item, summary) = windows.sizes();
+        let sequence_len = windows.sequence_len();
+        let summary_len = windows.summary_len();
         let mut dx = vec![T::default(); x.len()];
         let items = dx
-            .par_chunks_mut(item)
-            .zip(x.par_chunks(item))
-            .zip(dy.par_chunks(summary))
+            .par_chunks_mut(sequence_len)
+            .zip(x.par_chunks(sequence_len))
+            .zip(dy.par_chunks(summary_len))
             .zip(windows.mask.par_chunks(n));
         let partial: Vec<Option<Vec<T>>> = items
             .map(|(((dx, x), dy), mask)| {
-                let mut dweight = self.learns.then(|| vec![T::default(); weight.len()]);
+                let mut dweight = self
+                    .is_weight_trained
+                    .then(|| vec![T::default(); weight.len()]);
                 vectorised(
                     #[inline(always)]
                     || {
                         for (number, dy) in dy.chunks_exact(width).enumerate() {
-                            let share = T::constant(
-                                1.0 / windows.places(mask, number).count().max(1) as f64,
-                            );
-                            for place in windows.places(mask, number) {
-                                let row = (number * window + place) * width;
-                                let x = &x[row..][..width];
-                                let dx = &mut dx[row..][..width];
-                                for ((dx, &w), &dy) in
-                                    dx.iter_mut().zip(&weight[place * width..][..width]).zip(dy)
-                                {
-                                    *dx = w * (share * dy);
+                            let token_weight = windows.token_weight::<T>(mask, number);
+                            for position in windows.positions(mask, number) {
+                                let first = (number * window + position) * width;
+                                let x = &x[first..][..width];
+                                let dx = &mut dx[first..][..width];
+                                let weight = &weight[position * width..][..width];
+                                for ((dx, &w), &dy) in dx.iter_mut().zip(weight).zip(dy) {
+                                    *dx = w * (token_weight * dy);
                                 }
                                 if let Some(dweight) = &mut dweight {
-                                    for ((dw, &x), &dy) in
-                                        dweight[place * width..][..width].iter_mut().zip(x).zip(dy)
-                                    {
-                                        *dw += x * (share * dy);
+                                    let dweight = &mut dweight[position * width..][..width];
+                                    for ((dw, &x), &dy) in dweight.iter_mut().zip(x).zip(dy) {
+                                        *dw += x * (token_weight * dy);
                                     }
                                 }
                             }
@@ -243,15 +280,16 @@ impl<T: Real> Operation<T, 1> for Max<T> {
         let windows @ &Windows {
             n, width, window, ..
         } = &self.0;
-        let (item, summary) = windows.sizes();
-        let mut y = vec![T::default(); x.len() / item.max(1) * summary];
-        y.par_chunks_mut(summary)
-            .zip(x.par_chunks(item))
+        let sequence_len = windows.sequence_len();
+        let summary_len = windows.summary_len();
+        let mut y = vec![T::default(); x.len() / sequence_len.max(1) * summary_len];
+        y.par_chunks_mut(summary_len)
+            .zip(x.par_chunks(sequence_len))
             .zip(windows.mask.par_chunks(n))
             .for_each(|((y, x), mask)| {
                 for (number, y) in y.chunks_exact_mut(width).enumerate() {
-                    for (nth, place) in windows.places(mask, number).enumerate() {
-                        let x = &x[(number * window + place) * width..][..width];
+                    for (nth, position) in windows.positions(mask, number).enumerate() {
+                        let x = &x[(number * window + position) * width..][..width];
                         for (y, &x) in y.iter_mut().zip(x) {
                             *y = if nth == 0 || x > *y { x } else { *y };
                         }
@@ -271,13 +309,16 @@ impl<T: Real> Operation<T, 1> for Max<T> {
         let windows @ &Windows {
             n, width, window, ..
         } = &self.0;
-        let (item, summary) = windows.sizes();
+        let sequence_len = windows.sequence_len();
+        let summary_len = windows.summary_len();
         let dx = with_slices::<T, 3, _>([x, y, gradient], |[x, y, dy]| {
             let mut dx = vec![T::default(); x.len()];
-            let items = dx.par_chunks_mut(item).zip(x.par_chunks(item));
+            let items = dx
+                .par_chunks_mut(sequence_len)
+                .zip(x.par_chunks(sequence_len));
             let results = y
-                .par_chunks(summary)
-                .zip(dy.par_chunks(summary))
+                .par_chunks(summary_len)
+                .zip(dy.par_chunks(summary_len))
                 .zip(windows.mask.par_chunks(n));
             items.zip(results).for_each(|((dx, x), ((y, dy), mask))| {
                 let mut is_passed = vec![false; width];
@@ -287,11 +328,11 @@ impl<T: Real> Operation<T, 1> for Max<T> {
                     .enumerate()
                 {
                     is_passed.fill(false);
-                    for place in windows.places(mask, number) {
-                        let row = (number * window + place) * width;
+                    for position in windows.positions(mask, number) {
+                        let first = (number * window + position) * width;
                         for i in 0..width {
-                            if !is_passed[i] && x[row + i] == y[i] {
-                                dx[row + i] = dy[i];
+                            if !is_passed[i] && x[first + i] == y[i] {
+                                dx[first + i] = dy[i];
                                 is_passed[i] = true;
                             }
                         }
@@ -324,25 +365,26 @@ mod tests {
 
     #[test]
     fn the_reference_is_the_same() {
-        let mean = |t: &[Tensor]| reference::pooling::weighted_window_mean(&t[0], &t[1], &mask());
-        let max = |x: &Tensor| reference::pooling::window_max(x, 3, &mask());
         assert_same_gradients(
             [&[2, 7, 3], &[3, 3]],
             |t| weighted_window_mean(&t[0], &t[1], &mask()),
-            mean,
+            |t| reference::pooling::weighted_window_mean(&t[0], &t[1], &mask()),
         );
         assert_same_gradients(
             [&[2, 7, 3]],
             |t| window_max(&t[0], 3, &mask()),
-            |t| max(&t[0]),
+            |t| reference::pooling::window_max(&t[0], 3, &mask()),
         );
-        // Of equal values one is chosen, the first.
-        let equal = |t: &[Tensor]| &t[0] - t[0].detach();
+        // The first one of equal values gets the gradient. All values are zero here.
         assert_same_gradients(
             [&[2, 7, 3]],
-            |t| window_max(&equal(t)?, 3, &mask()),
-            |t| max(&equal(t)?),
+            |t| window_max(&(&t[0] - t[0].detach())?, 3, &mask()),
+            |t| reference::pooling::window_max(&(&t[0] - t[0].detach())?, 3, &mask()),
         );
+    }
+
+    fn values(t: &Tensor) -> Vec<f32> {
+        t.flatten_all().unwrap().to_vec1().unwrap()
     }
 
     #[test]
@@ -353,19 +395,18 @@ mod tests {
         )
         .unwrap();
         let mask = Arc::new(vec![1, 0, 1, 1, 0, 0, 0, 1]);
-        let values = |t: Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
         assert_eq!(
-            values(window_mean(&x, 2, &mask).unwrap()),
+            values(&window_mean(&x, 2, &mask).unwrap()),
             [-1.0, -4.0, 0.0, -7.0]
         );
         assert_eq!(
-            values(window_max(&x, 2, &mask).unwrap()),
+            values(&window_max(&x, 2, &mask).unwrap()),
             [-1.0, -3.0, 0.0, -7.0]
         );
         assert_eq!(*window_mask(&mask, 8, 2), [1, 1, 0, 1]);
         // The last window may be short.
         assert_eq!(
-            values(window_max(&x, 3, &mask).unwrap()),
+            values(&window_max(&x, 3, &mask).unwrap()),
             [-1.0, -5.0, -7.0]
         );
         assert_eq!(*window_mask(&[1, 0, 0, 0, 0, 0, 0, 1], 4, 3), [1, 0, 0, 1]);

@@ -1,5 +1,13 @@
-//! Linformer's summaries of a sequence (Wang et al. 2020, arXiv 2006.04768, equation 7): `E X`, one
-//! E for all channels or one for each group of them (a head).
+//! Linformer's summaries of a sequence (Wang et al. 2020, arXiv 2006.04768, equation 7): `E X`,
+//! with one E for all channels or one per group of channels (a head).
+//!
+//! With the group g of channel c:
+//!
+//! ```text
+//! out[b, i, c]    = sum_s e[g k + i, s] x[b, s, c]
+//! dx[b, s, c]     = sum_i e[g k + i, s] dout[b, i, c]
+//! de[g k + i, s]  = sum over b and the channels c of g: dout[b, i, c] x[b, s, c]
+//! ```
 
 use std::{
     marker::PhantomData,
@@ -21,8 +29,10 @@ use crate::{
     reference,
 };
 
-/// `out[b, i, c] = sum_s e[g k + i, s] x[b, s, c]` with `g` the group of channel `c`: `x` (batch,
-/// n, width), `e` (groups * k, n) -> (batch, k, width). With one group all channels share E.
+/// The summaries `E X` of each sequence.
+///
+/// `e` (groups * k, n), `x` (batch, n, width) -> (batch, k, width). With one group, all channels
+/// share E.
 ///
 /// # Errors
 /// Shapes or types that do not fit.
@@ -45,7 +55,13 @@ pub fn project(e: &Tensor, x: &Tensor, groups: usize) -> Result<Tensor> {
     };
     let e = e.contiguous()?;
     let x = x.contiguous()?;
-    fused!(x.dtype(), x.device(), T => e.apply_op2(&x, OnCpu::new(Project::<T> { sizes, number: PhantomData })));
+    fused!(x.dtype(), x.device(), T => {
+        let operation = Project::<T> {
+            sizes,
+            number: PhantomData,
+        };
+        e.apply_op2(&x, OnCpu::new(operation))
+    });
     reference::projection::project(&e, &x, groups)
 }
 
@@ -53,6 +69,7 @@ pub fn project(e: &Tensor, x: &Tensor, groups: usize) -> Result<Tensor> {
 struct Sizes {
     batch: usize,
     n: usize,
+    /// Summaries per sequence.
     k: usize,
     width: usize,
     groups: usize,
@@ -63,8 +80,19 @@ pub(crate) struct Project<T> {
     number: PhantomData<T>,
 }
 
-/// Rows of a gradient that one task computes.
-const ROWS: usize = 64;
+/// Rows of the gradient of x per task.
+const X_ROWS_PER_TASK: usize = 64;
+/// Rows of the gradient of E per task. A row of E is as long as the sequence, so that fewer rows
+/// make a task of the same size.
+const E_ROWS_PER_TASK: usize = X_ROWS_PER_TASK / 4;
+
+/// Packed matrices of one group of one sequence, for the backward pass.
+struct PackedGroup<'a, T: Real> {
+    /// (k, channels).
+    dy: Packed<'a, T>,
+    /// (channels, n).
+    x_transposed: Packed<'a, T>,
+}
 
 impl<T: Real> Project<T> {
     pub(crate) fn new(batch: usize, n: usize, k: usize, width: usize, groups: usize) -> Self {
@@ -80,17 +108,10 @@ impl<T: Real> Project<T> {
         }
     }
 
-    /// Runs `f` for each group of each sequence, on all threads.
-    fn each<R: Send>(&self, f: impl Fn(usize, usize) -> R + Sync) -> Vec<R> {
-        let Sizes { batch, groups, .. } = self.sizes;
-        (0..batch * groups)
-            .into_par_iter()
-            .map(|number| f(number / groups, number % groups))
-            .collect()
-    }
-
-    /// (batch, k, width), where `rows` gives rows of x, numbered over all sequences: they are asked
-    /// for once each, so that they may be made on the way.
+    /// The summaries, (batch, k, width).
+    ///
+    /// `rows` returns a range of rows of x, numbered over all sequences. Each row is requested
+    /// once, so that the caller may compute it on demand.
     pub(crate) fn output<R: Deref<Target = [T]>>(
         &self,
         e: &[T],
@@ -104,45 +125,75 @@ impl<T: Real> Project<T> {
             groups,
         } = self.sizes;
         let columns = width / groups;
-        let n_parts = n.div_ceil(ROWS_PER_TASK);
-        let mut parts = Buffer::unwritten(batch * n_parts * k * width);
-        parts
+        // Each task computes the contribution of some rows of a sequence to all its summaries.
+        let tasks_per_sequence = n.div_ceil(ROWS_PER_TASK);
+        let mut contributions = Buffer::unwritten(batch * tasks_per_sequence * k * width);
+        contributions
             .par_chunks_mut(k * width)
             .enumerate()
-            .for_each(|(number, part)| {
-                let item = number / n_parts;
-                let first = number % n_parts * ROWS_PER_TASK;
-                let here = ROWS_PER_TASK.min(n - first);
-                let x = rows(item * n + first..item * n + first + here);
+            .for_each(|(number, contribution)| {
+                let sequence = number / tasks_per_sequence;
+                let first = number % tasks_per_sequence * ROWS_PER_TASK;
+                let n_rows = ROWS_PER_TASK.min(n - first);
+                let first_of_all = sequence * n + first;
+                let x = rows(first_of_all..first_of_all + n_rows);
                 for group in 0..groups {
-                    let x = Packed::new(Matrix::rows(&x[group * columns..], width), here, columns);
-                    x.multiply(
-                        k,
-                        Matrix::rows(&e[group * k * n + first..], n),
-                        &mut part[group * columns..],
-                        width,
-                        false,
-                    );
+                    let x_group = Matrix::rows(&x[group * columns..], width);
+                    let e_group = Matrix::rows(&e[group * k * n + first..], n);
+                    let target = &mut contribution[group * columns..];
+                    Packed::new(x_group, n_rows, columns)
+                        .multiply(k, e_group, target, width, false);
                 }
             });
-        if n_parts == 1 {
-            return parts;
+        if tasks_per_sequence == 1 {
+            return contributions;
         }
         let mut out = Buffer::unwritten(batch * k * width);
         out.par_chunks_mut(k * width)
-            .zip(parts.par_chunks(n_parts * k * width))
-            .for_each(|(out, parts)| {
-                out.copy_from_slice(&parts[..k * width]);
-                parts
-                    .chunks_exact(k * width)
-                    .skip(1)
-                    .for_each(|part| add_scaled(out, T::constant(1.0), part));
+            .zip(contributions.par_chunks(tasks_per_sequence * k * width))
+            .for_each(|(out, contributions)| {
+                let (first, later) = contributions.split_at(k * width);
+                out.copy_from_slice(first);
+                for contribution in later.chunks_exact(k * width) {
+                    add_scaled(out, T::constant(1.0), contribution);
+                }
             });
         out
     }
 
-    /// Adds `E^T dy` to the gradient of x, and gives that of E: `dE = sum_b dy_b x_b^T`.
+    /// Adds `E^T dy` to the gradient of x, and returns the gradient of E.
     pub(crate) fn add_gradients(&self, e: &[T], x: &[T], dy: &[T], dx: &mut [T]) -> Vec<T> {
+        let packed_groups = self.packed_groups(x, dy);
+        self.add_x_gradient(e, &packed_groups, dx);
+        self.e_gradient(&packed_groups, dy)
+    }
+
+    /// One entry per sequence and group, in that order.
+    fn packed_groups<'a>(&self, x: &'a [T], dy: &'a [T]) -> Vec<PackedGroup<'a, T>> {
+        let Sizes {
+            batch,
+            n,
+            k,
+            width,
+            groups,
+        } = self.sizes;
+        let columns = width / groups;
+        (0..batch * groups)
+            .into_par_iter()
+            .map(|number| {
+                let sequence = number / groups;
+                let group = number % groups;
+                let dy = Matrix::rows(&dy[sequence * k * width + group * columns..], width);
+                let x = Matrix::rows(&x[sequence * n * width + group * columns..], width);
+                PackedGroup {
+                    dy: Packed::new(dy, k, columns),
+                    x_transposed: Packed::new(x.transposed(), columns, n),
+                }
+            })
+            .collect()
+    }
+
+    fn add_x_gradient(&self, e: &[T], packed_groups: &[PackedGroup<'_, T>], dx: &mut [T]) {
         let Sizes {
             n,
             k,
@@ -151,46 +202,57 @@ impl<T: Real> Project<T> {
             ..
         } = self.sizes;
         let columns = width / groups;
-        let packed = self.each(|item, group| {
-            let dy = Matrix::rows(&dy[item * k * width + group * columns..], width);
-            let x = Matrix::rows(&x[item * n * width + group * columns..], width);
-            (
-                Packed::new(dy, k, columns),
-                Packed::new(x.transposed(), columns, n),
-            )
-        });
-        let blocks = dx.par_chunks_mut(n * width).enumerate();
-        let blocks = blocks.flat_map(|(item, dx)| {
-            dx.par_chunks_mut(ROWS * width)
-                .enumerate()
-                .map(move |(block, dx)| (item, block, dx))
-        });
-        blocks.for_each(|(item, block, dx)| {
+        let tasks = dx
+            .par_chunks_mut(n * width)
+            .enumerate()
+            .flat_map(|(sequence, dx)| {
+                dx.par_chunks_mut(X_ROWS_PER_TASK * width)
+                    .enumerate()
+                    .map(move |(block, dx)| (sequence, block * X_ROWS_PER_TASK, dx))
+            });
+        tasks.for_each(|(sequence, first_row, dx)| {
+            let n_rows = dx.len() / width;
             for group in 0..groups {
-                let e = Matrix::rows(&e[group * k * n + block * ROWS..], n).transposed();
-                packed[item * groups + group].0.multiply(
-                    dx.len() / width,
-                    e,
-                    &mut dx[group * columns..],
+                let e_transposed = Matrix::rows(&e[group * k * n + first_row..], n).transposed();
+                let target = &mut dx[group * columns..];
+                packed_groups[sequence * groups + group].dy.multiply(
+                    n_rows,
+                    e_transposed,
+                    target,
                     width,
                     true,
                 );
             }
         });
-        let mut de = vec![T::default(); e.len()];
-        let blocks = de.par_chunks_mut(k * n).enumerate();
-        let blocks = blocks.flat_map(|(group, de)| {
-            de.par_chunks_mut(ROWS / 4 * n)
-                .enumerate()
-                .map(move |(block, de)| (group, block, de))
-        });
-        blocks.for_each(|(group, block, de)| {
-            for (item, sequences) in packed.chunks_exact(groups).enumerate() {
-                let dy = Matrix::rows(
-                    &dy[(item * k + block * ROWS / 4) * width + group * columns..],
-                    width,
-                );
-                sequences[group].1.multiply(de.len() / n, dy, de, n, true);
+    }
+
+    fn e_gradient(&self, packed_groups: &[PackedGroup<'_, T>], dy: &[T]) -> Vec<T> {
+        let Sizes {
+            n,
+            k,
+            width,
+            groups,
+            ..
+        } = self.sizes;
+        let columns = width / groups;
+        let mut de = vec![T::default(); groups * k * n];
+        let tasks = de
+            .par_chunks_mut(k * n)
+            .enumerate()
+            .flat_map(|(group, de)| {
+                de.par_chunks_mut(E_ROWS_PER_TASK * n)
+                    .enumerate()
+                    .map(move |(block, de)| (group, block * E_ROWS_PER_TASK, de))
+            });
+        tasks.for_each(|(group, first_row, de)| {
+            let n_rows = de.len() / n;
+            // The sum over sequences is in their order.
+            for (sequence, packed_group) in packed_groups.chunks_exact(groups).enumerate() {
+                let first_value = (sequence * k + first_row) * width + group * columns;
+                let dy_rows = Matrix::rows(&dy[first_value..], width);
+                packed_group[group]
+                    .x_transposed
+                    .multiply(n_rows, dy_rows, de, n, true);
             }
         });
         de
@@ -206,11 +268,8 @@ impl<T: Real> Operation<T, 2> for Project<T> {
         let Sizes {
             batch, k, width, ..
         } = self.sizes;
-        Ok((
-            self.output(e, |rows| &x[rows.start * width..rows.end * width])
-                .into_vec(),
-            (batch, k, width).into(),
-        ))
+        let out = self.output(e, |rows| &x[rows.start * width..rows.end * width]);
+        Ok((out.into_vec(), (batch, k, width).into()))
     }
 
     fn backward(

@@ -31,7 +31,9 @@ pub fn add_with_bias(x: &Tensor, y: &Tensor, bias: &Tensor) -> Result<Tensor> {
     }
     let x = x.contiguous()?;
     let y = y.contiguous()?;
-    fused!(x.dtype(), x.device(), T => x.apply_op3(&y, bias, OnCpu::new(AddWithBias::<T>(PhantomData))));
+    fused!(x.dtype(), x.device(), T => {
+        x.apply_op3(&y, bias, OnCpu::new(AddWithBias::<T>(PhantomData)))
+    });
     reference::residual::add_with_bias(&x, &y, bias)
 }
 
@@ -72,8 +74,8 @@ impl<T: Real> Operation<T, 3> for AddWithBias<T> {
                 })
                 .collect();
             let mut dbias = vec![T::default(); width];
-            for part in &partial {
-                add_scaled(&mut dbias, T::constant(1.0), part);
+            for sums in &partial {
+                add_scaled(&mut dbias, T::constant(1.0), sums);
             }
             Ok(dbias)
         })?;

@@ -1,6 +1,7 @@
-//! The sign with a gradient: 1 where the input lies in (-1, 1), else 0, the straight-through
-//! estimator of a binary code (Hubara et al. 2016, arXiv 1602.02830, equation 4; EcoFormer: Liu et
-//! al. 2022, arXiv 2209.09004).
+//! The sign function with a straight-through gradient, for binary codes.
+//!
+//! The gradient is 1 where the input is in (-1, 1), else 0 (Hubara et al. 2016, arXiv 1602.02830,
+//! equation 4; EcoFormer: Liu et al. 2022, arXiv 2209.09004).
 
 use std::marker::PhantomData;
 
@@ -13,7 +14,7 @@ use crate::{
     reference,
 };
 
-/// 1 where `x` is at least 0, else -1; the shape of `x`.
+/// 1 where `x` is at least 0, else -1, in the shape of `x`.
 ///
 /// # Errors
 /// Types that do not fit.
@@ -46,17 +47,22 @@ impl<T: Real> Operation<T, 1> for Sign<T> {
         _: &Tensor,
         gradient: &Tensor,
     ) -> Result<[Option<Tensor>; 1]> {
-        let one = T::constant(1.0);
-        let zero = T::default();
-        let passes = |x: T| x < one && x > zero - one;
         let dx = with_slices::<T, 2, _>([x, gradient], |[x, dy]| {
-            Ok(x.iter()
+            let dx: Vec<T> = x
+                .iter()
                 .zip(dy)
-                .map(|(&x, &dy)| if passes(x) { dy } else { zero })
-                .collect::<Vec<T>>())
+                .map(|(&x, &dy)| if is_inside(x) { dy } else { T::default() })
+                .collect();
+            Ok(dx)
         })?;
         Ok([gradient_of(x, dx)?])
     }
+}
+
+/// Whether x is in (-1, 1).
+fn is_inside<T: Real>(x: T) -> bool {
+    let one = T::constant(1.0);
+    x < one && x > T::default() - one
 }
 
 #[cfg(test)]

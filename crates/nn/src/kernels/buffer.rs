@@ -1,42 +1,44 @@
-//! Memory of intermediate results, used again as it is: to clear it before each use takes as long
-//! as some of the operations that fill it.
+//! Reusable memory for intermediate results.
+//!
+//! The memory is not cleared before it is used again: to clear it takes as long as some of the
+//! operations that fill it.
 
 use std::ops::{Deref, DerefMut};
 
 use crate::kernels::real::Real;
 
-/// Vectors that a thread holds for later.
-const HELD: usize = 32;
+/// Vectors that a thread keeps for later use.
+const MAX_SPARE: usize = 32;
 
-/// Numbers to be written before they are read; their memory goes back to the thread that drops
-/// them.
+/// Numbers to be written before they are read. The thread that drops a buffer keeps its memory.
 #[derive(Debug)]
 pub(crate) struct Buffer<T: Real> {
-    /// May be longer than asked for.
+    /// May be longer than `len`.
     memory: Vec<T>,
     len: usize,
 }
 
 impl<T: Real> Buffer<T> {
-    /// `len` numbers that may be anything.
+    /// `len` numbers of any value.
     pub(crate) fn unwritten(len: usize) -> Self {
-        let mut memory = T::held(|held| {
-            let fits = held
+        let spare = T::with_spare_memory(|spare| {
+            let smallest_fit = spare
                 .iter()
                 .enumerate()
                 .filter(|(_, memory)| memory.len() >= len)
-                .min_by_key(|(_, memory)| memory.len());
-            fits.map(|(number, _)| number)
-                .map(|number| held.swap_remove(number))
-        })
-        .unwrap_or_else(|| vec![T::default(); len]);
+                .min_by_key(|(_, memory)| memory.len())
+                .map(|(index, _)| index);
+            smallest_fit.map(|index| spare.swap_remove(index))
+        });
+        let mut memory = spare.unwrap_or_else(|| vec![T::default(); len]);
+        // A read before the first write is then visible in the result.
         if cfg!(debug_assertions) {
             memory.fill(T::constant(f64::NAN));
         }
         Self { memory, len }
     }
 
-    /// As a vector, for a tensor.
+    /// The numbers as a vector, for a tensor.
     pub(crate) fn into_vec(mut self) -> Vec<T> {
         self.memory.truncate(self.len);
         std::mem::take(&mut self.memory)
@@ -46,12 +48,12 @@ impl<T: Real> Buffer<T> {
 impl<T: Real> Drop for Buffer<T> {
     fn drop(&mut self) {
         let memory = std::mem::take(&mut self.memory);
-        T::held(|held| {
+        T::with_spare_memory(|spare| {
             if !memory.is_empty() {
-                if held.len() == HELD {
-                    held.swap_remove(0);
+                if spare.len() == MAX_SPARE {
+                    spare.swap_remove(0);
                 }
-                held.push(memory);
+                spare.push(memory);
             }
         });
     }

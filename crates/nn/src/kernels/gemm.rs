@@ -1,12 +1,14 @@
 //! Matrix products on slices: the inner loop of every fused operation.
 //!
-//! `C = A B` with B packed once into panels as wide as a few vector registers (Goto & van de Geijn
-//! 2008, "Anatomy of high-performance matrix multiplication"); a tile of C stays in registers while
-//! the depth is walked. Each element of C is summed in the same order whatever the number of rows,
-//! so that results do not depend on how rows are dealt to threads. Safe throughout: the vectors are
-//! those of `pulp`.
+//! `C = A B` with `C[i, j] = sum_p A[i, p] B[p, j]`. B is packed once into panels as wide as a few
+//! vector registers (Goto & van de Geijn 2008, "Anatomy of high-performance matrix
+//! multiplication"). A tile of C stays in registers while p walks along the depth.
+//!
+//! The order of summation for an element of C does not depend on the number of rows. Results are
+//! therefore the same for every assignment of rows to threads. The code has no `unsafe`: the vector
+//! types are from `pulp`.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, marker::PhantomData};
 
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
@@ -25,7 +27,7 @@ pub(crate) struct Matrix<'a, T> {
 }
 
 impl<'a, T> Matrix<'a, T> {
-    /// Rows one after the other, `row` values apart.
+    /// A row-major matrix whose rows are `row` values apart.
     pub fn rows(values: &'a [T], row: usize) -> Self {
         Self {
             values,
@@ -34,7 +36,7 @@ impl<'a, T> Matrix<'a, T> {
         }
     }
 
-    /// With rows and columns exchanged.
+    /// The transpose, without a copy.
     pub fn transposed(self) -> Self {
         Self {
             values: self.values,
@@ -44,13 +46,14 @@ impl<'a, T> Matrix<'a, T> {
     }
 }
 
-/// Rows of B that one pass over C walks: what a panel of them needs stays in the second-level
-/// cache.
+/// Rows of B per pass over C. A panel of that depth fits the second-level cache.
 const DEPTH: usize = 256;
-/// Most rows and values of a tile of C.
-const SCRATCH: usize = 8 * 64;
-/// Rows of the operands of a weight's gradient that one task sums up. Fixed, so that sums are the
-/// same for any number of threads.
+/// Upper bound for the values of a tile of C: 8 rows of 4 vectors of 16 lanes.
+const MAX_TILE: usize = 8 * 64;
+/// Columns that are transposed together while B is packed.
+const TRANSPOSED_TOGETHER: usize = 8;
+/// Rows that one task sums up for the gradient of a weight. Fixed, so that sums are the same for
+/// any number of threads.
 pub(crate) const ROWS_PER_SUM: usize = 1024;
 
 /// The right-hand matrix B (depth, columns) of products.
@@ -59,36 +62,54 @@ pub(crate) struct Packed<'b, T: Real> {
     columns: usize,
     /// Values across a panel: whole vectors.
     width: usize,
+    /// Numbers in a vector register of this machine.
     lanes: usize,
-    /// (panels, depth, width), filled up with zeros; B itself where it lies like that.
+    /// (panels, depth, width), padded with zeros. B is borrowed where it has this layout already.
     panels: Cow<'b, [T]>,
 }
 
-/// Width of the panels for a number of columns, and lanes of a vector.
-struct Shape<T> {
+/// Chooses the panel width that suits a number of columns on this machine.
+struct PanelWidth<T> {
     columns: usize,
-    number: std::marker::PhantomData<T>,
+    number: PhantomData<T>,
 }
 
-impl<T: Real> WithSimd for Shape<T> {
-    type Output = (usize, usize);
+struct PanelSizes {
+    width: usize,
+    lanes: usize,
+}
+
+impl<T: Real> PanelWidth<T> {
+    fn for_columns(columns: usize) -> PanelSizes {
+        pulp::Arch::new().dispatch(Self {
+            columns,
+            number: PhantomData,
+        })
+    }
+}
+
+impl<T: Real> WithSimd for PanelWidth<T> {
+    type Output = PanelSizes;
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) -> (usize, usize) {
+    fn with_simd<S: Simd>(self, _: S) -> PanelSizes {
         let lanes = T::lanes::<S>();
-        let most = if S::REGISTER_COUNT >= 32 { 4 } else { 2 };
+        let max_vectors = if S::REGISTER_COUNT >= 32 { 4 } else { 2 };
         let vectors = self.columns.div_ceil(lanes).max(1);
-        (lanes * vectors.div_ceil(vectors.div_ceil(most)), lanes)
+        let panels = vectors.div_ceil(max_vectors);
+        // All panels have the same width, so that the last one is not mostly padding.
+        let vectors_per_panel = vectors.div_ceil(panels);
+        PanelSizes {
+            width: lanes * vectors_per_panel,
+            lanes,
+        }
     }
 }
 
 impl<'b, T: Real> Packed<'b, T> {
     /// Packs `b` (depth, columns).
     pub fn new(b: Matrix<'b, T>, depth: usize, columns: usize) -> Self {
-        let (width, lanes) = pulp::Arch::new().dispatch(Shape::<T> {
-            columns,
-            number: std::marker::PhantomData,
-        });
+        let PanelSizes { width, lanes } = PanelWidth::<T>::for_columns(columns);
         if (b.row, b.column) == (width, 1) && columns == width {
             return Self {
                 depth,
@@ -101,13 +122,9 @@ impl<'b, T: Real> Packed<'b, T> {
         let mut panels = vec![T::default(); columns.div_ceil(width) * width * depth];
         if depth > 0 {
             for (number, panel) in panels.chunks_exact_mut(width * depth).enumerate() {
-                pack(
-                    b,
-                    number * width,
-                    width.min(columns - number * width),
-                    width,
-                    panel,
-                );
+                let first = number * width;
+                let n_columns = width.min(columns - first);
+                pack_panel(b, first, n_columns, width, panel);
             }
         }
         Self {
@@ -119,22 +136,17 @@ impl<'b, T: Real> Packed<'b, T> {
         }
     }
 
-    /// Columns of a panel that [`Self::take`] and [`Self::room`] make: two vectors.
-    pub fn across() -> usize {
+    /// Most columns for [`Self::repack`] and [`Self::resize`]: two vectors.
+    pub fn panel_width() -> usize {
         2 * Self::lanes()
     }
 
     fn lanes() -> usize {
-        pulp::Arch::new()
-            .dispatch(Shape::<T> {
-                columns: 1,
-                number: std::marker::PhantomData,
-            })
-            .1
+        PanelWidth::<T>::for_columns(1).lanes
     }
 
-    /// An empty matrix, whose memory is used again by each [`Self::take`] or [`Self::room`].
-    pub fn nothing() -> Self {
+    /// An empty matrix. Each [`Self::repack`] or [`Self::resize`] uses its memory again.
+    pub fn empty() -> Self {
         Self {
             depth: 0,
             columns: 0,
@@ -144,30 +156,34 @@ impl<'b, T: Real> Packed<'b, T> {
         }
     }
 
-    /// Values of a row of its panel.
+    /// Values in a row of a panel, padding included.
     pub fn width(&self) -> usize {
         self.width
     }
 
-    /// Packs `b` (depth, columns) of at most [`Self::across`] columns into one panel, which becomes
-    /// all of it: columns are whole vectors, and those beyond `b` hold anything finite or what
-    /// stood there before.
-    pub fn take(&mut self, b: Matrix<'_, T>, depth: usize, columns: usize) {
-        let panel = self.room(depth, columns);
-        pack(b, 0, columns, panel.len() / depth.max(1), panel);
+    /// Packs `b` (depth, columns) of at most [`Self::panel_width`] columns into a single panel.
+    ///
+    /// The panel is rounded up to whole vectors. Its columns beyond `b` have any finite or earlier
+    /// value, so the caller must ignore the results for them.
+    pub fn repack(&mut self, b: Matrix<'_, T>, depth: usize, columns: usize) {
+        let panel = self.resize(depth, columns);
+        pack_panel(b, 0, columns, panel.len() / depth.max(1), panel);
     }
 
-    /// Room for as much, (depth, whole vectors), to be written by another product.
-    pub fn room(&mut self, depth: usize, columns: usize) -> &mut [T] {
+    /// Makes this a single panel (depth, columns rounded up to whole vectors) and returns its
+    /// memory, which another product writes.
+    pub fn resize(&mut self, depth: usize, columns: usize) -> &mut [T] {
         self.width = columns.div_ceil(self.lanes) * self.lanes;
-        (self.depth, self.columns) = (depth, self.width);
+        self.depth = depth;
+        self.columns = self.width;
         let panels = self.panels.to_mut();
         panels.resize(depth * self.width, T::default());
         panels
     }
 
-    /// `c (+)= a b` for `m` rows: `c` has its rows `c_row` values apart, of which the first
-    /// `columns` are written.
+    /// `c = a b`, or `c += a b` with `accumulate`, for `m` rows.
+    ///
+    /// The rows of `c` are `c_row` values apart; the first `columns` values of each are written.
     #[inline]
     pub fn multiply(
         &self,
@@ -190,7 +206,8 @@ impl<'b, T: Real> Packed<'b, T> {
     }
 }
 
-fn pack<T: Real>(b: Matrix<'_, T>, first: usize, n: usize, width: usize, panel: &mut [T]) {
+/// Copies columns `first..first + n` of `b` into a panel (depth, width).
+fn pack_panel<T: Real>(b: Matrix<'_, T>, first: usize, n: usize, width: usize, panel: &mut [T]) {
     let depth = panel.len() / width;
     if b.column == 1 {
         for (p, out) in panel.chunks_exact_mut(width).enumerate() {
@@ -198,17 +215,22 @@ fn pack<T: Real>(b: Matrix<'_, T>, first: usize, n: usize, width: usize, panel: 
         }
         return;
     }
-    let whole = if b.row == 1 { n - n % TURNED } else { 0 };
-    for j in (0..whole).step_by(TURNED) {
-        // Columns lie along their lines: a few side by side are turned at once.
-        let columns: [&[T]; TURNED] =
+    // A column of a transposed matrix is contiguous. Several columns at a time give writes of whole
+    // cache lines.
+    let grouped = if b.row == 1 {
+        n - n % TRANSPOSED_TOGETHER
+    } else {
+        0
+    };
+    for j in (0..grouped).step_by(TRANSPOSED_TOGETHER) {
+        let columns: [&[T]; TRANSPOSED_TOGETHER] =
             std::array::from_fn(|c| &b.values[(first + j + c) * b.column..][..depth]);
         for (p, out) in panel.chunks_exact_mut(width).enumerate() {
-            out[j..][..TURNED]
-                .copy_from_slice(&std::array::from_fn::<T, TURNED, _>(|c| columns[c][p]));
+            let row: [T; TRANSPOSED_TOGETHER] = std::array::from_fn(|c| columns[c][p]);
+            out[j..][..TRANSPOSED_TOGETHER].copy_from_slice(&row);
         }
     }
-    for j in whole..n {
+    for j in grouped..n {
         let column = b.values[(first + j) * b.column..].iter().step_by(b.row);
         for (out, &value) in panel.chunks_exact_mut(width).zip(column) {
             out[j] = value;
@@ -216,9 +238,7 @@ fn pack<T: Real>(b: Matrix<'_, T>, first: usize, n: usize, width: usize, panel: 
     }
 }
 
-/// Columns that are packed together.
-const TURNED: usize = 8;
-
+/// See [`Packed::multiply`].
 struct Multiply<'a, T: Real> {
     b: &'a Packed<'a, T>,
     m: usize,
@@ -233,7 +253,7 @@ impl<T: Real> WithSimd for Multiply<'_, T> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        // Tiles that fill the registers: 24 of 32, or 12 of 16, hold sums.
+        // The sums of a tile fill 24 of 32 or 12 of 16 registers; the others are for A and B.
         match (self.b.width / self.b.lanes, S::REGISTER_COUNT >= 32) {
             (1, _) => self.run::<S, 8, 1>(simd),
             (2, true) => self.run::<S, 8, 2>(simd),
@@ -248,55 +268,34 @@ impl<T: Real> Multiply<'_, T> {
     #[inline(always)]
     fn run<S: Simd, const ROWS: usize, const VECTORS: usize>(self, simd: S) {
         let Packed {
-            depth: whole,
+            depth: full_depth,
             columns,
             width,
             ..
         } = *self.b;
-        let a = self.a;
-        let mut scratch = [T::default(); SCRATCH];
-        for from in (0..whole.max(1)).step_by(DEPTH) {
-            let depth = DEPTH.min(whole - from);
-            let accumulate = self.accumulate || from > 0;
+        let mut scratch = [T::default(); MAX_TILE];
+        for first_p in (0..full_depth.max(1)).step_by(DEPTH) {
+            let depth = DEPTH.min(full_depth - first_p);
+            let accumulate = self.accumulate || first_p > 0;
             for number in 0..columns.div_ceil(width) {
-                let panel = T::vectors::<S>(
-                    &self.b.panels[(number * whole + from) * width..][..depth * width],
-                );
-                let here = number * width..columns.min((number + 1) * width);
+                let panel_start = (number * full_depth + first_p) * width;
+                let panel = T::vectors::<S>(&self.b.panels[panel_start..][..depth * width]);
+                let panel_columns = number * width..columns.min((number + 1) * width);
                 for i in (0..self.m).step_by(ROWS) {
                     let rows = ROWS.min(self.m - i);
-                    let sums = if a.column == 1 {
-                        // Past the last row the last one again, whose sums are not kept.
-                        let of: [&[T]; ROWS] = std::array::from_fn(|r| {
-                            &a.values[(i + r.min(rows - 1)) * a.row + from..][..depth]
-                        });
-                        tile::<S, T, ROWS, VECTORS>(simd, panel, |p| {
-                            std::array::from_fn(|r| of[r][p])
-                        })
-                    } else if a.row == 1 && rows == ROWS {
-                        let values = &a.values[i + from * a.column..];
-                        let step = a.column;
-                        tile::<S, T, ROWS, VECTORS>(simd, panel, |p| {
-                            let line = &values[p * step..][..ROWS];
-                            std::array::from_fn(|r| line[r])
-                        })
-                    } else {
-                        let at = |r: usize, p: usize| {
-                            a.values[(i + r.min(rows - 1)) * a.row + (from + p) * a.column]
-                        };
-                        tile::<S, T, ROWS, VECTORS>(simd, panel, |p| {
-                            std::array::from_fn(|r| at(r, p))
-                        })
-                    };
-                    let c = &mut self.c[i * self.c_row + here.start..];
-                    if rows == ROWS && here.len() == width {
+                    let sums = self
+                        .a
+                        .tile::<S, ROWS, VECTORS>(simd, i, rows, first_p, panel);
+                    let c = &mut self.c[i * self.c_row + panel_columns.start..];
+                    if rows == ROWS && panel_columns.len() == width {
                         store::<S, T, ROWS, VECTORS>(simd, &sums, c, self.c_row, accumulate);
                     } else {
-                        // The edge goes through a whole tile beside C.
+                        // A tile at the edge is stored whole in scratch memory, from where only the
+                        // part inside of C is copied.
                         store::<S, T, ROWS, VECTORS>(simd, &sums, &mut scratch, width, false);
                         for (r, sums) in scratch.chunks_exact(width).take(rows).enumerate() {
-                            for (c, &sum) in c[r * self.c_row..][..here.len()].iter_mut().zip(sums)
-                            {
+                            let c_row = &mut c[r * self.c_row..][..panel_columns.len()];
+                            for (c, &sum) in c_row.iter_mut().zip(sums) {
                                 *c = if accumulate { *c + sum } else { sum };
                             }
                         }
@@ -307,7 +306,46 @@ impl<T: Real> Multiply<'_, T> {
     }
 }
 
-/// `sum_p a(p)[r] panel[p]` for each row, all sums in registers.
+impl<T: Real> Matrix<'_, T> {
+    /// The tile of C for rows `i..i + rows` of this matrix (A), depths from `first_p`, and a panel
+    /// of B.
+    ///
+    /// A tile always has `ROWS` rows, so that its sums stay in registers. Where A has fewer, the
+    /// last one is repeated, and the caller ignores the surplus sums.
+    #[inline(always)]
+    fn tile<S: Simd, const ROWS: usize, const VECTORS: usize>(
+        self,
+        simd: S,
+        i: usize,
+        rows: usize,
+        first_p: usize,
+        panel: &[T::Vector<S>],
+    ) -> [[T::Vector<S>; VECTORS]; ROWS] {
+        let depth = panel.len() / VECTORS;
+        if self.column == 1 {
+            let a_rows: [&[T]; ROWS] = std::array::from_fn(|r| {
+                &self.values[(i + r.min(rows - 1)) * self.row + first_p..][..depth]
+            });
+            tile::<S, T, ROWS, VECTORS>(simd, panel, |p| std::array::from_fn(|r| a_rows[r][p]))
+        } else if self.row == 1 && rows == ROWS {
+            let values = &self.values[i + first_p * self.column..];
+            let step = self.column;
+            tile::<S, T, ROWS, VECTORS>(simd, panel, |p| {
+                let a_column = &values[p * step..][..ROWS];
+                std::array::from_fn(|r| a_column[r])
+            })
+        } else {
+            tile::<S, T, ROWS, VECTORS>(simd, panel, |p| {
+                std::array::from_fn(|r| {
+                    let row = i + r.min(rows - 1);
+                    self.values[row * self.row + (first_p + p) * self.column]
+                })
+            })
+        }
+    }
+}
+
+/// `sum_p a(p)[r] panel[p]` for each row r, with all sums in registers.
 #[inline(always)]
 fn tile<S: Simd, T: Real, const ROWS: usize, const VECTORS: usize>(
     simd: S,
@@ -327,8 +365,10 @@ fn tile<S: Simd, T: Real, const ROWS: usize, const VECTORS: usize>(
     sums
 }
 
-/// Writes a tile, or adds it to what is there. Only constants index the sums: a loop of unknown
-/// length would have them in memory.
+/// Writes a tile to C, or adds it with `accumulate`.
+///
+/// The loops have constant bounds: with a variable bound the compiler would keep the sums in
+/// memory instead of registers.
 #[inline(always)]
 fn store<S: Simd, T: Real, const ROWS: usize, const VECTORS: usize>(
     simd: S,
@@ -350,20 +390,20 @@ fn store<S: Simd, T: Real, const ROWS: usize, const VECTORS: usize>(
     }
 }
 
-/// `a b` for `a` with rows of `depth` values one after the other: rows are dealt to threads.
+/// `a b` on all threads, for `a` with contiguous rows of `depth` values.
 pub(crate) fn rows_times<T: Real>(a: &[T], b: &Packed<'_, T>) -> Buffer<T> {
     let mut c = Buffer::unwritten(a.len() / b.depth.max(1) * b.columns);
     add_or_set(a, b, &mut c, false);
     c
 }
 
-/// `c += a b`, as [`rows_times`].
+/// `c += a b` on all threads, see [`rows_times`].
 pub(crate) fn add_rows_times<T: Real>(a: &[T], b: &Packed<'_, T>, c: &mut [T]) {
     add_or_set(a, b, c, true);
 }
 
 fn add_or_set<T: Real>(a: &[T], b: &Packed<'_, T>, c: &mut [T], accumulate: bool) {
-    // Tasks of some size, whatever the width.
+    // About 65,536 values per task, so that a task is worth its overhead at any width.
     let rows = (65_536 / b.depth.max(b.columns).max(1)).clamp(128, 1_024);
     c.par_chunks_mut(rows * b.columns)
         .zip(a.par_chunks(rows * b.depth))
@@ -378,8 +418,9 @@ fn add_or_set<T: Real>(a: &[T], b: &Packed<'_, T>, c: &mut [T], accumulate: bool
         });
 }
 
-/// `a^T b` for `a` (rows, m) and `b` (rows, n): the gradient of a weight. Rows are dealt to tasks,
-/// whose sums are added up in order.
+/// `a^T b` for `a` (rows, m) and `b` (rows, n): the gradient of a weight.
+///
+/// Each task sums a fixed number of rows, and the sums of the tasks are added in order.
 pub(crate) fn transposed_times<T: Real>(a: &[T], m: usize, b: &[T], n: usize) -> Vec<T> {
     let tasks = a
         .par_chunks(ROWS_PER_SUM * m)
@@ -408,7 +449,7 @@ pub(crate) fn add_transposed_times<T: Real>(a: &[T], m: usize, b: &[T], n: usize
     );
 }
 
-/// The sum of equally long parts, in their order.
+/// The sum of vectors of the same length, added in their order; `None` for no vector.
 pub(crate) fn sum_of<T: Real>(parts: impl IntoIterator<Item = Vec<T>>) -> Option<Vec<T>> {
     parts.into_iter().reduce(|mut total, part| {
         add_scaled(&mut total, T::constant(1.0), &part);
@@ -422,12 +463,21 @@ mod tests {
     use crate::kernels::real::tests::values;
 
     fn product(m: usize, k: usize, n: usize, a: Matrix<'_, f64>, b: Matrix<'_, f64>) -> Vec<f64> {
-        let element = |i: usize, j: usize| -> f64 {
-            (0..k)
-                .map(|p| a.values[i * a.row + p * a.column] * b.values[p * b.row + j * b.column])
-                .sum()
-        };
-        (0..m * n).map(|at| element(at / n, at % n)).collect()
+        (0..m * n)
+            .map(|element| {
+                let i = element / n;
+                let j = element % n;
+                (0..k)
+                    .map(|p| {
+                        a.values[i * a.row + p * a.column] * b.values[p * b.row + j * b.column]
+                    })
+                    .sum()
+            })
+            .collect()
+    }
+
+    fn values_f32(n: usize, seed: u64) -> Vec<f32> {
+        values(n, seed).iter().map(|&x| x as f32).collect()
     }
 
     #[test]
@@ -468,17 +518,15 @@ mod tests {
 
     #[test]
     fn a_row_is_the_same_bit_for_bit_whatever_rows_are_beside_it() {
-        let (a, b): (Vec<f32>, Vec<f32>) = (
-            values(50 * 300, 1).iter().map(|&x| x as f32).collect(),
-            values(300 * 70, 2).iter().map(|&x| x as f32).collect(),
-        );
+        let a = values_f32(50 * 300, 1);
+        let b = values_f32(300 * 70, 2);
         let packed = Packed::new(Matrix::rows(&b[..], 70), 300, 70);
         let mut all = vec![0.0; 50 * 70];
         packed.multiply(50, Matrix::rows(&a, 300), &mut all, 70, false);
         for row in [0, 5, 6, 7, 48, 49] {
-            let mut one = vec![0.0; 70];
-            packed.multiply(1, Matrix::rows(&a[row * 300..], 300), &mut one, 70, false);
-            assert_eq!(one, all[row * 70..][..70]);
+            let mut alone = vec![0.0; 70];
+            packed.multiply(1, Matrix::rows(&a[row * 300..], 300), &mut alone, 70, false);
+            assert_eq!(alone, all[row * 70..][..70]);
         }
     }
 

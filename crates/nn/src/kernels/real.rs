@@ -1,5 +1,4 @@
-//! The number types the fused operations are written for: f32 to train, f64 to check their
-//! gradients.
+//! Number types of the fused operations: f32 for training, f64 for the checks of their gradients.
 
 use std::cell::RefCell;
 
@@ -21,16 +20,20 @@ pub(crate) trait Real:
     + std::ops::AddAssign
     + std::ops::MulAssign
 {
-    /// From a constant.
+    /// Converts a constant.
     fn constant(value: f64) -> Self;
-    /// e to the power of `self`, to a few units in the last place; for arguments up to about 80.
+    /// e to the power of `self`, accurate to a few units in the last place.
+    ///
+    /// The f32 version clamps its argument to [-87, 88].
     fn exp(self) -> Self;
-    /// The vectors that this thread holds for [`crate::kernels::buffer::Buffer`].
-    fn held<R>(f: impl FnOnce(&mut Vec<Vec<Self>>) -> R) -> R;
+    /// Runs `f` on the memory that this thread keeps for [`crate::kernels::buffer::Buffer`].
+    fn with_spare_memory<R>(f: impl FnOnce(&mut Vec<Vec<Self>>) -> R) -> R;
     /// Square root.
     fn sqrt(self) -> Self;
-    /// `self b + c`, rounded once; as [`Real::exp`] to be inlined where the machine does that at
-    /// once.
+    /// `self b + c`, rounded once.
+    ///
+    /// Like [`Real::exp`], call it only inside [`vectorised`] or a `pulp` dispatch: elsewhere the
+    /// compiler may not assume a fused multiply-add instruction and calls a slow library function.
     fn times_plus(self, b: Self, c: Self) -> Self;
     /// A vector register of these numbers.
     type Vector<S: Simd>: Copy;
@@ -52,15 +55,23 @@ pub(crate) trait Real:
     ) -> Self::Vector<S>;
     /// The sum of all lanes.
     fn sum_of_lanes<S: Simd>(simd: S, a: Self::Vector<S>) -> Self;
-    /// The whole vectors of a slice.
+    /// The whole vectors of a slice; the remainder is omitted.
     fn vectors<S: Simd>(values: &[Self]) -> &[Self::Vector<S>];
-    /// The whole vectors of a slice.
+    /// The whole vectors of a slice; the remainder is omitted.
     fn vectors_mut<S: Simd>(values: &mut [Self]) -> &mut [Self::Vector<S>];
 }
 
 /// The vectors of `pulp` for a number type.
 macro_rules! vectors {
-    ($vector:ident, $splat:ident, $add:ident, $mul_add:ident, $sum:ident, $vectors:ident, $vectors_mut:ident) => {
+    (
+        $vector:ident,
+        $splat:ident,
+        $add:ident,
+        $mul_add:ident,
+        $sum:ident,
+        $vectors:ident,
+        $vectors_mut:ident
+    ) => {
         type Vector<S: Simd> = S::$vector;
 
         #[inline(always)]
@@ -111,33 +122,50 @@ impl Real for f32 {
         value as f32
     }
 
-    /// Cephes `expf`: 2^n times a polynomial on [-ln2/2, ln2/2], without branches. To be inlined
-    /// where the machine is known to multiply and add at once: elsewhere `mul_add` is a
-    /// function call.
+    /// Cephes `expf` without branches: `exp(x) = 2^n exp(r)` with `n = round(x / ln 2)` and
+    /// `r = x - n ln 2` in [-ln2/2, ln2/2].
+    ///
+    /// `exp(r) = 1 + r + r^2 p(r)` with a polynomial p of degree 5.
     #[inline(always)]
     fn exp(self) -> Self {
-        const ROUND: f32 = 12_582_912.0; // 1.5 * 2^23: adding it rounds to an integer in the low bits
-        let x = if self < -87.0 { -87.0 } else { self };
-        let x = if x > 88.0 { 88.0 } else { x };
+        // 1.5 * 2^23: after its addition the low bits of the sum are the rounded integer.
+        const ROUND: f32 = 12_582_912.0;
+        // -ln 2 in two parts, so that n ln 2 loses no bits.
+        const MINUS_LN_2_HIGH: f32 = -0.693_359_4;
+        const MINUS_LN_2_LOW: f32 = 2.121_944_4e-4;
+        // Coefficients of p, highest power first.
+        const POLYNOMIAL: [f32; 6] = [
+            1.987_569_1e-4,
+            1.398_199_9e-3,
+            8.333_452e-3,
+            4.166_579_6e-2,
+            1.666_666_6e-1,
+            0.5,
+        ];
+        // Not `clamp`: a NaN fails both comparisons and stays a NaN.
+        let at_least = if self < -87.0 { -87.0 } else { self };
+        let x = if at_least > 88.0 { 88.0 } else { at_least };
         let shifted = f32::mul_add(x, std::f32::consts::LOG2_E, ROUND);
         let n = shifted - ROUND;
-        let r = f32::mul_add(n, 2.121_944_4e-4, f32::mul_add(n, -0.693_359_4, x));
-        let p = f32::mul_add(1.987_569_1e-4, r, 1.398_199_9e-3);
-        let p = f32::mul_add(p, r, 8.333_452e-3);
-        let p = f32::mul_add(p, r, 4.166_579_6e-2);
-        let p = f32::mul_add(p, r, 1.666_666_6e-1);
-        let p = f32::mul_add(p, r, 0.5);
-        let y = f32::mul_add(p * r, r, r + 1.0);
+        let r = f32::mul_add(n, MINUS_LN_2_LOW, f32::mul_add(n, MINUS_LN_2_HIGH, x));
+        let [p5, p4, p3, p2, p1, p0] = POLYNOMIAL;
+        let mut p = f32::mul_add(p5, r, p4);
+        p = f32::mul_add(p, r, p3);
+        p = f32::mul_add(p, r, p2);
+        p = f32::mul_add(p, r, p1);
+        p = f32::mul_add(p, r, p0);
+        let exp_r = f32::mul_add(p * r, r, r + 1.0);
+        // 2^n as the exponent field of a float, whose bias is 127.
         let exponent = shifted
             .to_bits()
             .wrapping_sub(ROUND.to_bits())
             .wrapping_add(127);
-        y * f32::from_bits(exponent << 23)
+        exp_r * f32::from_bits(exponent << 23)
     }
 
-    fn held<R>(f: impl FnOnce(&mut Vec<Vec<Self>>) -> R) -> R {
-        thread_local!(static HELD: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) });
-        HELD.with_borrow_mut(f)
+    fn with_spare_memory<R>(f: impl FnOnce(&mut Vec<Vec<Self>>) -> R) -> R {
+        thread_local!(static SPARE: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) });
+        SPARE.with_borrow_mut(f)
     }
 
     #[inline(always)]
@@ -172,9 +200,9 @@ impl Real for f64 {
         f64::exp(self)
     }
 
-    fn held<R>(f: impl FnOnce(&mut Vec<Vec<Self>>) -> R) -> R {
-        thread_local!(static HELD: RefCell<Vec<Vec<f64>>> = const { RefCell::new(Vec::new()) });
-        HELD.with_borrow_mut(f)
+    fn with_spare_memory<R>(f: impl FnOnce(&mut Vec<Vec<Self>>) -> R) -> R {
+        thread_local!(static SPARE: RefCell<Vec<Vec<f64>>> = const { RefCell::new(Vec::new()) });
+        SPARE.with_borrow_mut(f)
     }
 
     #[inline(always)]
@@ -188,8 +216,8 @@ impl Real for f64 {
     }
 }
 
-/// Returns the fused operation written after `=>` (with `T` the number type) where there is one:
-/// for f32 and f64 on the CPU.
+/// Returns the value of the expression after `=>` from the calling function, for f32 and f64 on the
+/// CPU. The expression sees the number type as `T`. Other types and devices continue after it.
 macro_rules! fused {
     ($dtype:expr, $device:expr, $number:ident => $operation:expr) => {
         if $device.is_cpu() {
@@ -237,30 +265,28 @@ pub(crate) fn with_slices<T: Real, const N: usize, R>(
     f(slices)
 }
 
-/// The gradient of a tensor, in its shape and where it lies, as candle takes it from a backward
-/// pass.
+/// A gradient with the shape and device of its tensor, in the form that candle expects from a
+/// backward pass.
 pub(crate) fn gradient_of<T: Real>(tensor: &Tensor, values: Vec<T>) -> Result<Option<Tensor>> {
     Tensor::from_vec(values, tensor.shape(), tensor.device()).map(Some)
 }
 
-/// Tensors as one vector, one after the other, each row-major: an operation of candle takes at most
-/// three tensors.
-pub(crate) fn joined<const N: usize>(parts: [&Tensor; N]) -> Result<Tensor> {
-    Tensor::cat(
-        &parts
-            .map(Tensor::flatten_all)
-            .into_iter()
-            .collect::<Result<Vec<_>>>()?,
-        0,
-    )
+/// Concatenates tensors into one vector, each row-major.
+///
+/// A custom operation of candle takes at most three tensors, so many parameters are passed as one.
+pub(crate) fn joined<const N: usize>(tensors: [&Tensor; N]) -> Result<Tensor> {
+    let vectors: Vec<Tensor> = tensors
+        .map(Tensor::flatten_all)
+        .into_iter()
+        .collect::<Result<_>>()?;
+    Tensor::cat(&vectors, 0)
 }
 
-/// Runs a closure compiled for the widest vectors of this machine; the closure and all that it
-/// calls must be inlined into it.
+/// Runs a closure compiled for the widest vectors of this machine.
 ///
-/// It takes what changes its surroundings (`FnMut`): `pulp` itself calls a closure by value,
-/// through a function of the compiler's that is not inlined where it is long, and the loops are
-/// then compiled without those vectors.
+/// The closure and all functions that it calls must be inlined. It is `FnMut` because `pulp` calls
+/// an `FnOnce` through a shim of the compiler, which is not inlined for long closures: their loops
+/// would then be compiled without the wide vectors.
 #[inline(always)]
 pub(crate) fn vectorised<R>(f: impl FnMut() -> R) -> R {
     struct Vectorised<F>(F);
@@ -277,21 +303,27 @@ pub(crate) fn vectorised<R>(f: impl FnMut() -> R) -> R {
     pulp::Arch::new().dispatch(Vectorised(f))
 }
 
-/// Dot product in eight interleaved lanes, which vectorises and does not depend on the machine.
+/// Dot product in eight interleaved lanes.
+///
+/// The fixed number of lanes lets the compiler vectorise the sum and gives the same result on every
+/// machine.
 #[inline(always)]
 pub(crate) fn dot<T: Real>(a: &[T], b: &[T]) -> T {
     let n = a.len().min(b.len());
     let a = &a[..n];
     let b = &b[..n];
     let mut lanes = [T::default(); 8];
-    let whole = n - n % 8;
-    for (ca, cb) in a[..whole].chunks_exact(8).zip(b[..whole].chunks_exact(8)) {
+    let in_lanes = n - n % 8;
+    for (a, b) in a[..in_lanes]
+        .chunks_exact(8)
+        .zip(b[..in_lanes].chunks_exact(8))
+    {
         for lane in 0..8 {
-            lanes[lane] += ca[lane] * cb[lane];
+            lanes[lane] += a[lane] * b[lane];
         }
     }
     let mut total = T::default();
-    for (&x, &y) in a[whole..].iter().zip(&b[whole..]) {
+    for (&x, &y) in a[in_lanes..].iter().zip(&b[in_lanes..]) {
         total += x * y;
     }
     for lane in lanes {
@@ -340,40 +372,15 @@ pub(crate) mod tests {
             .collect()
     }
 
-    /// Compares values and gradients of two ways to compute the same.
+    /// Compares the values and the gradients of two implementations.
     pub fn assert_same_gradients<const N: usize>(
         shapes: [&[usize]; N],
         f: impl Fn(&[Tensor]) -> Result<Tensor>,
         g: impl Fn(&[Tensor]) -> Result<Tensor>,
     ) {
-        let run = |f: &dyn Fn(&[Tensor]) -> Result<Tensor>| -> Vec<Tensor> {
-            let of_shape = |(i, shape): (usize, &&[usize])| {
-                Var::from_vec(
-                    values(shape.iter().product(), i as u64 + 1),
-                    *shape,
-                    &Device::Cpu,
-                )
-                .unwrap()
-            };
-            let vars: Vec<Var> = shapes.iter().enumerate().map(of_shape).collect();
-            let out = f(&vars
-                .iter()
-                .map(|var| var.as_tensor().clone())
-                .collect::<Vec<_>>())
-            .unwrap();
-            let weights =
-                Tensor::from_vec(values(out.elem_count(), 99), out.shape(), &Device::Cpu).unwrap();
-            let gradients = (&out * weights)
-                .unwrap()
-                .sum_all()
-                .unwrap()
-                .backward()
-                .unwrap();
-            std::iter::once(out)
-                .chain(vars.iter().map(|var| gradients.get(var).unwrap().clone()))
-                .collect()
-        };
-        for (number, (found, expected)) in run(&f).iter().zip(&run(&g)).enumerate() {
+        let from_f = output_and_gradients(&shapes, &f);
+        let from_g = output_and_gradients(&shapes, &g);
+        for (number, (found, expected)) in from_f.iter().zip(&from_g).enumerate() {
             let off = (found - expected)
                 .unwrap()
                 .abs()
@@ -394,13 +401,21 @@ pub(crate) mod tests {
         }
     }
 
-    /// Compares the analytic gradient of `sum(weights * f(inputs))` with central differences in
-    /// f64.
-    pub fn check_gradients<const N: usize>(
-        shapes: [&[usize]; N],
-        f: impl Fn(&[Tensor]) -> Result<Tensor>,
-    ) {
-        let vars: Vec<Var> = shapes
+    /// The output of `f`, then the gradients of the weighted sum of its values by each input.
+    fn output_and_gradients(
+        shapes: &[&[usize]],
+        f: &dyn Fn(&[Tensor]) -> Result<Tensor>,
+    ) -> Vec<Tensor> {
+        let vars = random_variables(shapes);
+        let out = f(&tensors(&vars)).unwrap();
+        let gradients = weighted_sum(&out).backward().unwrap();
+        std::iter::once(out)
+            .chain(vars.iter().map(|var| gradients.get(var).unwrap().clone()))
+            .collect()
+    }
+
+    fn random_variables(shapes: &[&[usize]]) -> Vec<Var> {
+        shapes
             .iter()
             .enumerate()
             .map(|(i, shape)| {
@@ -411,15 +426,29 @@ pub(crate) mod tests {
                 )
                 .unwrap()
             })
-            .collect();
-        let loss = |tensors: &[Tensor]| -> Tensor {
-            let out = f(tensors).unwrap();
-            let weights =
-                Tensor::from_vec(values(out.elem_count(), 99), out.shape(), &Device::Cpu).unwrap();
-            (out * weights).unwrap().sum_all().unwrap()
-        };
-        let tensors: Vec<Tensor> = vars.iter().map(|var| var.as_tensor().clone()).collect();
-        let gradients = loss(&tensors).backward().unwrap();
+            .collect()
+    }
+
+    fn tensors(vars: &[Var]) -> Vec<Tensor> {
+        vars.iter().map(|var| var.as_tensor().clone()).collect()
+    }
+
+    /// A scalar that depends on each value of `out` in a different way.
+    fn weighted_sum(out: &Tensor) -> Tensor {
+        let weights =
+            Tensor::from_vec(values(out.elem_count(), 99), out.shape(), &Device::Cpu).unwrap();
+        (out * weights).unwrap().sum_all().unwrap()
+    }
+
+    /// Compares the analytic gradient of `sum(weights * f(inputs))` with central differences in
+    /// f64.
+    pub fn check_gradients<const N: usize>(
+        shapes: [&[usize]; N],
+        f: impl Fn(&[Tensor]) -> Result<Tensor>,
+    ) {
+        let vars = random_variables(&shapes);
+        let tensors = tensors(&vars);
+        let gradients = weighted_sum(&f(&tensors).unwrap()).backward().unwrap();
         for (index, var) in vars.iter().enumerate() {
             let analytic: Vec<f64> = gradients
                 .get(var)
@@ -430,14 +459,14 @@ pub(crate) mod tests {
                 .unwrap();
             let base: Vec<f64> = var.flatten_all().unwrap().to_vec1().unwrap();
             for (position, found) in analytic.iter().enumerate() {
-                let at = |shift: f64| -> f64 {
+                let [below, above] = [-1e-5, 1e-5].map(|shift| -> f64 {
                     let mut moved = base.clone();
                     moved[position] += shift;
                     let mut tensors = tensors.clone();
                     tensors[index] = Tensor::from_vec(moved, var.shape(), &Device::Cpu).unwrap();
-                    loss(&tensors).to_scalar().unwrap()
-                };
-                let expected = (at(1e-5) - at(-1e-5)) / 2e-5;
+                    weighted_sum(&f(&tensors).unwrap()).to_scalar().unwrap()
+                });
+                let expected = (above - below) / 2e-5;
                 assert!(
                     (found - expected).abs() < 1e-6 * (1.0 + expected.abs()),
                     "input {index}[{position}]: {found}, not {expected}"

@@ -1,23 +1,34 @@
-//! Rows dealt to tasks in blocks: each task takes its block through several steps while it is in
+//! Blocks of rows, one per task. A task takes its block through several steps while the block is in
 //! the cache.
 
-/// Blocks of at most `rows` rows, none of which reaches from one sequence of `n` rows into the
-/// next.
+/// Blocks of at most `rows` rows. A block never crosses the border between two sequences of `n`
+/// rows.
 #[derive(Clone, Copy)]
 pub(crate) struct Blocks {
     pub n: usize,
     pub rows: usize,
 }
 
+/// The start of a block, 0-based.
+#[derive(Clone, Copy)]
+pub(crate) struct BlockStart {
+    pub sequence: usize,
+    /// The first row, counted over all sequences.
+    pub row: usize,
+}
+
 impl Blocks {
-    /// Sequence of a block, and its first row among those of all sequences.
-    pub(crate) fn place(self, number: usize) -> (usize, usize) {
-        let sequence = number / self.n.div_ceil(self.rows);
-        let block = number % self.n.div_ceil(self.rows);
-        (sequence, sequence * self.n + block * self.rows)
+    pub(crate) fn start(self, number: usize) -> BlockStart {
+        let blocks_per_sequence = self.n.div_ceil(self.rows);
+        let sequence = number / blocks_per_sequence;
+        let block = number % blocks_per_sequence;
+        BlockStart {
+            sequence,
+            row: sequence * self.n + block * self.rows,
+        }
     }
 
-    /// Each block's part of all rows of `width` values.
+    /// Splits rows of `width` values into the blocks.
     pub(crate) fn split<V>(self, rows: &mut [V], width: usize) -> Vec<&mut [V]> {
         rows.chunks_mut((self.n * width).max(1))
             .flat_map(|sequence| sequence.chunks_mut(self.rows * width))
@@ -39,8 +50,8 @@ mod tests {
             [2, 2, 1, 2, 2, 1, 2, 2, 1]
         );
         for (number, part) in parts.iter().enumerate() {
-            let (sequence, row) = blocks.place(number);
-            assert_eq!((number / 3, part[0]), (sequence, 2 * row));
+            let start = blocks.start(number);
+            assert_eq!((number / 3, part[0]), (start.sequence, 2 * start.row));
         }
         assert!(blocks.split(&mut [0u8; 0], 2).is_empty());
     }

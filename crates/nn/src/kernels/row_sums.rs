@@ -1,5 +1,7 @@
-//! Sums over rows as wide as a model: a few vectors each, too short for the loops that a compiler
-//! makes of longer ones.
+//! Sums over rows as wide as a model.
+//!
+//! Such a row is a few vector registers long. The compiler's own loops are made for longer rows, so
+//! these are written with explicit vectors.
 
 use pulp::{Simd, WithSimd};
 

@@ -1,29 +1,30 @@
-//! What the forward pass of a fused operation keeps for its backward pass.
+//! Intermediate results that a forward pass saves for its backward pass.
 
 use std::sync::Mutex;
 
-/// A place for one value: put there in the forward pass, taken in the backward pass. candle gives
-/// an operation only `&self`.
-pub(crate) struct Kept<V>(Mutex<Option<V>>);
+/// One value, saved in the forward pass and taken in the backward pass.
+///
+/// A mutex is necessary because candle passes `&self` to both passes of an operation.
+pub(crate) struct Saved<V>(Mutex<Option<V>>);
 
-impl<V> Kept<V> {
-    /// Nothing yet.
-    pub(crate) fn nothing() -> Self {
+impl<V> Saved<V> {
+    pub(crate) fn empty() -> Self {
         Self(Mutex::new(None))
     }
 
-    /// Puts a value there, in place of an older one.
-    pub(crate) fn put(&self, value: V) {
-        if let Ok(mut place) = self.0.lock() {
-            *place = Some(value);
+    /// Saves a value and drops an older one.
+    pub(crate) fn save(&self, value: V) {
+        if let Ok(mut saved) = self.0.lock() {
+            *saved = Some(value);
         }
     }
 
-    /// Takes the value, or makes it again: a second backward pass through the same operation finds
-    /// nothing kept.
-    pub(crate) fn take_or(&self, make: impl FnOnce() -> V) -> V {
-        let kept = self.0.lock().ok().and_then(|mut place| place.take());
-        kept.unwrap_or_else(make)
+    /// Takes the saved value, or computes it again.
+    ///
+    /// A second backward pass through the same operation finds no saved value.
+    pub(crate) fn take_or(&self, compute: impl FnOnce() -> V) -> V {
+        let saved = self.0.lock().ok().and_then(|mut saved| saved.take());
+        saved.unwrap_or_else(compute)
     }
 }
 
@@ -33,9 +34,9 @@ mod tests {
 
     #[test]
     fn a_value_is_taken_once_and_then_made_again() {
-        let kept = Kept::nothing();
-        kept.put(1);
-        kept.put(2);
-        assert_eq!([kept.take_or(|| 3), kept.take_or(|| 3)], [2, 3]);
+        let saved = Saved::empty();
+        saved.save(1);
+        saved.save(2);
+        assert_eq!([saved.take_or(|| 3), saved.take_or(|| 3)], [2, 3]);
     }
 }

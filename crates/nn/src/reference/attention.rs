@@ -4,8 +4,8 @@ use candle_core::{D, Result, Tensor};
 
 use super::mask;
 
-/// `q` (batch, n, heads * d), `k` and `v` (batch, m, heads * d); `key_mask` (batch x m) is 0 where
-/// no query looks.
+/// `q` (batch, n, heads * d), `k` and `v` (batch, m, heads * d); keys where `key_mask` (batch x m)
+/// is 0 get no weight.
 pub(crate) fn attention(
     q: &Tensor,
     k: &Tensor,

@@ -4,8 +4,8 @@ use candle_core::{D, Result, Tensor};
 
 use super::mask;
 
-/// `codes` (batch, n, heads * bits), `v` (batch, n, heads * d). `own_value`: the numerator has the
-/// token's own value in place of the sum of all values.
+/// `codes` (batch, n, heads * bits), `v` (batch, n, heads * d). With `own_value` the numerator has
+/// the token's own value instead of the sum of all values.
 pub(crate) fn code_attention(
     codes: &Tensor,
     v: &Tensor,
@@ -23,7 +23,7 @@ pub(crate) fn code_attention(
     let z = b.sum_keepdim(2)?;
     let values = if own_value { v } else { v.sum_keepdim(2)? };
     let above = b.matmul(&outer)?.broadcast_add(&(values * shift)?)?;
-    // Without a token all is zero, and divided by c.
+    // A sequence without tokens is divided by c instead of 0.
     let base = (tokens.sum_keepdim(2)?.maximum(1.0)? * shift)?;
     let below = b
         .broadcast_mul(&z)?

@@ -1,4 +1,4 @@
-//! Vectors of tokens and of their slots.
+//! Token embeddings plus position embeddings.
 
 use candle_core::{Module, Result, Tensor};
 use candle_nn::Embedding;

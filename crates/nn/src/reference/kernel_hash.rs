@@ -13,24 +13,16 @@ pub(crate) fn kernel_hash(
     let (batch, n, width) = x.dims3()?;
     let (heads, bits, m) = hash.dims3()?;
     let d = width / heads;
-    // A head's matrix, transposed and once a sequence.
-    let of_head = |t: &Tensor, rows: usize, columns: usize| {
-        t.t()?
-            .unsqueeze(0)?
-            .broadcast_as((batch, heads, columns, rows))?
-            .contiguous()
-    };
-    let constant = |t: &Tensor| t.detach().to_dtype(x.dtype());
     let [anchors, sigma, mean] = fitted;
-    let anchors = constant(anchors)?;
-    let sigma = constant(sigma)?;
-    let mean = constant(mean)?;
+    let anchors = anchors.detach().to_dtype(x.dtype())?;
+    let sigma = sigma.detach().to_dtype(x.dtype())?;
+    let mean = mean.detach().to_dtype(x.dtype())?;
     let x = x
         .reshape((batch, n, heads, d))?
         .transpose(1, 2)?
         .contiguous()?;
     let square = x.sqr()?.sum_keepdim(D::Minus1)?;
-    // The zero vector has no direction: it stays, and passes no gradient.
+    // The zero vector has no direction: it stays zero and passes no gradient.
     let has_direction = square.detach().gt(min_square)?;
     let inverse = has_direction
         .where_cond(&square, &square.ones_like()?)?
@@ -38,7 +30,7 @@ pub(crate) fn kernel_hash(
         .recip()?;
     let has_direction = has_direction.to_dtype(x.dtype())?;
     let unit = x.broadcast_mul(&(inverse * &has_direction)?)?;
-    let products = unit.matmul(&of_head(&anchors, m, d)?)?;
+    let products = unit.matmul(&transposed_for_batch(&anchors, batch)?)?;
     let squares = anchors.sqr()?.sum(2)?.reshape((1, heads, 1, m))?;
     let distance = (products * -2.0)?
         .broadcast_add(&squares)?
@@ -48,8 +40,18 @@ pub(crate) fn kernel_hash(
         .exp()?;
     let features = values.broadcast_sub(&mean.reshape((1, heads, 1, m))?)?;
     features
-        .matmul(&of_head(hash, bits, m)?)?
+        .matmul(&transposed_for_batch(hash, batch)?)?
         .transpose(1, 2)?
         .contiguous()?
         .reshape((batch, n, heads * bits))
+}
+
+/// (heads, rows, columns) -> (batch, heads, columns, rows): each head's matrix, transposed and
+/// repeated for each sequence.
+fn transposed_for_batch(t: &Tensor, batch: usize) -> Result<Tensor> {
+    let (heads, rows, columns) = t.dims3()?;
+    t.t()?
+        .unsqueeze(0)?
+        .broadcast_as((batch, heads, columns, rows))?
+        .contiguous()
 }

@@ -4,7 +4,7 @@ use candle_core::{Result, Tensor};
 
 use super::mask;
 
-/// Rows where `mask` is 0 come out as zeros; `gamma` and `beta` are (hidden).
+/// Layer normalisation with zeros in rows where `row_mask` is 0; `gamma` and `beta` are (hidden).
 pub(crate) fn layer_norm(
     x: &Tensor,
     gamma: &Tensor,

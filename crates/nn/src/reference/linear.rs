@@ -1,4 +1,4 @@
-//! Products of rows with a weight.
+//! A linear layer without bias.
 
 use candle_core::{Module, Result, Tensor};
 

@@ -20,7 +20,7 @@ pub(crate) fn weighted_window_mean(x: &Tensor, weight: &Tensor, row_mask: &[u8])
 pub(crate) fn window_max(x: &Tensor, window: usize, row_mask: &[u8]) -> Result<Tensor> {
     let tokens = tokens(x, window, row_mask)?;
     let values = by_window(x, window)?.broadcast_mul(&tokens)?;
-    // Chosen among tokens; where a window has none, the chosen value is zero.
+    // The maximum is over tokens. In a window without tokens all values are zero.
     let largest = values
         .detach()
         .broadcast_add(&tokens.affine(1e30, -1e30)?)?

@@ -76,7 +76,7 @@ pub struct Solution {
     pub intercept: f64,
     /// One per feature.
     pub coefficients: Vec<f64>,
-    /// Of everyone in the features.
+    /// Log-odds of all samples, also those of weight 0.
     pub logits: Array1<f64>,
 }
 
@@ -84,7 +84,7 @@ impl Problem<'_> {
     /// Fits the features without a penalty only.
     ///
     /// # Errors
-    /// When the regression on the other features does not converge.
+    /// The regression on the features without a penalty does not converge.
     pub fn start(&self) -> Result<Solution, String> {
         let n_features = self.features.ncols();
         let n_samples = self.is_case.len();
@@ -102,19 +102,19 @@ impl Problem<'_> {
         )
     }
 
-    /// The weakest lambda at which no penalised feature has a coefficient; `start` is the fit
-    /// without any. With an L1 share below 0.01 every lambda leaves some. Then this is the lambda
-    /// of a share of 0.01, at which a path of weaker ones may start.
+    /// The smallest lambda at which all penalised coefficients are 0; `start` is the fit without
+    /// penalised features. With a very small L1 fraction no lambda gives 0. Below an L1 fraction of
+    /// 0.01 the result is therefore that of 0.01, a useful start of a path of smaller lambdas.
     #[must_use]
     pub fn largest_lambda(&self, start: &Solution, l1_ratio: f64) -> f64 {
         let residuals = self.residuals(&start.logits);
         let largest_gradient = (0..self.n_penalised)
-            .map(|feature| self.features.column(feature).dot(&residuals).abs() / self.n_people())
+            .map(|feature| self.features.column(feature).dot(&residuals).abs() / self.n_samples())
             .fold(0.0, f64::max);
         largest_gradient / l1_ratio.max(LEAST_L1_OF_PATH)
     }
 
-    fn n_people(&self) -> f64 {
+    fn n_samples(&self) -> f64 {
         self.sample_weights
             .map_or(self.is_case.len() as f64, Array1::sum)
     }
@@ -126,7 +126,7 @@ impl Problem<'_> {
         values
     }
 
-    /// Case (1) or not (0), less its probability.
+    /// Case (1) or not (0), minus the probability of being a case.
     fn residuals(&self, logits: &Array1<f64>) -> Array1<f64> {
         self.weighted(
             Zip::from(logits)
@@ -142,7 +142,7 @@ impl Problem<'_> {
                 .and(self.is_case)
                 .map_collect(|&logit, &is_case| softplus(if is_case { -logit } else { logit })),
         );
-        losses.sum() / self.n_people()
+        losses.sum() / self.n_samples()
             + solution.coefficients[..self.n_penalised]
                 .iter()
                 .map(|&b| penalty.of_coefficient(b))
@@ -262,11 +262,11 @@ struct Descent<'a> {
     penalty: Penalty,
     weights: Array1<f64>,
     total_weight: f64,
-    /// Weight times squared feature, a person: made when first asked for.
+    /// Mean over samples of weight times squared feature, computed at first use.
     information: Vec<Option<f64>>,
     intercept: f64,
     coefficients: Vec<f64>,
-    /// Weight times what is left to explain.
+    /// Weight times residual of each sample.
     residuals: Array1<f64>,
 }
 
@@ -287,7 +287,9 @@ impl Descent<'_> {
             while self.sweep(&active) >= TOLERANCE {
                 n_sweeps += 1;
                 if n_sweeps > MAX_SWEEPS {
-                    return Err(format!("coefficients still move after {MAX_SWEEPS} sweeps"));
+                    return Err(format!(
+                        "coefficients still change after {MAX_SWEEPS} sweeps"
+                    ));
                 }
             }
         }
@@ -300,7 +302,7 @@ impl Descent<'_> {
     /// With gradient g, information w and S(x) = sign(x) max(|x| - l1, 0), the update
     /// is b = S(g + w b) / (w + l2), equation 10 of Friedman et al. (2010).
     fn sweep(&mut self, features: &[usize]) -> f64 {
-        let n = self.problem.n_people();
+        let n = self.problem.n_samples();
         let shift = self.residuals.sum() / self.total_weight;
         self.intercept += shift;
         self.residuals.scaled_add(-shift, &self.weights);
@@ -345,15 +347,15 @@ impl Descent<'_> {
 mod tests {
     use super::*;
 
-    /// The matrix of tests/oracles/logistic.py: a linear congruential generator, so that both sides
-    /// make the same numbers.
-    fn generated(n_people: usize, n_features: usize) -> (Array2<f64>, Array1<bool>) {
+    /// The matrix of tests/oracles/logistic.py, from a linear congruential generator, so that both
+    /// programs make the same numbers.
+    fn generated(n_samples: usize, n_features: usize) -> (Array2<f64>, Array1<bool>) {
         let mut state = 12_345_u64;
         let mut next = || {
             state = (1_103_515_245 * state + 12_345) % (1 << 31);
             state as f64 / f64::from(1_u32 << 31)
         };
-        let rows: Vec<Vec<f64>> = (0..n_people)
+        let rows: Vec<Vec<f64>> = (0..n_samples)
             .map(|_| (0..n_features).map(|_| 4.0 * next() - 2.0).collect())
             .collect();
         let is_case = rows
@@ -361,7 +363,7 @@ mod tests {
             .map(|row| row[0] - 0.5 * row[1] + 4.0 * next() - 2.5 > 0.0)
             .collect();
         (
-            Array2::from_shape_fn((n_people, n_features), |(person, feature)| {
+            Array2::from_shape_fn((n_samples, n_features), |(person, feature)| {
                 rows[person][feature]
             }),
             is_case,
@@ -509,7 +511,7 @@ mod tests {
     }
 
     #[test]
-    fn people_of_weight_0_are_predicted_and_change_nothing() {
+    fn samples_of_weight_0_are_predicted_and_change_nothing() {
         let (features, is_case) = generated(150, 6);
         let some = Array2::from_shape_fn((100, 6), |place| features[place]);
         let of_some: Array1<bool> = is_case.iter().take(100).copied().collect();

@@ -2,58 +2,68 @@
 //! 1) of the tokens of one head.
 //!
 //! Input -> output: vectors of tokens -> anchors, kernel width, and hash functions whose codes
-//! agree more for tokens of similar direction than for others. Bit by bit: the direction `a` that
-//! maximises `a^T K^T R K a` with `a^T K^T K a = m` (K: features of the m tokens), where the
-//! residue `R = bits S - sum over earlier bits of b b^T` is what those have not explained. S is +1
-//! for the pairs of each token with its most similar ones, -1 with its least similar.
+//! agree more for tokens with similar directions than for dissimilar ones.
 //!
-//! Departures: each bit is that eigenvector (the paper's spectral relaxation), and is not refined
-//! by descent on a sigmoid-smoothed objective as the paper and its code go on to do: training goes
-//! on from here by gradient instead. EcoFormer labels pairs by the weights of softmax attention;
-//! here it is by the cosine of unit vectors, which knows nothing of their lengths. A pair without a
-//! label is unknown and left out of R, where KSH has 0. K^T K has a ridge, so that a direction the
-//! tokens hardly vary in is not chosen. What is tested: that codes agree within groups of similar
-//! tokens and not between them; not how near the attention comes to that of softmax.
+//! The hash functions are fitted bit by bit, with the features K (tokens, anchors) of m tokens:
+//!
+//! ```text
+//! maximise a^T K^T R K a  subject to  a^T K^T K a = m
+//! R = bits S - sum over earlier bits of b b^T
+//! ```
+//!
+//! S is +1 for the pairs of each token with its most similar tokens, and -1 for those with its
+//! least similar ones. R is the part of S that the earlier bits do not explain.
+//!
+//! Differences from the papers:
+//!
+//! - Each bit is the eigenvector of the spectral relaxation. It is not refined by descent on a
+//!   smoothed objective, because training continues by gradient.
+//! - EcoFormer labels pairs by the weights of softmax attention. Here the label is the cosine of
+//!   unit vectors, which ignores their lengths.
+//! - A pair without a label is left out of R, where KSH has 0.
+//! - K^T K has a ridge, so that a direction with hardly any variation is not chosen.
+//!
+//! The tests check that codes agree within groups of similar tokens and not between groups. They do
+//! not check how close the attention is to softmax attention.
 
 use candle_core::{Result, bail};
 use nalgebra::{DMatrix, DVector};
 use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
 
-/// Pairs of each token that are labelled similar, and as many dissimilar, at most.
-const PAIRS: usize = 10;
-/// Added to the diagonal of K^T K, as a share of its mean.
+/// Maximum number of pairs of each token that are labelled similar, and of those labelled
+/// dissimilar.
+const MAX_PAIRS: usize = 10;
+/// The ridge on the diagonal of K^T K, as a fraction of its mean.
 const RIDGE: f64 = 0.01;
 
 /// Tokens of one head, as unit vectors.
 pub struct Tokens(Vec<DVector<f64>>);
 
 impl Tokens {
-    /// Normalises projections; zero vectors have no direction and are left out.
+    /// Normalises projections. Zero vectors have no direction and are left out.
     pub fn new<'r>(rows: impl IntoIterator<Item = &'r [f32]>) -> Self {
-        let vectors = rows.into_iter().map(|row| {
-            DVector::from_iterator(row.len(), row.iter().map(|&value| f64::from(value)))
-        });
-        Self(
-            vectors
-                .filter(|row| row.norm() > 1e-12)
-                .map(|row| row.normalize())
-                .collect(),
-        )
+        let unit_vectors = rows
+            .into_iter()
+            .map(|row| DVector::from_iterator(row.len(), row.iter().map(|&x| f64::from(x))))
+            .filter(|row| row.norm() > 1e-12)
+            .map(|row| row.normalize())
+            .collect();
+        Self(unit_vectors)
     }
 }
 
-/// What was fitted.
+/// Fitted kernel and hash functions of one head.
 #[derive(Debug)]
 pub struct Hash {
-    /// Each (d).
+    /// Anchors, (d) each.
     pub anchors: Vec<Vec<f64>>,
-    /// Mean of |u - a|^2 over tokens and anchors, as in the released code of KSH and EcoFormer:
-    /// the kernel is then neither flat nor a spike.
+    /// Mean of |u - a|^2 over tokens and anchors, like in the released code of KSH and EcoFormer.
+    /// The kernel is then neither flat nor a spike.
     pub sigma: f64,
     /// Mean of each feature over the tokens.
     pub mean: Vec<f64>,
-    /// One a bit, each (anchors); over the tokens the mean square of `A g` is 1.
+    /// One hash function per bit, (anchors) each. The mean square of `A g` over the tokens is 1.
     pub functions: Vec<Vec<f64>>,
 }
 
@@ -63,11 +73,11 @@ pub fn fit(tokens: &Tokens, n_anchors: usize, n_bits: usize, rng: &mut ChaCha8Rn
     let n = tokens.len();
     if n < 3 {
         bail!(
-            "hash functions need at least 3 tokens to be fitted on, not {n}: give haplotypes with \
-             tokens"
+            "hash functions are fitted on at least 3 tokens, but there are {n}; give haplotypes \
+             with more tokens"
         );
     }
-    // With fewer tokens than anchors some stand twice.
+    // With fewer tokens than anchors, some tokens are repeated.
     let chosen = index::sample(rng, n, n.min(n_anchors)).into_vec();
     let anchors: Vec<&DVector<f64>> = chosen
         .iter()
@@ -95,17 +105,18 @@ pub fn fit(tokens: &Tokens, n_anchors: usize, n_bits: usize, rng: &mut ChaCha8Rn
     })
 }
 
-/// A pair of tokens, with what their codes' product still lacks: +bits or -bits at first.
+/// A pair of tokens and its entry of R: +bits or -bits before the first bit.
 struct Pair {
     token: usize,
     other: usize,
     residue: f64,
 }
 
-/// Each token with its most and least similar ones, by cosine. A token's product with itself is the
-/// same for every code and says nothing.
+/// The pairs of each token with its most and its least similar tokens, by cosine.
+///
+/// A pair of a token with itself is left out: its product is the same for every code.
 fn labelled_pairs(tokens: &[DVector<f64>], n_bits: usize) -> Vec<Pair> {
-    let n_pairs = PAIRS.min((tokens.len() - 1) / 2);
+    let n_pairs = MAX_PAIRS.min((tokens.len() - 1) / 2);
     let mut pairs = Vec::with_capacity(2 * n_pairs * tokens.len());
     for (token, vector) in tokens.iter().enumerate() {
         let mut others: Vec<(f64, usize)> = tokens
@@ -115,20 +126,20 @@ fn labelled_pairs(tokens: &[DVector<f64>], n_bits: usize) -> Vec<Pair> {
             .map(|(other, row)| (vector.dot(row), other))
             .collect();
         others.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-        let labelled = |sign: f64| {
-            move |&(_, other): &(f64, usize)| Pair {
+        let most_similar = &others[..n_pairs];
+        let least_similar = &others[others.len() - n_pairs..];
+        for (similarity_pairs, sign) in [(most_similar, 1.0), (least_similar, -1.0)] {
+            pairs.extend(similarity_pairs.iter().map(|&(_, other)| Pair {
                 token,
                 other,
                 residue: sign * n_bits as f64,
-            }
-        };
-        pairs.extend(others[..n_pairs].iter().map(labelled(1.0)));
-        pairs.extend(others[others.len() - n_pairs..].iter().map(labelled(-1.0)));
+            }));
+        }
     }
     pairs
 }
 
-/// The hash functions, bit by bit.
+/// Fits the hash functions, bit by bit.
 fn functions(
     features: &DMatrix<f64>,
     mut pairs: Vec<Pair>,
@@ -139,19 +150,20 @@ fn functions(
     let ridge = DMatrix::identity(n_features, n_features)
         * (RIDGE * spread.trace() / n_features as f64 + 1e-12);
     let Some(factor) = (spread + ridge).cholesky() else {
-        bail!("hash functions cannot be fitted: the tokens given are not finite")
+        bail!("hash functions cannot be fitted, because a token vector is not finite")
     };
     let root = factor.l();
     let mut functions = Vec::with_capacity(n_bits);
     for _ in 0..n_bits {
+        // R K, and then K^T R K.
         let mut weighted = DMatrix::zeros(n_tokens, n_features);
         for pair in &pairs {
             let mut row = weighted.row_mut(pair.token);
             row += pair.residue * features.row(pair.other);
         }
         let unexplained = features.transpose() * weighted;
-        // With a = L^-T y the constraint is |y| = const, and y the first eigenvector of L^-1 (K^T R
-        // K) L^-T.
+        // With K^T K = L L^T and a = L^-T y, the constraint is |y| = const, and y is the first
+        // eigenvector of L^-1 (K^T R K) L^-T.
         let whitened = root
             .solve_lower_triangular(&unexplained)
             .and_then(|half| root.solve_lower_triangular(&half.transpose()));
@@ -160,14 +172,14 @@ fn functions(
             root.tr_solve_lower_triangular(&eigen.eigenvectors.column(eigen.eigenvalues.imax()))
         });
         let Some(direction) = direction else {
-            bail!("hash functions cannot be fitted: the tokens given are not finite")
+            bail!("hash functions cannot be fitted, because a token vector is not finite")
         };
         let values = features * &direction;
         for pair in &mut pairs {
             let agree = (values[pair.token] < 0.0) == (values[pair.other] < 0.0);
             pair.residue -= if agree { 1.0 } else { -1.0 };
         }
-        // The floor is for tokens that are all the same.
+        // The lower bound is for tokens that are all equal, whose features are zero.
         let size = (values.norm_squared() / n_tokens as f64)
             .sqrt()
             .max(1e-3 * direction.norm());
@@ -191,18 +203,45 @@ mod tests {
 
     /// Tokens around `n_groups` random directions.
     fn groups(n_groups: usize, rng: &mut ChaCha8Rng) -> (Tokens, Vec<usize>) {
-        let mut draw =
-            |spread: f64| DVector::from_fn(8, |_, _| spread * (rng.random::<f64>() - 0.5));
-        let centres: Vec<DVector<f64>> = (0..n_groups).map(|_| draw(1.0)).collect();
-        let of: Vec<usize> = (0..400).map(|token| token % n_groups).collect();
-        (
-            tokens_of(
-                &of.iter()
-                    .map(|&group| (&centres[group] + draw(0.2)).as_slice().to_vec())
-                    .collect::<Vec<_>>(),
-            ),
-            of,
-        )
+        let centres: Vec<DVector<f64>> = (0..n_groups).map(|_| random_vector(1.0, rng)).collect();
+        let group_of_token: Vec<usize> = (0..400).map(|token| token % n_groups).collect();
+        let rows: Vec<Vec<f64>> = group_of_token
+            .iter()
+            .map(|&group| {
+                let token = &centres[group] + random_vector(0.2, rng);
+                token.as_slice().to_vec()
+            })
+            .collect();
+        (tokens_of(&rows), group_of_token)
+    }
+
+    fn random_vector(spread: f64, rng: &mut ChaCha8Rng) -> DVector<f64> {
+        DVector::from_fn(8, |_, _| spread * (rng.random::<f64>() - 0.5))
+    }
+
+    /// The code of a token, -1 or 1 per bit.
+    fn code(hash: &Hash, token: &DVector<f64>) -> Vec<f64> {
+        let features: Vec<f64> = hash
+            .anchors
+            .iter()
+            .zip(&hash.mean)
+            .map(|(anchor, mean)| {
+                let distance = (token - DVector::from_column_slice(anchor)).norm_squared();
+                (-distance / (2.0 * hash.sigma)).exp() - mean
+            })
+            .collect();
+        hash.functions
+            .iter()
+            .map(|function| dot(function, &features).signum())
+            .collect()
+    }
+
+    fn dot(a: &[f64], b: &[f64]) -> f64 {
+        a.iter().zip(b).map(|(a, b)| a * b).sum()
+    }
+
+    fn mean(values: &[f64]) -> f64 {
+        values.iter().sum::<f64>() / values.len() as f64
     }
 
     #[test]
@@ -210,36 +249,12 @@ mod tests {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let (tokens, group) = groups(4, &mut rng);
         let hash = fit(&tokens, 25, 16, &mut rng).unwrap();
-        let code = |token: &DVector<f64>| -> Vec<f64> {
-            let feature = |(anchor, mean): (&Vec<f64>, &f64)| {
-                (-(token - DVector::from_column_slice(anchor)).norm_squared() / (2.0 * hash.sigma))
-                    .exp()
-                    - mean
-            };
-            let features: Vec<f64> = hash.anchors.iter().zip(&hash.mean).map(feature).collect();
-            let value = |function: &Vec<f64>| {
-                function
-                    .iter()
-                    .zip(&features)
-                    .map(|(a, g)| a * g)
-                    .sum::<f64>()
-            };
-            hash.functions
-                .iter()
-                .map(|function| value(function).signum())
-                .collect()
-        };
-        let codes: Vec<Vec<f64>> = tokens.0.iter().map(code).collect();
+        let codes: Vec<Vec<f64>> = tokens.0.iter().map(|token| code(&hash, token)).collect();
         let mut within = Vec::new();
         let mut between = Vec::new();
         for i in 0..codes.len() {
             for j in 0..i {
-                let agreement = codes[i]
-                    .iter()
-                    .zip(&codes[j])
-                    .map(|(a, b)| a * b)
-                    .sum::<f64>()
-                    / 16.0;
+                let agreement = dot(&codes[i], &codes[j]) / 16.0;
                 if group[i] == group[j] {
                     within.push(agreement);
                 } else {
@@ -247,7 +262,6 @@ mod tests {
                 }
             }
         }
-        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
         assert!(
             mean(&within) > 0.7 && mean(&between) < 0.1,
             "{} within, {} between",

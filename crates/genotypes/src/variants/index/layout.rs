@@ -23,7 +23,7 @@ const CHUNK: u64 = 16;
 /// Walks through the counts of an index.
 ///
 /// # Errors
-/// A count that is negative or that the file does not hold, a bin that its scheme does not have,
+/// A count that is negative or larger than the file, a bin that its scheme does not have, or
 /// another format.
 pub(super) fn check(path: &Path) -> io::Result<()> {
     let mut index = bgzf::io::Reader::new(File::open(path)?);
@@ -49,7 +49,7 @@ pub(super) fn check(path: &Path) -> io::Result<()> {
         for _ in 0..count(&mut index)? {
             let bin = u64::from(u32::from_le_bytes(bytes(&mut index)?));
             if bin >= n_bins && bin != n_bins + 1 {
-                return Err(wrong(format!("bin {bin} where there are {n_bins}")));
+                return Err(wrong(format!("bin {bin} in a scheme with {n_bins} bins")));
             }
             if is_csi {
                 skip(&mut index, 8)?;

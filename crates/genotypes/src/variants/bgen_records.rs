@@ -1,0 +1,317 @@
+//! Records of BGEN files.
+//!
+//! BGEN does not state which allele is REF. [`RefOrder`] says it for a whole file.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    columns::Selection,
+    gt,
+    header::{Contig, Header},
+    imputed_dosages::DosageField,
+    record::{RecordLocation, SymbolicLengths, VariantRecord},
+    region_cursor::RegionCursor,
+};
+use crate::{
+    ABSENT, Error, Genotype, MISSING, Reference,
+    bgen::{BgenFile, BgenRecord, BgenVariants},
+    genotypes::REFERENCE,
+};
+
+/// Which allele of a BGEN file is REF.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RefOrder {
+    /// The first allele, as in the files of UK Biobank.
+    RefFirst,
+    /// The last allele, as plink2 writes by default.
+    RefLast,
+}
+
+/// An open BGEN file with its list of variants.
+pub(super) struct BgenRecords {
+    file: BgenFile,
+    variants: BgenVariants,
+    /// Contig of variants whose chromosome field is empty.
+    contig: Option<String>,
+    ref_order: Option<RefOrder>,
+}
+
+impl BgenRecords {
+    /// Lists the variants: from the `.bgi` index, or by a walk over the records.
+    pub fn new(file: BgenFile) -> Result<Self, Error> {
+        let variants = file.variants().map_err(error)?;
+        Ok(Self {
+            file,
+            variants,
+            contig: None,
+            ref_order: None,
+        })
+    }
+
+    /// Samples and contigs, in the form of a VCF header.
+    pub fn header(&self) -> Header {
+        let mut names: Vec<String> = Vec::new();
+        for variant in self.variants.iter() {
+            let name = self.contig_of(variant.contig, variant.rsid);
+            if names.last().map(String::as_str) != Some(name) && !names.iter().any(|n| n == name) {
+                names.push(name.to_owned());
+            }
+        }
+        Header {
+            samples: self.file.samples().to_vec(),
+            contigs: names
+                .into_iter()
+                .map(|name| Contig { name, len_nt: None })
+                .collect(),
+            names: Vec::new(),
+            n_lines: 0,
+            svlen_first: false,
+            warnings: self.file.sample_note().into_iter().collect(),
+        }
+    }
+
+    /// Gives the contig of variants whose chromosome field is empty.
+    pub fn set_contig(&mut self, contig: String) {
+        self.contig = Some(contig);
+    }
+
+    /// Whether it is known which allele is REF.
+    pub fn has_ref_order(&self) -> bool {
+        self.ref_order.is_some()
+    }
+
+    /// States which allele is REF.
+    pub fn set_ref_order(&mut self, order: RefOrder) {
+        self.ref_order = Some(order);
+    }
+
+    /// The contig of a variant. An empty chromosome field is replaced by the contig given, or by
+    /// the part of an id such as `19:44908684_T_C` before its colon.
+    fn contig_of<'a>(&'a self, stored: &'a str, id: &'a str) -> &'a str {
+        if !stored.is_empty() {
+            return stored;
+        }
+        self.contig
+            .as_deref()
+            .or_else(|| id.split_once(':').map(|(contig, _)| contig))
+            .unwrap_or_default()
+    }
+
+    /// Compares the alleles of single-base variants with the reference, and decides which allele of
+    /// the file is REF.
+    ///
+    /// # Errors
+    /// Alleles that agree with neither order, or with both orders, for the whole file.
+    pub fn decide_ref_order(&mut self, reference: &mut Reference) -> Result<(), Error> {
+        let votes = self.count_votes(reference);
+        let order = match votes {
+            OrderVotes {
+                first: 0, last: 0, ..
+            } => None,
+            OrderVotes { first, last, .. } if last * 20 <= first => Some(RefOrder::RefFirst),
+            OrderVotes { first, last, .. } if first * 20 <= last => Some(RefOrder::RefLast),
+            OrderVotes { .. } => None,
+        };
+        let Some(order) = order else {
+            return Err(Error::file(
+                self.file.path(),
+                format!(
+                    "the FASTA does not decide which allele is REF: of {} single-base variants the \
+                     first allele matches it at {} and the last one at {}. Is the FASTA of the \
+                     same genome build? If it is, give --ref-first or --ref-last",
+                    votes.n_compared, votes.first, votes.last
+                ),
+            ));
+        };
+        self.ref_order = Some(order);
+        Ok(())
+    }
+
+    fn count_votes(&self, reference: &mut Reference) -> OrderVotes {
+        let mut votes = OrderVotes::default();
+        for variant in self.variants.iter() {
+            if votes.n_compared == MOST_VOTES {
+                break;
+            }
+            let alleles: Vec<&str> = variant.alleles().collect();
+            let ([first], [last]) = (alleles[0].as_bytes(), alleles[alleles.len() - 1].as_bytes())
+            else {
+                continue;
+            };
+            let contig = self.contig_of(variant.contig, variant.rsid);
+            let Some(start0) = (variant.position as usize).checked_sub(1) else {
+                continue;
+            };
+            let Ok(base) = reference.fetch(contig, start0, start0 + 1) else {
+                continue;
+            };
+            let Some(base) = base.first().map(u8::to_ascii_uppercase) else {
+                continue;
+            };
+            votes.n_compared += 1;
+            votes.first += usize::from(first.to_ascii_uppercase() == base);
+            votes.last += usize::from(last.to_ascii_uppercase() == base);
+        }
+        votes
+    }
+
+    /// Passes every record that `cursor` wants to `visit`.
+    ///
+    /// # Errors
+    /// It is unknown which allele is REF; a damaged record; whatever `visit` returns.
+    pub fn for_each<E: From<Error>>(
+        &mut self,
+        selection: Selection<'_>,
+        cursor: &mut RegionCursor<'_>,
+        visit: &mut impl FnMut(&VariantRecord) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let order = self.ref_order.ok_or_else(|| unknown_order(&self.file))?;
+        if let Some(columns) = selection.columns.column_of_sample() {
+            self.file.select(columns).map_err(error)?;
+        }
+        let mut stored = BgenRecord::new();
+        let mut record = VariantRecord::default();
+        for index in 0..self.variants.len() {
+            if !self.reach(index, order, cursor, &mut record)? {
+                continue;
+            }
+            self.file
+                .read(&self.variants, index, &mut stored)
+                .map_err(error)?;
+            cursor.passed_over.n_uncalled += stored.uncalled() as u64;
+            set_genotypes(&stored, order, selection, &mut record)?;
+            set_dosages(&stored, order, selection.dosage_field, &mut record);
+            visit(&record)?;
+        }
+        Ok(())
+    }
+
+    /// Sets everything but the genotypes of a record; `false` when it is not wanted.
+    fn reach(
+        &self,
+        index: usize,
+        order: RefOrder,
+        cursor: &mut RegionCursor<'_>,
+        record: &mut VariantRecord,
+    ) -> Result<bool, Error> {
+        let Some(variant) = self.variants.get(index) else {
+            return Ok(false);
+        };
+        let contig = self.contig_of(variant.contig, variant.rsid);
+        contig.clone_into(&mut record.contig);
+        record.position = variant.position as usize;
+        record.place = RecordLocation::Record(index as u64 + 1);
+        if record.position == 0 {
+            cursor.passed_over.n_at_zero += 1;
+            return Ok(false);
+        }
+        if contig.is_empty() {
+            let reason = "the chromosome field is empty: give the chromosome with --contig";
+            return Err(cursor.error(record, reason.to_owned()));
+        }
+        if !cursor.reach(record)? {
+            return Ok(false);
+        }
+        variant.rsid.clone_into(&mut record.id);
+        let alleles: Vec<&str> = variant.alleles().collect();
+        set_alleles(&alleles, order, record).map_err(|reason| cursor.error(record, reason))?;
+        record.set_filters(std::iter::empty());
+        record.set_span(SymbolicLengths::default);
+        Ok(cursor.wants(record))
+    }
+}
+
+/// Variants whose alleles are compared with the reference, at most.
+const MOST_VOTES: usize = 2_000;
+
+/// How often each allele of single-base variants is the base of the reference.
+#[derive(Clone, Copy, Debug, Default)]
+struct OrderVotes {
+    n_compared: usize,
+    first: usize,
+    last: usize,
+}
+
+fn error(error: crate::bgen::BgenError) -> Error {
+    Error::Bgen(Box::new(error))
+}
+
+fn unknown_order(file: &BgenFile) -> Error {
+    Error::file(
+        file.path(),
+        "BGEN does not state which allele is REF: give the reference FASTA, or --ref-first (UK \
+         Biobank) or --ref-last (plink2's default)",
+    )
+}
+
+fn set_alleles(
+    alleles: &[&str],
+    order: RefOrder,
+    record: &mut VariantRecord,
+) -> Result<(), String> {
+    let (ref_allele, alts) = match order {
+        RefOrder::RefFirst => alleles.split_first(),
+        RefOrder::RefLast => alleles.split_last(),
+    }
+    .ok_or("the variant has no alleles")?;
+    record.set_ref_allele(ref_allele.as_bytes())?;
+    record.set_alt_alleles(alts.iter().map(|alt| alt.as_bytes()))
+}
+
+/// Allele number with REF as 0, from the number in the file.
+fn allele_number(stored: i16, n_alleles: usize, order: RefOrder) -> i16 {
+    if stored == MISSING || stored == ABSENT || order == RefOrder::RefFirst {
+        return stored;
+    }
+    if stored as usize + 1 == n_alleles {
+        0
+    } else {
+        stored + 1
+    }
+}
+
+fn set_genotypes(
+    stored: &BgenRecord,
+    order: RefOrder,
+    selection: Selection<'_>,
+    record: &mut VariantRecord,
+) -> Result<(), Error> {
+    record.has_genotypes = true;
+    record.phase_sets.clear();
+    gt::start(record, selection.columns, REFERENCE);
+    let n_alleles = stored.alleles().len();
+    for (sample, &call) in stored.calls().map_err(error)?.iter().enumerate() {
+        let alleles = call.map(|allele| allele_number(allele, n_alleles, order));
+        let [a, b] = alleles;
+        let phased = stored.is_phased() || a == b || b == ABSENT;
+        // An unphased call is written with the smaller allele first.
+        let alleles = if phased {
+            alleles
+        } else {
+            [a.min(b), a.max(b)]
+        };
+        gt::set(record, sample, Genotype { alleles, phased }, REFERENCE);
+    }
+    Ok(())
+}
+
+fn set_dosages(
+    stored: &BgenRecord,
+    order: RefOrder,
+    field: DosageField,
+    record: &mut VariantRecord,
+) {
+    record.dosages.clear();
+    let n_alleles = stored.alleles().len();
+    if field == DosageField::Gt || n_alleles < 2 {
+        return;
+    }
+    for dosages in stored.dosages().chunks_exact(n_alleles) {
+        let alts = match order {
+            RefOrder::RefFirst => &dosages[1..],
+            RefOrder::RefLast => &dosages[..n_alleles - 1],
+        };
+        record.dosages.extend_from_slice(alts);
+    }
+}

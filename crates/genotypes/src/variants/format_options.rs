@@ -1,0 +1,43 @@
+//! What a genotype file does not state about itself.
+
+use serde::{Deserialize, Serialize};
+
+use super::bgen_records::RefOrder;
+
+/// What a genotype file does not state about itself: options of every command that reads variants,
+/// and keys of `[data]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(clap::Args))]
+#[serde(default, deny_unknown_fields)]
+pub struct FormatOptions {
+    /// BGEN: the first allele of every variant is REF, as in the files of UK Biobank [default:
+    /// decided by the reference FASTA].
+    #[cfg_attr(feature = "clap", arg(long, conflicts_with = "ref_last"))]
+    pub ref_first: bool,
+    /// BGEN: the last allele of every variant is REF, as plink2 writes by default [default: decided
+    /// by the reference FASTA].
+    #[cfg_attr(feature = "clap", arg(long))]
+    pub ref_last: bool,
+    /// BGEN: chromosome of variants whose chromosome field is empty, as in some files of UK Biobank
+    /// [default: the part of the variant id before its first colon].
+    #[cfg_attr(feature = "clap", arg(long, value_name = "NAME"))]
+    pub contig: Option<String>,
+}
+
+impl FormatOptions {
+    /// Which allele of a BGEN file is REF; `None` where that is not given.
+    #[must_use]
+    pub fn ref_order(&self) -> Option<RefOrder> {
+        match (self.ref_first, self.ref_last) {
+            (true, _) => Some(RefOrder::RefFirst),
+            (false, true) => Some(RefOrder::RefLast),
+            (false, false) => None,
+        }
+    }
+
+    /// Nothing is given.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}

@@ -1,0 +1,141 @@
+//! Records of PGEN and BED files.
+//!
+//! PGEN has no phase sets and no ploidy: a haploid call of allele 1 is stored as `1/1`.
+
+use super::{
+    columns::Selection,
+    gt,
+    header::{Contig, Header},
+    imputed_dosages::DosageField,
+    record::{RecordLocation, SymbolicLengths, VariantRecord},
+    region_cursor::RegionCursor,
+};
+use crate::{
+    Error, Genotype,
+    genotypes::REFERENCE,
+    pgen::{PgenFile, PgenRecord, PgenVariant},
+};
+use gf_cohort_schema::counted;
+
+/// Samples and contigs of a file, in the form of a VCF header.
+pub(super) fn header(file: &PgenFile) -> Header {
+    let contigs = file.variants().contigs().iter().map(|name| Contig {
+        name: name.clone(),
+        len_nt: None,
+    });
+    Header {
+        samples: file.samples().ids().to_vec(),
+        contigs: contigs.collect(),
+        names: Vec::new(),
+        n_lines: 0,
+        svlen_first: false,
+        warnings: provisional_ref_warning(file).into_iter().collect(),
+    }
+}
+
+fn provisional_ref_warning(file: &PgenFile) -> Option<String> {
+    let n_variants = file.variants().len();
+    let n_provisional = file
+        .variants()
+        .iter()
+        .filter(|variant| variant.has_provisional_ref)
+        .count();
+    (n_provisional > 0).then(|| {
+        format!(
+            "{}: {n_provisional} of {} have a provisional REF allele, which may be the ALT allele \
+             of the genome; --reference checks them against the FASTA",
+            file.path().display(),
+            counted(n_variants, "variant", "variants")
+        )
+    })
+}
+
+/// Passes every record that `cursor` wants to `visit`.
+pub(super) fn for_each<E: From<Error>>(
+    file: &mut PgenFile,
+    selection: Selection<'_>,
+    cursor: &mut RegionCursor<'_>,
+    visit: &mut impl FnMut(&VariantRecord) -> Result<(), E>,
+) -> Result<(), E> {
+    if let Some(columns) = selection.columns.column_of_sample() {
+        file.select(columns)
+            .map_err(|error| Error::Pgen(Box::new(error)))?;
+    }
+    let mut stored = PgenRecord::new();
+    let mut record = VariantRecord::default();
+    for index in 0..file.variants().len() {
+        if !reach(file, index, cursor, &mut record)? {
+            continue;
+        }
+        file.read(index, &mut stored)
+            .map_err(|error| Error::Pgen(Box::new(error)))?;
+        set_genotypes(&stored, selection, &mut record);
+        set_dosages(&stored, selection.dosage_field, &mut record);
+        visit(&record)?;
+    }
+    Ok(())
+}
+
+/// Sets everything but the genotypes of a record; `false` when it is not wanted.
+fn reach(
+    file: &PgenFile,
+    index: usize,
+    cursor: &mut RegionCursor<'_>,
+    record: &mut VariantRecord,
+) -> Result<bool, Error> {
+    let Some(variant) = file.variants().get(index) else {
+        return Ok(false);
+    };
+    variant.contig.clone_into(&mut record.contig);
+    record.position = variant.position as usize;
+    record.place = RecordLocation::Record(index as u64 + 1);
+    if record.position == 0 {
+        cursor.passed_over.n_at_zero += 1;
+        return Ok(false);
+    }
+    if !cursor.reach(record)? {
+        return Ok(false);
+    }
+    set_site(&variant, record).map_err(|reason| cursor.error(record, reason))?;
+    Ok(cursor.wants(record))
+}
+
+fn set_site(variant: &PgenVariant<'_>, record: &mut VariantRecord) -> Result<(), String> {
+    variant.id.clone_into(&mut record.id);
+    record.set_ref_allele(variant.reference.as_bytes())?;
+    let alts = variant.alts().filter(|&alt| alt != ".");
+    record.set_alt_alleles(alts.map(str::as_bytes))?;
+    record.set_filters(variant.filter.unwrap_or(".").split(';'));
+    record.set_span(SymbolicLengths::default);
+    Ok(())
+}
+
+fn set_genotypes(stored: &PgenRecord, selection: Selection<'_>, record: &mut VariantRecord) {
+    record.has_genotypes = true;
+    record.phase_sets.clear();
+    gt::start(record, selection.columns, REFERENCE);
+    if let Some(carriers) = stored.carriers() {
+        for &sample in carriers {
+            gt::set(
+                record,
+                sample as usize,
+                stored.genotype(sample as usize),
+                REFERENCE,
+            );
+        }
+        return;
+    }
+    for (sample, (&alleles, &phased)) in stored.alleles().iter().zip(stored.phased()).enumerate() {
+        gt::set(record, sample, Genotype { alleles, phased }, REFERENCE);
+    }
+}
+
+/// Dosages are stored for variants with one ALT allele only.
+fn set_dosages(stored: &PgenRecord, field: DosageField, record: &mut VariantRecord) {
+    record.dosages.clear();
+    if field != DosageField::Gt
+        && let Some(dosages) = stored.dosages()
+    {
+        record.dosages.extend_from_slice(dosages);
+    }
+}

@@ -1,0 +1,231 @@
+//! PGEN, BGEN and BED files that plink2 makes of a VCF give the results of the VCF.
+
+use std::{
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use tempfile::TempDir;
+
+use crate::support::{no_oracle, real_data, refuse, rows, run, stderr, succeed};
+
+/// A VCF with its reference, a region of it, and a folder for converted files.
+struct Study {
+    folder: TempDir,
+    vcf: PathBuf,
+    reference: PathBuf,
+    region: &'static str,
+}
+
+impl Study {
+    /// The APOE gene of 776 samples; `None` without the data or plink2.
+    fn apoe() -> Option<Self> {
+        Self::new(
+            "apoe/apoe_gene.776.grch38.vcf.gz",
+            "apoe/apoe_grch38.fa",
+            "chr19:44905754-44909681",
+        )
+    }
+
+    /// 33,000 nt of chromosome 20 of 300 samples, with indels.
+    fn chr20() -> Option<Self> {
+        Self::new(
+            "chr20/win33k_A.300.grch37.vcf.gz",
+            "chr20/win33k_A.grch37.fa",
+            "20:1497501-1530500",
+        )
+    }
+
+    fn new(vcf: &str, reference: &str, region: &'static str) -> Option<Self> {
+        let vcf = real_data(vcf)?;
+        let reference = real_data(reference)?;
+        if Command::new("plink2").arg("--version").output().is_err() {
+            no_oracle("no plink2 on this machine");
+            return None;
+        }
+        Some(Self {
+            folder: TempDir::new().unwrap(),
+            vcf,
+            reference,
+            region,
+        })
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Converts the VCF: `plink2 --vcf VCF ARGUMENTS --out NAME`.
+    fn convert(&self, arguments: &str, name: &str) {
+        let output = Command::new("plink2")
+            .current_dir(self.path())
+            .arg("--vcf")
+            .arg(&self.vcf)
+            .args(arguments.split_whitespace())
+            .args(["--out", name])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{arguments}: {}", stderr(&output));
+    }
+
+    /// The FASTA of both haplotypes of every sample.
+    fn haplotypes(&self, genotypes: &str) -> Vec<u8> {
+        let arguments = format!(
+            "sequences --genotypes {genotypes} --reference {} --regions {} -o -",
+            self.reference.display(),
+            self.region
+        );
+        let output = run(self.path(), &arguments);
+        assert!(output.status.success(), "{genotypes}: {}", stderr(&output));
+        assert!(output.stdout.starts_with(b">"), "{genotypes}");
+        output.stdout
+    }
+
+    /// Rows of `raw_scores.csv` for a score of the first variants of the VCF.
+    fn raw_scores(&self, genotypes: &str, out: &str) -> Vec<(String, f64)> {
+        let arguments = format!(
+            "prs --genotypes {genotypes} --reference {} --scoring-file score.txt --keep-ambiguous \
+             --out {out}",
+            self.reference.display()
+        );
+        succeed(self.path(), &arguments);
+        rows(&self.path().join(out).join("raw_scores.csv"))
+            .into_iter()
+            .map(|row| (row["sample_id"].clone(), row["sum"].parse().unwrap()))
+            .collect()
+    }
+
+    /// Writes `score.txt` with a weight for every variant of `NAME.pvar`.
+    fn write_score(&self, name: &str) {
+        let pvar = fs::read_to_string(self.path().join(name).with_extension("pvar")).unwrap();
+        let mut score =
+            "chr_name\tchr_position\teffect_allele\tother_allele\teffect_weight\n".to_owned();
+        for (index, line) in pvar
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+            .enumerate()
+        {
+            let fields: Vec<&str> = line.split('\t').collect();
+            let weight = 0.1 + 0.01 * (index % 17) as f64;
+            let alleles = format!("{}\t{}", fields[4], fields[3]);
+            writeln!(score, "{}\t{}\t{alleles}\t{weight}", fields[0], fields[1]).unwrap();
+        }
+        fs::write(self.path().join("score.txt"), score).unwrap();
+    }
+}
+
+#[test]
+fn haplotypes_of_pgen_and_phased_bgen_are_those_of_the_vcf() {
+    for study in [Study::apoe(), Study::chr20()].into_iter().flatten() {
+        study.convert("--make-pgen", "p");
+        study.convert("--make-pgen vzs", "z");
+        study.convert("--export bgen-1.2 bits=8", "last");
+        study.convert("--export bgen-1.2 ref-first bits=8", "first");
+        study.convert("--export bgen-1.3 ref-first bits=16", "zstd");
+        let expected = study.haplotypes(&study.vcf.display().to_string());
+        for file in ["p.pgen", "z.pgen", "last.bgen", "first.bgen", "zstd.bgen"] {
+            assert!(
+                study.haplotypes(file) == expected,
+                "{file}, {}",
+                study.region
+            );
+        }
+    }
+}
+
+#[test]
+fn raw_scores_of_every_format_are_those_of_the_vcf() {
+    let Some(study) = Study::chr20() else {
+        return;
+    };
+    study.convert("--make-pgen", "p");
+    study.convert("--make-bed", "b");
+    study.convert("--export bgen-1.2 bits=16", "last");
+    study.write_score("p");
+    let expected = study.raw_scores(&study.vcf.display().to_string(), "of-vcf");
+    assert_eq!(expected.len(), 300);
+    for (file, out) in [
+        ("p.pgen", "of-pgen"),
+        ("b.bed", "of-bed"),
+        ("last.bgen", "of-bgen"),
+    ] {
+        let found = study.raw_scores(file, out);
+        for ((sample, sum), (expected_sample, expected_sum)) in found.iter().zip(&expected) {
+            assert_eq!(sample, expected_sample, "{file}");
+            assert!((sum - expected_sum).abs() < 1e-4, "{file}: {sample}: {sum}");
+        }
+        assert_eq!(found.len(), expected.len(), "{file}");
+    }
+}
+
+#[test]
+fn the_ref_allele_of_bgen_is_decided_or_asked_for_never_guessed() {
+    let Some(study) = Study::apoe() else {
+        return;
+    };
+    study.convert("--export bgen-1.2 bits=8", "last");
+    study.convert("--make-pgen", "p");
+    study.write_score("p");
+    let without_reference =
+        "prs --genotypes last.bgen --scoring-file score.txt --keep-ambiguous --out x";
+    refuse(
+        study.path(),
+        without_reference,
+        &[
+            "last.bgen",
+            "which allele is REF",
+            "--ref-first",
+            "--ref-last",
+        ],
+    );
+    succeed(study.path(), &format!("{without_reference} --ref-last"));
+    // The given order goes before the FASTA, and haplotypes check REF at every record.
+    let arguments = format!(
+        "sequences --genotypes last.bgen --ref-first --reference {} --regions {} -o -",
+        study.reference.display(),
+        study.region
+    );
+    refuse(study.path(), &arguments, &["last.bgen", "REF"]);
+    let output = run(
+        study.path(),
+        "prs --vcf last.bgen --ref-first --ref-last --scoring-file score.txt --out y",
+    );
+    assert_eq!(
+        output.status.code(),
+        Some(2),
+        "the two orders exclude each other"
+    );
+}
+
+#[test]
+fn unphased_bed_needs_no_phase_for_scores_and_is_refused_for_haplotypes() {
+    let Some(study) = Study::chr20() else {
+        return;
+    };
+    study.convert("--make-bed", "b");
+    let haplotypes = format!(
+        "sequences --genotypes b.bed --reference {} --regions {} -o -",
+        study.reference.display(),
+        study.region
+    );
+    refuse(study.path(), &haplotypes, &["b.bed", "unphased"]);
+    let diploid = run(study.path(), &format!("{haplotypes} --encoding diploid"));
+    assert!(diploid.status.success(), "{}", stderr(&diploid));
+}
+
+#[test]
+fn a_file_without_its_companions_is_refused_by_their_names() {
+    let Some(study) = Study::apoe() else {
+        return;
+    };
+    study.convert("--make-pgen", "p");
+    fs::remove_file(study.path().join("p.psam")).unwrap();
+    let arguments = format!(
+        "sequences --genotypes p.pgen --reference {} --regions {} -o -",
+        study.reference.display(),
+        study.region
+    );
+    refuse(study.path(), &arguments, &["p.pgen", ".psam"]);
+}

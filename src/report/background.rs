@@ -102,13 +102,13 @@ impl Background {
     }
 }
 
-/// Appends path and text of every value inside `value`. Elements of a list of objects have 1-based
-/// numbers as keys; another list is one value.
 /// ` --option value`, quoted for a shell.
 fn argument(option: &str, value: &Value) -> String {
     format!(" {option} {}", quoted(&text(value).replace(", ", ",")))
 }
 
+/// Appends path and text of every value inside `value`. Elements of a list of objects have 1-based
+/// numbers as keys; another list is one value.
 fn push_leaves(path: &str, value: &Value, rows: &mut Vec<(String, String)>) {
     match value {
         Value::Object(fields) => {

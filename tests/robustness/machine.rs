@@ -448,7 +448,7 @@ fn one_person_is_read_and_scored_as_in_the_cohort_and_no_cohort_to_learn_from() 
     refusal(
         folder.path(),
         "simulate --people 1 --len-nt 4000 --out one",
-        &["1 person"],
+        &["1 sample"],
     );
 }
 

@@ -209,7 +209,7 @@ fn the_report_is_the_same_in_every_folder_and_evaluate_alone_states_what_it_lack
         &other,
         &[
             "truth.json: not the run.json of a pipeline",
-            "give the one in the folder that `run` wrote",
+            "Give the run.json in the folder that `run` wrote",
         ],
     );
 }

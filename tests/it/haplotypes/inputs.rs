@@ -1103,7 +1103,7 @@ fn results_of_other_work_are_not_overwritten() {
     refuse(
         study.path(),
         &format!("{run} chr1:1-30 --samples S1"),
-        &["another `samples`", "--out", "--force"],
+        &["a different `samples`", "--out", "--force"],
     );
     succeed(study.path(), &format!("{run} X:1-30 --force"));
     fs::write(

@@ -30,6 +30,14 @@ pub const STAGE: &str = "stage.json";
 pub const COHORT: &str = "cohort.csv";
 /// Simulated genotypes.
 pub const COHORT_VCF: &str = "cohort.vcf.gz";
+/// Simulated genotypes, if the format is BCF.
+pub const COHORT_BCF: &str = "cohort.bcf";
+/// Simulated genotypes, if the format is PGEN.
+pub const COHORT_PGEN: &str = "cohort.pgen";
+/// Variants of the simulated PGEN.
+pub const COHORT_PVAR: &str = "cohort.pvar";
+/// Samples of the simulated PGEN.
+pub const COHORT_PSAM: &str = "cohort.psam";
 /// Simulated reference.
 pub const REFERENCE: &str = "reference.fa";
 /// Simulated loci.

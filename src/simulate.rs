@@ -2,9 +2,9 @@
 //!
 //! Input: a phased panel with its reference, or nothing.
 //! Output: samples that are mosaics of founder haplotypes, with phenotypes drawn from a simulated
-//! risk. The files are `cohort.vcf.gz` (and `.tbi`), `reference.fa`, `loci.bed`, `cohort.csv`,
-//! `truth.csv` and `truth.json`. VCF positions and `contig:beg-end` are 1-based and inclusive; BED
-//! is 0-based and half-open.
+//! risk. The files are `cohort.vcf.gz` (or BCF or PGEN, with index or companions), `reference.fa`,
+//! `loci.bed`, `cohort.csv`, `truth.csv` and `truth.json`. VCF positions and `contig:beg-end` are
+//! 1-based and inclusive; BED is 0-based and half-open.
 //!
 //! This file simulates one locus that carries the whole risk. The module `multilocus` simulates
 //! many loci, published weights, covariate effects and case-control sampling.
@@ -48,6 +48,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     causal::{CausalSite, Choice, Tagging},
     effects::EffectSummary,
+    files::GenotypeFormat,
     options::Options,
     panel::PanelSummary,
     preset::{Preset, PresetVariant},
@@ -786,7 +787,14 @@ fn run_one_locus(options: &Options) -> Result<Summary, Error> {
         study: None,
     };
     let genomes = [Genomes::new(panel, &haplotypes)];
-    files::write(&options.out, &genomes, &cohort, &logits, &truth)?;
+    files::write(
+        &options.out,
+        options.format,
+        &genomes,
+        &cohort,
+        &logits,
+        &truth,
+    )?;
     Ok(Summary::new(&panels, &cohort, counts, truth))
 }
 

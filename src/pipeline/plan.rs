@@ -476,8 +476,8 @@ impl Plan {
     pub fn data(&self, simulated: &Path) -> Data {
         match &self.source {
             Source::Data(data) => Data::clone(data),
-            Source::Simulate(_) => Data {
-                genotypes: vec![simulated.join(layout::COHORT_VCF)],
+            Source::Simulate(options) => Data {
+                genotypes: vec![simulated.join(options.format.file_name())],
                 ref_first: false,
                 ref_last: false,
                 contig: None,

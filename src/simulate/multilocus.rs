@@ -96,7 +96,14 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
     for (panel, haplotypes_of_locus) in plan.panels.iter().zip(&haplotypes) {
         genomes.push(Genomes::new(panel, haplotypes_of_locus));
     }
-    files::write(&options.out, &genomes, &sampled.cohort, &logits, &truth)?;
+    files::write(
+        &options.out,
+        options.format,
+        &genomes,
+        &sampled.cohort,
+        &logits,
+        &truth,
+    )?;
     Ok(Summary::new(
         &plan.panels,
         &sampled.cohort,

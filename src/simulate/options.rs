@@ -6,7 +6,7 @@ use gf_cohort_schema::arguments::{name_of, one_of};
 use gf_genotypes::Samples;
 use serde::{Deserialize, Serialize};
 
-use super::{Preset, RiskKind, risk::PREVALENCE};
+use super::{GenotypeFormat, Preset, RiskKind, risk::PREVALENCE};
 
 /// Options of `simulate` and keys of `[simulate]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, clap::Args)]
@@ -139,7 +139,17 @@ pub struct Options {
     /// Seed of every random choice. The same seed gives the same bytes.
     #[arg(long, default_value_t = Options::default().seed)]
     pub seed: u64,
-    /// Folder for cohort.vcf.gz, reference.fa, loci.bed, cohort.csv, truth.csv and truth.json.
+    /// Format of the genotypes: vcf (cohort.vcf.gz), bcf (cohort.bcf), or pgen (cohort.pgen,
+    /// cohort.pvar and cohort.psam of PLINK 2, with phase).
+    #[arg(
+        long,
+        value_parser = one_of::<GenotypeFormat>(),
+        value_name = "FORMAT",
+        default_value = name_of(&Options::default().format)
+    )]
+    pub format: GenotypeFormat,
+    /// Folder for the genotypes (such as cohort.vcf.gz), reference.fa, loci.bed, cohort.csv, truth.csv
+    /// and truth.json.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
 }
@@ -176,6 +186,7 @@ impl Default for Options {
             case_fraction: None,
             split: [0.6, 0.2, 0.2],
             seed: 1,
+            format: GenotypeFormat::default(),
             out: PathBuf::from("simulated"),
         }
     }

@@ -19,7 +19,7 @@ pub use self::{
 
 use std::{
     fmt, fs,
-    io::{self, BufWriter, Write},
+    io::{self, BufWriter, Seek, SeekFrom, Write},
     num::NonZero,
     path::{Path, PathBuf},
 };
@@ -205,6 +205,16 @@ impl Write for Pending {
             // A flush would end a block; `finish` writes the rest.
             Target::Bgzf(_) => Ok(()),
             Target::Stream(out) => out.flush(),
+        }
+    }
+}
+
+impl Seek for Pending {
+    /// Only plain files can be written in another order than from start to end.
+    fn seek(&mut self, position: SeekFrom) -> io::Result<u64> {
+        match &mut self.target {
+            Target::Plain(out) => out.seek(position),
+            Target::Bgzf(_) | Target::Stream(_) => Err(io::ErrorKind::NotSeekable.into()),
         }
     }
 }

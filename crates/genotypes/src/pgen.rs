@@ -24,6 +24,7 @@ mod selection;
 mod source;
 mod text;
 mod variants;
+mod writer;
 mod zstandard;
 
 use std::{
@@ -44,6 +45,7 @@ pub use self::{
     record::PgenRecord,
     samples::{PgenSamples, Sex},
     variants::{PgenVariant, PgenVariants},
+    writer::PgenWriter,
 };
 
 const PVAR_THEN_BIM: [&str; 4] = [".pvar", ".pvar.zst", ".bim", ".bim.zst"];

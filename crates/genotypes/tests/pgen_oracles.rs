@@ -498,7 +498,7 @@ fn files_of_plink2s_own_tests() {
     let Some(folder) = plink2_folder() else {
         return;
     };
-    for name in ["mt_mixed_phase", "all_ploidy"] {
+    for name in ["mt_mixed_phase", "all_ploidy", "chr21_phase3_start"] {
         let stem = Path::new(&golden).join(name);
         let mut file = PgenFile::open(&stem.with_extension("pgen")).unwrap();
         let input = format!("--pfile {} vzs", stem.display());

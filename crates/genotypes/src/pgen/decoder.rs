@@ -12,8 +12,8 @@ use super::{
     selection::Selection,
 };
 
-const MULTIALLELIC: u8 = 0b0000_1000;
-const PHASED_CALLS: u8 = 0b0001_0000;
+pub(super) const MULTIALLELIC: u8 = 0b0000_1000;
+pub(super) const PHASED_CALLS: u8 = 0b0001_0000;
 const PHASED_DOSAGES: u8 = 0b1000_0000;
 
 /// What must be known about a record to read it.

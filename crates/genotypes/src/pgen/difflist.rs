@@ -109,6 +109,42 @@ const fn sample_width(sample_count: usize) -> usize {
     }
 }
 
+/// Appends a list of samples with categories to `bytes`. The samples are in increasing order.
+pub(super) fn write(samples: &[u32], categories: &[u8], sample_count: usize, bytes: &mut Vec<u8>) {
+    push_varint(samples.len() as u32, bytes);
+    let width = sample_width(sample_count);
+    for group in samples.chunks(GROUP) {
+        bytes.extend(&group[0].to_le_bytes()[..width]);
+    }
+    let mut differences = Vec::with_capacity(samples.len());
+    let group_count = samples.len().div_ceil(GROUP);
+    for (index, group) in samples.chunks(GROUP).enumerate() {
+        let start = differences.len();
+        for pair in group.windows(2) {
+            push_varint(pair[1] - pair[0], &mut differences);
+        }
+        if index + 1 < group_count {
+            bytes.push((differences.len() - start - (GROUP - 1)) as u8);
+        }
+    }
+    for four in categories.chunks(4) {
+        let packed = four
+            .iter()
+            .rev()
+            .fold(0, |byte, category| byte << 2 | category);
+        bytes.push(packed);
+    }
+    bytes.extend(differences);
+}
+
+fn push_varint(mut value: u32, bytes: &mut Vec<u8>) {
+    while value >= 0x80 {
+        bytes.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+}
+
 /// The fixed-width parts of a list.
 struct List<'a> {
     track: Track,

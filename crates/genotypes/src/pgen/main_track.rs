@@ -16,11 +16,11 @@ pub(super) const MISSING: u8 = 3;
 
 /// Bits 0-2 of the record type.
 pub(super) const FORM_BITS: u8 = 0b111;
-const RAW: u8 = 0;
+pub(super) const RAW: u8 = 0;
 const TWO_COMMON: u8 = 1;
 const DIFFERENCES: u8 = 2;
 const INVERTED_DIFFERENCES: u8 = 3;
-const ALL_BUT_REFERENCE: u8 = 4;
+pub(super) const ALL_BUT_REFERENCE: u8 = 4;
 const ALL_BUT_ALT: u8 = 6;
 const ALL_BUT_MISSING: u8 = 7;
 

@@ -16,7 +16,7 @@ use super::{
 
 const ONE_BIT_EACH: u8 = 0;
 const LIST: u8 = 1;
-const NO_PATCHES: u8 = 15;
+pub(super) const NO_PATCHES: u8 = 15;
 
 /// A record whose main track is known, and the buffers for the samples of track 1.
 pub(super) struct Patches<'a> {
@@ -136,7 +136,7 @@ impl Patches<'_> {
 }
 
 /// Bits of an allele number, less 2.
-const fn ref_alt_bits(alt_count: u32) -> usize {
+pub(super) const fn ref_alt_bits(alt_count: u32) -> usize {
     match alt_count {
         0..=2 => 0,
         3 => 1,
@@ -148,7 +148,7 @@ const fn ref_alt_bits(alt_count: u32) -> usize {
 }
 
 /// Bits of two allele numbers, less 1 each; of two ALT alleles, one bit for the first number.
-const fn alt_alt_bits(alt_count: u32) -> usize {
+pub(super) const fn alt_alt_bits(alt_count: u32) -> usize {
     match alt_count {
         0..=2 => 1,
         3..=4 => 4,

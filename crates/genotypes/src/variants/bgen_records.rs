@@ -15,7 +15,6 @@ use super::{
 use crate::{
     ABSENT, Error, Genotype, MISSING, Reference,
     bgen::{BgenFile, BgenRecord, BgenVariants},
-    genotypes::REFERENCE,
 };
 
 /// Which allele of a BGEN file is REF.
@@ -180,7 +179,7 @@ impl BgenRecords {
                 .read(&self.variants, index, &mut stored)
                 .map_err(error)?;
             cursor.passed_over.n_uncalled += stored.uncalled() as u64;
-            set_genotypes(&stored, order, selection, &mut record)?;
+            set_genotypes(&stored, order, &mut record)?;
             set_dosages(&stored, order, selection.dosage_field, &mut record);
             visit(&record)?;
         }
@@ -274,26 +273,28 @@ fn allele_number(stored: i16, n_alleles: usize, order: RefOrder) -> i16 {
 fn set_genotypes(
     stored: &BgenRecord,
     order: RefOrder,
-    selection: Selection<'_>,
     record: &mut VariantRecord,
 ) -> Result<(), Error> {
     record.has_genotypes = true;
     record.phase_sets.clear();
-    gt::start(record, selection.columns, REFERENCE);
     let n_alleles = stored.alleles().len();
-    for (sample, &call) in stored.calls().map_err(error)?.iter().enumerate() {
-        let alleles = call.map(|allele| allele_number(allele, n_alleles, order));
-        let [a, b] = alleles;
-        let phased = stored.is_phased() || a == b || b == ABSENT;
-        // An unphased call is written with the smaller allele first.
-        let alleles = if phased {
-            alleles
-        } else {
-            [a.min(b), a.max(b)]
-        };
-        gt::set(record, sample, Genotype { alleles, phased }, REFERENCE);
-    }
+    let is_phased = stored.is_phased();
+    let calls = stored.calls().map_err(error)?.iter();
+    gt::set_all(
+        record,
+        calls.map(|call| {
+            let alleles = call.map(|allele| allele_number(allele, n_alleles, order));
+            genotype(alleles, is_phased)
+        }),
+    );
     Ok(())
+}
+
+/// A call. An unphased one is written with the smaller allele first.
+fn genotype([a, b]: [i16; 2], is_phased: bool) -> Genotype {
+    let phased = is_phased || a == b || b == ABSENT;
+    let alleles = if phased { [a, b] } else { [a.min(b), a.max(b)] };
+    Genotype { alleles, phased }
 }
 
 fn set_dosages(
@@ -314,4 +315,18 @@ fn set_dosages(
         };
         record.dosages.extend_from_slice(alts);
     }
+    if field == DosageField::Auto && are_whole(&record.dosages, &record.genotypes) {
+        record.dosages.clear();
+    }
+}
+
+/// Whether the dosages of a variant with one ALT allele are the allele counts of diploid calls. The
+/// calls then need less memory and time.
+fn are_whole(dosages: &[f32], calls: &[Genotype]) -> bool {
+    let count = |&allele: &i16| f32::from(allele);
+    dosages.len() == calls.len()
+        && dosages.iter().zip(calls).all(|(&dosage, call)| {
+            call.alleles.iter().all(|&allele| allele >= 0)
+                && dosage.to_bits() == call.alleles.iter().map(count).sum::<f32>().to_bits()
+        })
 }

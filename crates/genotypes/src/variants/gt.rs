@@ -459,6 +459,21 @@ pub(super) fn set(
     }
 }
 
+/// Stores the calls of all samples, where every call `0/0` is [`REFERENCE`]. Without a branch for
+/// each sample, for carriers of common alleles come in any order.
+pub(super) fn set_all(record: &mut VariantRecord, calls: impl Iterator<Item = Genotype>) {
+    record.genotypes.clear();
+    record.genotypes.extend(calls);
+    record.rest = Some(REFERENCE);
+    let mut n_carriers = 0;
+    record.not_reference.resize(record.genotypes.len(), 0);
+    for (sample, genotype) in record.genotypes.iter().enumerate() {
+        record.not_reference[n_carriers] = sample as u32;
+        n_carriers += usize::from(genotype.alleles != [0, 0]);
+    }
+    record.not_reference.truncate(n_carriers);
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -113,8 +113,8 @@ fn set_site(variant: &PgenVariant<'_>, record: &mut VariantRecord) -> Result<(),
 fn set_genotypes(stored: &PgenRecord, selection: Selection<'_>, record: &mut VariantRecord) {
     record.has_genotypes = true;
     record.phase_sets.clear();
-    gt::start(record, selection.columns, REFERENCE);
     if let Some(carriers) = stored.carriers() {
+        gt::start(record, selection.columns, REFERENCE);
         for &sample in carriers {
             gt::set(
                 record,
@@ -125,9 +125,11 @@ fn set_genotypes(stored: &PgenRecord, selection: Selection<'_>, record: &mut Var
         }
         return;
     }
-    for (sample, (&alleles, &phased)) in stored.alleles().iter().zip(stored.phased()).enumerate() {
-        gt::set(record, sample, Genotype { alleles, phased }, REFERENCE);
-    }
+    let calls = stored.alleles().iter().zip(stored.phased());
+    gt::set_all(
+        record,
+        calls.map(|(&alleles, &phased)| Genotype { alleles, phased }),
+    );
 }
 
 /// Dosages are stored for variants with one ALT allele only.

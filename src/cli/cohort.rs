@@ -67,7 +67,7 @@ pub struct Args {
     /// same share of every split.
     #[arg(long, value_name = "COLUMN,...", value_delimiter = ',')]
     stratify_by: Vec<String>,
-    /// Kinship table. Of each related pair in different splits, one sample is dropped. Reads
+    /// Kinship table. One sample of each related pair in different splits is dropped. Reads
     /// `related_pairs.csv` of `prs`, .kin0 and .kin of KING, `plink2 --make-king-table`, and
     /// .genome of PLINK 1.9.
     #[arg(long, value_name = "TABLE")]

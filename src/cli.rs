@@ -35,14 +35,14 @@ use gf_files::memory;
 use crate::training;
 
 const NO_THREADS: &str =
-    "the threads cannot be started; use fewer (--threads), or allow the program more memory";
+    "the threads cannot be started; use fewer (--threads), or raise the memory limit";
 /// Address space of a thread: its stack, and the arena that the allocator reserves for it.
 const BYTES_PER_THREAD: usize = 3 << 20;
 
-/// Genomes of a cohort to sequences, tokens, an efficient transformer, and an honest comparison
-/// with polygenic risk scores.
+/// Train efficient transformers on the haplotype sequences of a cohort, and compare them with
+/// polygenic risk scores on the same samples.
 ///
-/// For research; not a diagnosis.
+/// For research, not for diagnosis.
 #[derive(Debug, Parser)]
 #[command(
     name = "gf-genomics",
@@ -53,7 +53,7 @@ const BYTES_PER_THREAD: usize = 3 << 20;
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
-    /// Threads to use; 0 is all cores [default: all cores].
+    /// Number of threads. 0 means all cores [default: all cores].
     #[arg(long, global = true, value_name = "N")]
     threads: Option<usize>,
 }
@@ -109,10 +109,10 @@ impl Cli {
     #[must_use]
     pub fn how_to_go_on(&self) -> &'static str {
         match &self.command {
-            Command::Run(_) => "the same command goes on from there",
-            Command::Train(args) if args.resumes() => "the same command goes on from there",
-            Command::Train(_) => "the same command with --resume goes on from there",
-            _ => "the same command begins again",
+            Command::Run(_) => "the same command resumes from there",
+            Command::Train(args) if args.resumes() => "the same command resumes from there",
+            Command::Train(_) => "the same command with --resume resumes from there",
+            _ => "the same command starts from scratch",
         }
     }
 
@@ -143,7 +143,7 @@ fn start_threads(threads: Option<usize>) -> anyhow::Result<()> {
         .is_none_or(|left| n_threads.saturating_mul(BYTES_PER_THREAD) <= left);
     ensure!(
         fits,
-        "{NO_THREADS}: {n_threads} take up more than `ulimit -v` leaves"
+        "{NO_THREADS}. {n_threads} threads need more memory than `ulimit -v` allows"
     );
     let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads);
     match pool.build_global() {

@@ -20,6 +20,7 @@ mod comparison;
 mod components;
 mod curves;
 mod deciles;
+mod demographics;
 mod error;
 mod families;
 mod folds;
@@ -53,6 +54,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     background::{Background, TrainingLog},
     comparison::Comparison,
+    demographics::{AgeSummary, GroupCount, GroupSize, ScoreDensity, SplitCharacteristics},
     error::Error,
     folds::CorrectedTest,
     non_additive::NonAdditive,
@@ -367,6 +369,8 @@ impl Analysis<'_> {
             folds,
             guards,
             people: self.families.count_by_split(self.scores),
+            characteristics: demographics::by_split(self.scores, self.known),
+            ancestry_densities: demographics::densities(self.scores, self.known),
             comparison: self.comparison.to_string(),
         })
     }

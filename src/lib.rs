@@ -1,5 +1,5 @@
-//! From a cohort's genomes to an honest answer: do efficient transformers on the samples' sequences
-//! predict disease better than a polygenic risk score on the same samples?
+//! Trains efficient transformers on the haplotype sequences of a cohort, and tests whether they
+//! predict disease better than a polygenic risk score on the same samples.
 //!
 //! ```text
 //! VCF, BCF + FASTA + loci.bed                     cohort.csv
@@ -13,8 +13,8 @@
 //!         |               only slots that vary                                      2-tokens/
 //!         |  dataset: a batch of samples -> the distinct haplotypes in it
 //!         v
-//!   models, training      an additive term, and deep terms per locus on what it leaves: encode
-//!         |               each distinct haplotype once, pool, combine the two       3-models/
+//!   models, training      an additive term, and deep terms per locus on the remaining risk:
+//!         |               encode each distinct haplotype once, pool, combine both  3-models/
 //!         v
 //!   predictions.csv  <--  scoring, baselines, leakage: published weights, penalised regression,
 //!         |               APOE counts, covariates: the same rows, the same split    4-baselines/
@@ -36,7 +36,7 @@
 //! smaller. [`pipeline`] runs the stages of a TOML file in this order and resumes where it was
 //! stopped, or does one job of them; it also checks all inputs (`check`) and lists the jobs
 //! (`plan`). [`cli`] turns arguments into options and does nothing else. [`layout`] has the name of
-//! every file of a run, and [`interrupt`] is the only place that knows of signals.
+//! every file of a run, and only [`interrupt`] handles signals.
 //!
 //! Each stage is one module with `Options` (checked, stored in `run.json`), `run(..) ->
 //! Result<Summary, Error>` and `Error`. The crates in `crates/`, `tokenizer/` and `cohort-schema/`

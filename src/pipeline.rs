@@ -82,20 +82,20 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What `run` is told.
+/// Options of `run`.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Pipeline file.
     pub pipeline: PathBuf,
     /// Folder of the results; `results/NAME` for `NAME.toml` when absent.
     pub out: Option<PathBuf>,
-    /// Instead of the file's seed.
+    /// Seed that replaces the one in the file.
     pub seed: Option<u64>,
-    /// Say what would run, do nothing.
+    /// Print what would run, and do nothing.
     pub dry_run: bool,
     /// Do only the job of this name.
     pub job: Option<String>,
-    /// How jobs divide people and loci.
+    /// How jobs divide samples and loci.
     pub blocks: Blocks,
 }
 
@@ -223,7 +223,7 @@ impl Pipeline<'_> {
             output::shareable::write(&folder.join(layout::AUC_TEXT), |out| {
                 out.write_all(text.as_bytes())
             })?;
-            // The files are written even so: they show where the leakage is.
+            // The files are written in any case, because they show where the leakage is.
             if let Err(leakage) = summary.require_no_leakage(options.guards) {
                 gf_files::message!("{text}\nReport: {}", self.report_path().display());
                 return Err(leakage.into());
@@ -280,7 +280,7 @@ fn print_comparison(
         let auc = simulated.best_possible_auc;
         writeln!(
             out,
-            "Best possible AUC on the test split, knowing the planted {} risk: {auc:.3}",
+            "Best achievable AUC on the test split, given the simulated {} risk: {auc:.3}",
             simulated.risk
         )?;
     }
@@ -298,7 +298,8 @@ pub fn lock_folder(folder: &Path) -> Result<RunLock, output::Error> {
     let lock = RunLock::take(folder)?;
     if !lock.is_locked() {
         gf_files::message!(
-            "{}: no file locks here, so a second run on this folder would not be refused",
+            "{}: this file system has no locks, so a second run on this folder would not be \
+             refused; start only one",
             folder.display()
         );
     }

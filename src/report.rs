@@ -5,17 +5,26 @@
 //!
 //! A [`Figure`] is data that is drawn twice: by plotly.js in the page, and as SVG for papers, for
 //! print and for browsers without scripts.
+//!
+//! The page is made of `page.html` (template), `page.css`, `page.js` and `plotly/`.
 
 mod aligned;
 mod background;
+mod cards;
 mod figure;
 mod figures;
+mod holm;
 mod interactive;
+mod labels;
+mod methods;
 mod multiqc;
 mod narrative;
 mod page;
+mod remarks;
 mod reporting_standards;
+mod sections;
 mod svg;
+mod table;
 mod tables;
 mod terminal;
 #[cfg(test)]
@@ -27,15 +36,28 @@ use gf_files::output;
 
 pub use self::{
     aligned::aligned,
-    figure::{Axis, Colour, Dash, Figure, FigurePanel, Marker, Point, Series, Shape, Style},
+    figure::{
+        Arrangement, Axis, Colour, Dash, Figure, FigurePanel, Marker, Point, Series, Shape, Style,
+        Tick,
+    },
     svg::svg,
     tables::{write_effects, write_guards, write_pairs},
     terminal::{costs, guards, table},
 };
-use crate::evaluation::{Background, PeopleRow, Summary, TrainingLog, Verdict};
+use crate::evaluation::{Background, PeopleRow, Summary, Verdict};
 
 /// Ids of the figures that have a file of their own, `ID.svg`.
-const FIGURES: [&str; 5] = ["roc", "calibration", "deciles", "distribution", "training"];
+const FIGURES: [&str; 9] = [
+    "forest",
+    "difference",
+    "roc",
+    "calibration",
+    "deciles",
+    "distribution",
+    "ancestry",
+    "training",
+    "validation_auc",
+];
 
 /// Writes everything that an evaluation shows: its tables as CSV, `report.html`, the figures as SVG
 /// and the files for MultiQC. Returns their paths.
@@ -52,7 +74,7 @@ pub fn write(folder: &Path, summary: &Summary) -> Result<Vec<PathBuf>, output::E
     let report = Report {
         verdict: &summary.verdict,
         background: &summary.background,
-        notes: &narrative::notes(summary),
+        notes: &remarks::notes(summary),
     };
     paths.extend(report.write(folder)?);
     Ok(paths)
@@ -81,7 +103,7 @@ impl Report<'_> {
             let path = folder.join(format!("{id}.svg"));
             match figures.iter().find(|figure| figure.id == id) {
                 Some(figure) => {
-                    let text = svg(figure).map_err(output::at(&path))?;
+                    let text = svg(figure);
                     output::shareable::write(&path, |out| out.write_all(text.as_bytes()))?;
                     paths.push(path);
                 }

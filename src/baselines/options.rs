@@ -33,7 +33,7 @@ pub struct BaselineSettings {
         conflicts_with = "no_fit"
     )]
     pub offset: Option<ScoreColumn>,
-    /// Genome build of the genotypes: GRCh37, GRCh38, NCBI36 or T2T-CHM13, in any usual spelling. A
+    /// Genome build of the genotypes: GRCh37, GRCh38, NCBI36 or T2T-CHM13, or a usual synonym. A
     /// scoring file of another build is refused.
     #[arg(long, value_name = "BUILD")]
     pub genome_build: Option<GenomeBuild>,

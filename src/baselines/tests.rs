@@ -1188,7 +1188,7 @@ fn training_samples_are_recognised(mut options: Options, folder: &Path) {
         .unwrap();
     assert!(
         row.verdict == gf_cohort_schema::GuardVerdict::Fail
-            && row.finding.contains("people of the test split"),
+            && row.finding.contains("trained on the test split"),
         "{row:?}"
     );
 }

@@ -13,11 +13,11 @@ use gf_files::output;
 
 use crate::cohort::{self, Options, SampleId, Shares};
 
-/// Join tables of samples into a cohort table: phenotypes mapped to case and control, a split that
-/// keeps families together, and a report of who was dropped and why.
+/// Join tables of samples into a cohort table. Phenotypes are mapped to case and control, the split
+/// keeps families together, and dropped samples are reported with reasons.
 ///
-/// Reads .fam, .psam, .pheno, .cov, .eigenvec, .evec, CSV and TSV. The first table decides who is
-/// in the cohort; the others add columns.
+/// Reads .fam, .psam, .pheno, .cov, .eigenvec, .evec, CSV and TSV. The first table determines the
+/// samples of the cohort. The other tables add columns.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  gf-genomics cohort study.fam study.cov pca.eigenvec -o \
@@ -32,10 +32,10 @@ pub struct Args {
     /// Cohort table to write; `-` is standard output.
     #[arg(short, long, value_name = "CSV", default_value = "-")]
     output: PathBuf,
-    /// Table of the samples dropped to write, `sample_id,reason`.
+    /// Table of the dropped samples to write (`sample_id,reason`).
     #[arg(long, value_name = "CSV")]
     dropped: Option<PathBuf>,
-    /// Column of the phenotype [default: the only one that may be it].
+    /// Column of the phenotype [default: the only column that can be a phenotype].
     #[arg(long, value_name = "COLUMN")]
     phenotype: Option<String>,
     /// Values of cases. Samples with a value that is neither a case nor a control are dropped.
@@ -56,21 +56,23 @@ pub struct Args {
         allow_hyphen_values = true
     )]
     control: Vec<String>,
-    /// Percentages of training, validation and test samples [default: the column `split`; 60,20,20
-    /// without one].
+    /// Percentages of training, validation and test samples [default: the column `split`, or
+    /// 60,20,20 without this column].
     #[arg(long, value_name = "TRAIN,VALIDATION,TEST")]
     split: Option<Shares>,
-    /// Seed of the split; the same samples and seed give the same split.
+    /// Seed of the split. The same samples and seed give the same split.
     #[arg(long, default_value_t = Options::default().seed)]
     seed: u64,
-    /// Columns whose levels have the same share of every split, next to the phenotype.
+    /// Columns to stratify by, in addition to the phenotype. Each level of a column has about the
+    /// same share of every split.
     #[arg(long, value_name = "COLUMN,...", value_delimiter = ',')]
     stratify_by: Vec<String>,
-    /// Kinships: drop one of each related pair across splits. Reads `related_pairs.csv` of `prs`,
-    /// KING's .kin0 and .kin, `plink2 --make-king-table`, and .genome of PLINK 1.9.
+    /// Kinship table. One sample of each related pair in different splits is dropped. Reads
+    /// `related_pairs.csv` of `prs`, .kin0 and .kin of KING, `plink2 --make-king-table`, and
+    /// .genome of PLINK 1.9.
     #[arg(long, value_name = "TABLE")]
     unrelated: Option<PathBuf>,
-    /// Least kinship of a related pair; 0.0884 includes relatives of second degree.
+    /// Smallest kinship of a related pair. 0.0884 includes second-degree relatives.
     #[arg(
         long,
         value_name = "KINSHIP",
@@ -78,13 +80,14 @@ pub struct Args {
         requires = "unrelated"
     )]
     kinship_cutoff: f64,
-    /// VCF or BCF files: drop samples that are not in them.
+    /// VCF or BCF files. Samples that are not in these files are dropped.
     #[arg(long, value_name = "FILE", value_delimiter = ',', num_args = 1..)]
     vcf: Vec<PathBuf>,
-    /// Column of sample ids, where it has an unusual name.
+    /// Column of sample ids, if it has an unusual name.
     #[arg(long, value_name = "COLUMN")]
     id_column: Option<String>,
-    /// Name of a sample in the VCF: PLINK's IID, or `FID_IID` as `plink --recode vcf` writes it.
+    /// Form of the sample names in the VCF: the IID of PLINK, or `FID_IID` as written by `plink
+    /// --recode vcf`.
     #[arg(
         long,
         value_parser = one_of::<SampleId>(),
@@ -92,15 +95,15 @@ pub struct Args {
         value_name = "WHICH"
     )]
     sample_id: SampleId,
-    /// FID names no families: samples of one FID may be in different splits.
+    /// Ignore FID as a family id. Samples with the same FID may then be in different splits.
     #[arg(long)]
     ignore_families: bool,
-    /// Drop samples of unknown phenotype. Otherwise they stay: they are predicted, but neither
-    /// trained on nor evaluated.
+    /// Drop samples of unknown phenotype. By default they are kept and predicted, but not used for
+    /// training or evaluation.
     #[arg(long)]
     drop_unknown: bool,
-    /// Numbers that stand for a missing value, such as -9; `none` when no number does [default: -9
-    /// is missing in phenotype, age, sex and categories, and an error elsewhere].
+    /// Numbers that mean a missing value, such as -9, or `none` if no number does [default: -9 is
+    /// missing in phenotype, age, sex and categories, and an error elsewhere].
     #[arg(long, value_name = "NUMBER,...", allow_hyphen_values = true)]
     missing_value: Option<MissingValues>,
 }

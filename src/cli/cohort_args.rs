@@ -18,11 +18,11 @@ pub struct CohortArgs {
     reading: CohortReadingArgs,
 }
 
-/// As [`CohortArgs`], of a command that also does something without a cohort.
+/// The same as [`CohortArgs`], for a command that also works without a cohort.
 #[derive(Debug, clap::Args)]
 pub struct OptionalCohortArgs {
-    /// Cohort table: `sample_id,phenotype,split` and covariates; without it published scores are
-    /// summed, and nothing is fitted.
+    /// Cohort table: `sample_id,phenotype,split` and covariates. Without it, published scores are
+    /// summed and nothing is fitted.
     #[arg(long, value_name = "CSV")]
     cohort: Option<PathBuf>,
     #[command(flatten)]
@@ -32,7 +32,7 @@ pub struct OptionalCohortArgs {
 /// How the columns of a cohort table are read.
 #[derive(Debug, clap::Args)]
 struct CohortReadingArgs {
-    /// How phenotypes are written: case/control or 0/1, or PLINK's 1 (control) and 2 (case).
+    /// Coding of the phenotypes: case/control or 0/1, or 1 (control) and 2 (case) like PLINK.
     #[arg(
         long,
         value_parser = one_of::<PhenotypeCoding>(),
@@ -40,7 +40,8 @@ struct CohortReadingArgs {
         requires = "cohort"
     )]
     phenotype_coding: PhenotypeCoding,
-    /// Columns that are covariates [default: age, sex and PC1, PC2, ...]; `none` for none.
+    /// Columns that are covariates, or `none` for no covariates [default: age, sex and PC1, PC2,
+    /// ...].
     #[arg(
         long,
         value_delimiter = ',',
@@ -49,9 +50,9 @@ struct CohortReadingArgs {
         requires = "cohort"
     )]
     covariates: Option<Vec<String>>,
-    /// Numbers that stand for a missing value in phenotype and covariates, such as -9; `none` when
-    /// no number does [default: -9 is missing in phenotype, age, sex and categories, and an
-    /// error elsewhere].
+    /// Numbers that mean a missing value in phenotype and covariates, such as -9, or `none` if no
+    /// number does [default: -9 is missing in phenotype, age, sex and categories, and an error
+    /// elsewhere].
     #[arg(
         long,
         value_name = "NUMBER,...",
@@ -59,8 +60,8 @@ struct CohortReadingArgs {
         requires = "cohort"
     )]
     missing_value: Option<MissingValues>,
-    /// Samples without a value of a covariate: `drop-few` drops them where they are at most 5 % of
-    /// their split, and is an error where they are more; `mean` gives them the mean of the
+    /// Treatment of samples without a value of a covariate. `drop-few` drops them if they are at
+    /// most 5 % of their split, and is an error otherwise. `mean` gives them the mean of the
     /// training samples.
     #[arg(
         long,
@@ -70,8 +71,8 @@ struct CohortReadingArgs {
         requires = "cohort"
     )]
     missing_covariates: MissingCovariates,
-    /// Samples of the cohort without genotypes: `drop-few` drops them where they are at most 5 %
-    /// of their split, and is an error where they are more.
+    /// Treatment of samples of the cohort without genotypes. `drop-few` drops them if they are at
+    /// most 5 % of their split, and is an error otherwise.
     #[arg(
         long,
         value_parser = one_of::<MissingSamples>(),
@@ -110,7 +111,7 @@ impl CohortArgs {
         }
     }
 
-    /// What to do about missing values.
+    /// Treatment of missing values.
     #[must_use]
     pub fn missing(&self) -> MissingPolicies {
         MissingPolicies {

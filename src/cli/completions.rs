@@ -7,14 +7,15 @@ use clap_complete::{Shell, generate};
 
 use super::Cli;
 
-/// Completions of commands and options for a shell, to be put where the shell looks for them
+/// Print shell completions of commands and options. Save them where the shell looks for
+/// completions.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  gf-genomics completions bash > \
                         ~/.local/share/bash-completion/completions/gf-genomics\n  gf-genomics \
                         completions zsh > \"${fpath[1]}/_gf-genomics\"\n  gf-genomics \
                         completions fish > ~/.config/fish/completions/gf-genomics.fish")]
 pub struct Args {
-    /// The shell
+    /// Shell to print completions for.
     shell: Shell,
 }
 

@@ -1,4 +1,4 @@
-//! `gf-genomics compress`: low-rank factors in place of the linear layers of a model.
+//! `gf-genomics compress`: replaces the linear layers of a model by low-rank factors.
 
 use std::{
     io::{self, Write},
@@ -18,8 +18,8 @@ use crate::{
     pipeline::{self, progress},
 };
 
-/// Make a trained model smaller: low-rank factors in place of the linear layers of its encoder, and
-/// what that costs in AUC.
+/// Replace the linear layers of a trained model by smaller low-rank factors, and measure the change
+/// in AUC.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  gf-genomics compress model --rank 0.5 --tokens tokens --cohort \
@@ -29,30 +29,30 @@ pub struct Args {
     /// Folder of the model bundle.
     #[arg(value_name = "MODEL")]
     model: PathBuf,
-    /// Rank of the factors: from 1 on the rank, below a share of the rank up to which factors are
-    /// smaller than their layer.
+    /// Rank of the factors. R >= 1 is the rank itself. R < 1 is a fraction of the largest rank at
+    /// which the factors are smaller than their layer.
     #[arg(long, value_name = "R")]
     rank: f64,
-    /// How the factors are found: `svd`, the nearest ones; `snmf`, the second without negative
-    /// values; `random`, new ones.
+    /// Method to find the factors: `svd` (closest factors), `snmf` (second factor without negative
+    /// values), or `random` (random factors, which need further training).
     #[arg(long, default_value = "svd", value_parser = one_of::<Solver>())]
     solver: Solver,
-    /// Folder that `tokenize` wrote; with `--cohort`, the AUC of both models is measured and
-    /// predictions.csv written.
+    /// Folder that `tokenize` wrote. With `--cohort`, the command measures the AUC of both models
+    /// and writes predictions.csv.
     #[arg(long, value_name = "DIR", requires = "cohort")]
     tokens: Option<PathBuf>,
     /// Cohort table: `sample_id,phenotype,split` and the covariates of the model.
     #[arg(long, value_name = "CSV", requires = "tokens")]
     cohort: Option<PathBuf>,
-    /// How phenotypes are written: case/control or 0/1, or PLINK's 1 (control) and 2 (case).
+    /// Coding of the phenotypes: case/control or 0/1, or 1 (control) and 2 (case) like PLINK.
     #[arg(
         long,
         value_parser = one_of::<PhenotypeCoding>(),
         default_value = name_of(&PhenotypeCoding::default())
     )]
     phenotype_coding: PhenotypeCoding,
-    /// Train the factors further for this many epochs, on the training split of the cohort; those
-    /// of the best validation AUC are kept.
+    /// Number of epochs of further training of the factors, on the training split of the cohort.
+    /// The weights of the epoch with the best validation AUC are kept.
     #[arg(
         long,
         value_name = "N",
@@ -60,17 +60,17 @@ pub struct Args {
         value_parser = clap::value_parser!(u64).range(1..)
     )]
     fine_tune_epochs: Option<u64>,
-    /// Highest learning rate of that training.
+    /// Largest learning rate of the further training.
     #[arg(
         long,
         default_value_t = FineTuning::default_learning_rate(),
-        requires = "fine_tune_epochs"
+        requires = "fine_tune_epochs", value_name = "RATE"
     )]
     learning_rate: f64,
     /// Name of the new model in every table [default: the old name and the solver].
     #[arg(long)]
     name: Option<String>,
-    /// Seed of new factors and of further training; the same seed gives the same bytes.
+    /// Seed of random factors and of further training. The same seed gives the same bytes.
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Folder of the model bundle to write.

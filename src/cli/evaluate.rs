@@ -20,9 +20,9 @@ use crate::{
     layout, pipeline, report,
 };
 
-/// Compare models and polygenic risk scores on the same people: AUC with 95 % intervals and a
-/// paired test against the best baseline, odds ratios, R2, calibration, strata; and guards against
-/// leakage, which stop the run.
+/// Compare models and polygenic risk scores on the same samples. Reports AUC with 95 % intervals, a
+/// paired test against the best baseline, odds ratios, R2, calibration and strata. Guards check for
+/// leakage, and leakage makes the command fail.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  gf-genomics evaluate --predictions model/predictions.csv \
@@ -33,40 +33,40 @@ use crate::{
                   report"
 )]
 pub struct Args {
-    /// Tables with a score of each sample; they must be about the same people. Read are
-    /// predictions.csv of `train` and `prs`, the table of `score`, `raw_scores.csv`, `.sscore`
+    /// Tables with a score of each sample. All tables must have the same samples. Accepted tables
+    /// are predictions.csv of `train` and `prs`, the table of `score`, `raw_scores.csv`, `.sscore`
     /// of plink2, `.best` and `.all_score` of `PRSice`, `.profile` of PLINK 1.9, aggregated scores
-    /// of `pgsc_calc`, and any table with a column of samples and a column of scores. Several
-    /// files with folds of one model are repeats of its cross-validation. cost.csv,
-    /// scores.csv, apoe.csv and guards.csv next to them are read too.
+    /// of `pgsc_calc`, and any table with a column of samples and a column of scores. Several files
+    /// with folds of one model are repeats of its cross-validation. cost.csv, scores.csv, apoe.csv
+    /// and guards.csv next to these tables are also read.
     #[arg(long, required = true, num_args = 1.., value_delimiter = ',', value_name = "CSV")]
     predictions: Vec<PathBuf>,
-    /// Column of sample ids [default: `sample_id`, IID or another usual name]
+    /// Column of sample ids [default: `sample_id`, IID or another usual name].
     #[arg(long, value_name = "COLUMN")]
     sample_column: Option<String>,
-    /// Columns of scores [default: logit, `NAME_SUM`, `NAME_AVG`, PRS, score or another usual
-    /// name, or the only further column]
+    /// Columns of scores [default: logit, `NAME_SUM`, `NAME_AVG`, PRS, score or another usual name,
+    /// or the only other column].
     #[arg(long, value_name = "COLUMN,...", value_delimiter = ',', num_args = 1..)]
     score_column: Vec<String>,
-    /// Numbers that stand for a missing score, such as -9; `none` when no number does [default: an
-    /// error where a score may be such a number]
+    /// Numbers that mean a missing score, such as -9, or `none` if no number does [default: an
+    /// error if a score may be such a number].
     #[arg(long, value_name = "NUMBER,...", allow_hyphen_values = true)]
     missing_value: Option<MissingValues>,
-    /// What a model is: covariates, apoe, score-without-apoe, score, sequence-model, stacked or
-    /// probe [default: what the column `role` of its table states; without it score, and in
-    /// tables of this program a sequence model unless its name begins with prs-]
+    /// Role of a model: covariates, apoe, score-without-apoe, score, sequence-model, stacked or
+    /// probe [default: the column `role` of its table; without this column sequence-model in tables
+    /// of this program unless the name begins with prs-, and score otherwise].
     #[arg(long, value_name = "MODEL=ROLE,...", value_delimiter = ',', num_args = 1..)]
     role: Vec<ModelRole>,
-    /// Folder for auc.csv, roc.csv, strata.csv, calibration.csv, deciles.csv, distribution.csv,
-    /// folds.csv, guards.csv and stacked.csv; report.html, its figures as SVG,
-    /// `*.gf_genomics.json` and `*_mqc.json` for MultiQC; and run.json
+    /// Folder for the results: auc.csv, roc.csv, strata.csv, calibration.csv, deciles.csv,
+    /// distribution.csv, folds.csv, guards.csv, stacked.csv, report.html, its figures as SVG,
+    /// `*.gf_genomics.json` and `*_mqc.json` for MultiQC, and run.json.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Cohort table: phenotypes and splits that the predictions lack, families, strata, and what
-    /// guards need
+    /// Cohort table. It provides families, strata, data for the guards, and phenotypes and splits
+    /// if the predictions lack them.
     #[arg(long, value_name = "CSV")]
     cohort: Option<PathBuf>,
-    /// How phenotypes are written: case/control or 0/1, or PLINK's 1 (control) and 2 (case)
+    /// Coding of the phenotypes: case/control or 0/1, or 1 (control) and 2 (case) like PLINK.
     #[arg(
         long,
         value_parser = one_of::<PhenotypeCoding>(),
@@ -75,11 +75,11 @@ pub struct Args {
     phenotype_coding: PhenotypeCoding,
     #[command(flatten)]
     settings: ReportSettings,
-    /// Seed of the resamples
+    /// Seed of the bootstrap resamples.
     #[arg(long, default_value_t = 1, requires = "bootstrap")]
     seed: u64,
-    /// run.json of the pipeline that the predictions are from: the report shows its options,
-    /// counts, skips and digests
+    /// run.json of the pipeline that made the predictions. The report shows its options, counts,
+    /// skips and digests.
     #[arg(long, value_name = "JSON")]
     run: Option<PathBuf>,
     #[command(flatten)]

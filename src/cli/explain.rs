@@ -15,14 +15,15 @@ use crate::{
     training::DeviceChoice,
 };
 
-/// What each variant does to a model's logit: its allele switched in every distinct haplotype of
-/// the people given, and pairs of the top ones.
+/// Report the effect of each variant on a model's logit. The allele is switched in every distinct
+/// haplotype of the given samples, and pairs of the top variants are switched together.
 ///
-/// The effect is the mean change of the logit of the people given, when one copy of ALT stands in
-/// place of REF and all else stays. Variants are ranked by its root mean square, in which changes
-/// of opposite sign on different haplotypes do not cancel. Intervals are over the models of an
-/// ensemble (`train --ensemble`), not over people. That the model uses a variant does not make it a
-/// cause: variants that are inherited together stand in for each other.
+/// The effect is the mean change of the logit over the given samples when one copy of ALT replaces
+/// REF and everything else is unchanged. Variants are ranked by the root mean square of this
+/// change, in which changes of opposite sign on different haplotypes do not cancel. Intervals are
+/// over the models of an ensemble (`train --ensemble`), not over samples. A variant that the model
+/// uses is not necessarily causal, because the model can use any of several variants that are
+/// inherited together.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  gf-genomics explain --vcf cohort.vcf.gz --reference GRCh38.fa \
@@ -39,33 +40,33 @@ pub struct Args {
     /// Folder of a model bundle.
     #[arg(long, value_name = "MODEL")]
     model: PathBuf,
-    /// Table with `sample_id` and the covariates of the people, for models that need them; only
-    /// the people in it are looked at.
+    /// Table with `sample_id` and the covariates of the samples, for models that need covariates.
+    /// Only the samples in this table are used.
     #[arg(long, value_name = "CSV")]
     cohort: Option<PathBuf>,
-    /// Only variants at `chr:beg-end` (1-based, inclusive) or at loci that `gf-genomics regions`
-    /// lists, separated by commas [default: all of the model's loci].
+    /// Regions whose variants are switched: `chr:beg-end` (1-based, inclusive) or names that
+    /// `gf-genomics regions` lists, separated by commas [default: all loci of the model].
     #[arg(long, value_name = "REGIONS", num_args = 1..)]
     regions: Vec<String>,
-    /// Switch only in the N commonest distinct haplotypes of a locus [default: in all]; the time
-    /// grows with haplotypes times variants.
+    /// Number of most common distinct haplotypes of a locus in which alleles are switched. The time
+    /// grows with haplotypes times variants [default: all].
     #[arg(long, value_name = "N")]
     haplotypes: Option<usize>,
-    /// Variants of a locus that its plot names.
+    /// Number of variants of a locus that its plot labels.
     #[arg(long, default_value_t = 5, value_name = "N")]
     top: usize,
-    /// Top variants of a locus (no two with r2 above 0.8) whose pairs are switched together; 0: no
-    /// pairs.
+    /// Number of top variants of a locus whose pairs are switched together. No two of them have r2
+    /// above 0.8. 0 means no pairs.
     #[arg(long, default_value_t = 10, value_name = "N")]
     pairs: usize,
-    /// Records to use by their FILTER: a list of names, or `all` [default: as for the training
+    /// Accepted values of FILTER: a list of names, or `all` [default: the same as for the training
     /// samples].
     #[arg(long, value_name = "LIST")]
     apply_filters: Option<ApplyFilters>,
-    /// Where the model is computed: cpu, or cuda:N in a build with the feature `cuda`.
+    /// Device of the computation: cpu, or cuda:N in a build with the feature `cuda`.
     #[arg(long, default_value_t = DeviceChoice::Cpu, value_name = "DEVICE")]
     device: DeviceChoice,
-    /// Folder for `explain.csv`, `pairs.csv`, a plot of each locus, `LOCUS.svg`, and `run.json`.
+    /// Folder for `explain.csv`, `pairs.csv`, one plot per locus (`LOCUS.svg`), and `run.json`.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     #[command(flatten)]

@@ -6,7 +6,7 @@ use gf_genotypes::FormatOptions;
 
 use super::lists;
 
-/// Genotype files, and what they do not state about themselves.
+/// Genotype files, and properties that the files do not state.
 #[derive(Debug, clap::Args)]
 pub struct GenotypeArgs {
     /// Genotype files of the same samples, for example one per chromosome: VCF, VCF.gz, BCF, PGEN,

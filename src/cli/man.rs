@@ -8,14 +8,14 @@ use gf_files::output;
 
 use super::Cli;
 
-/// Manual pages of the program and of every command
+/// Write manual pages of the program and of all commands.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  gf-genomics man --out ~/.local/share/man/man1 && man \
                   gf-genomics-train"
 )]
 pub struct Args {
-    /// Folder for gf-genomics.1 and a page of each command, such as gf-genomics-train.1
+    /// Folder for gf-genomics.1 and one page per command, such as gf-genomics-train.1.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
 }

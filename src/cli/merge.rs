@@ -18,11 +18,11 @@ use super::{
 };
 use crate::{layout, pipeline, score, tokens};
 
-/// Put together what was made block by block: sequences of blocks of people and loci, tokens of
-/// blocks of loci, or scores of blocks of people.
+/// Merge results that were made in blocks: sequences of blocks of samples and loci, tokens of
+/// blocks of loci, or scores of blocks of samples.
 ///
-/// What comes out is, byte for byte, what one command for everyone writes; of sequences only the
-/// rows of skips.csv stand block after block.
+/// The result is byte-identical to the result of one command for all samples, with one exception.
+/// The rows of skips.csv of sequences are in the order of the blocks.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  gf-genomics merge --sequences block-1 block-2 --out sequences\n  \
@@ -36,23 +36,23 @@ use crate::{layout, pipeline, score, tokens};
 )]
 #[command(group = clap::ArgGroup::new("folders").args(["sequences", "tokens"]))]
 pub struct Args {
-    /// Folders that `sequences --out` wrote. Blocks of people in the order in which they shall
-    /// stand; each locus needs the same people.
+    /// Folders that `sequences --out` wrote. Blocks of samples are merged in the given order. Each
+    /// locus needs the same samples.
     #[arg(long, num_args = 1.., value_name = "DIR", requires = "out")]
     sequences: Vec<PathBuf>,
-    /// Folders that `tokenize --out` wrote, of the same people at other loci, in the order in
-    /// which the loci shall stand; all with one --tokenizer-file. Their report.csv is not
-    /// merged.
+    /// Folders that `tokenize --out` wrote, with the same samples and different loci. Loci are
+    /// merged in the given order. All folders need the same --tokenizer-file. Their report.csv is
+    /// not merged.
     #[arg(long, num_args = 1.., value_name = "DIR", requires = "out")]
     tokens: Vec<PathBuf>,
-    /// Folder for the sequences or tokens of all.
+    /// Folder for the merged sequences or tokens.
     #[arg(long, value_name = "DIR", requires = "folders")]
     out: Option<PathBuf>,
-    /// Tables of `score` or predictions.csv, with the same columns, in the order in which the
-    /// people shall stand; nobody may be in two.
+    /// Tables of `score`, or predictions.csv, with the same columns. Samples are merged in the
+    /// given order. Each sample may be in one table only.
     #[arg(long, num_args = 1.., value_name = "CSV")]
     predictions: Vec<PathBuf>,
-    /// CSV to write the predictions of all to; `-` is standard output.
+    /// CSV for the merged predictions; `-` is standard output.
     #[arg(short, long, default_value = "-", value_name = "CSV")]
     output: PathBuf,
     #[command(flatten)]
@@ -93,7 +93,7 @@ struct TokensSummary {
 /// Merges sequences, tokens or predictions.
 ///
 /// # Errors
-/// Blocks that cannot be read or do not belong together.
+/// Blocks that cannot be read or are not parts of one result.
 pub fn run(args: Args) -> anyhow::Result<()> {
     match args.out {
         Some(out) if !args.tokens.is_empty() => {
@@ -108,7 +108,10 @@ fn predictions(tables: &[PathBuf], output: &Path) -> anyhow::Result<()> {
     output::keep_inputs(tables);
     let n_rows = score::merge(tables, output)?;
     let rows = counted(n_rows, "row", "rows");
-    gf_files::message!("{rows} of {}", counted(tables.len(), "table", "tables"));
+    gf_files::message!(
+        "merged {rows} of {}",
+        counted(tables.len(), "table", "tables")
+    );
     Ok(())
 }
 
@@ -193,7 +196,8 @@ fn read_record<T: DeserializeOwned>(path: &Path, command: &str) -> anyhow::Resul
     let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
     serde_json::from_str(&text).with_context(|| {
         format!(
-            "{}: not of `gf-genomics {command} --out` of this version",
+            "{}: not written by `gf-genomics {command} --out` of this version; make the folder \
+             again with this version",
             path.display()
         )
     })
@@ -204,7 +208,10 @@ fn same_policies<'r>(
     folders: &[PathBuf],
     mut options: impl Iterator<Item = &'r SequencesOptions>,
 ) -> anyhow::Result<&'r Policies> {
-    let first = &options.next().context("no folder to merge")?.policies;
+    let first = &options
+        .next()
+        .context("there is no folder to merge; give one or more")?
+        .policies;
     for (folder, next) in folders[1..].iter().zip(options) {
         first
             .require_same(&next.policies)

@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use super::run::PipelineArgs;
 use crate::pipeline;
 
-/// List the jobs of a pipeline file, with what each takes (time, memory, disk, GPUs) and needs of
-/// others; nothing is started or written.
+/// List the jobs of a pipeline file with their dependencies and estimated time, memory, disk and
+/// GPUs. Nothing is started or written.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  gf-genomics plan pipelines/quickstart.toml --out \
@@ -16,8 +16,7 @@ use crate::pipeline;
 pub struct Args {
     #[command(flatten)]
     pipeline: PipelineArgs,
-    /// Print JSON: with each job the command that does it, its inputs and what it writes, for
-    /// workflow engines.
+    /// Print JSON for workflow engines. Each job has its command, its inputs and its output.
     #[arg(long)]
     json: bool,
 }

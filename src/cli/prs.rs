@@ -17,8 +17,8 @@ use crate::{
     scoring::{self, FailedScore},
 };
 
-/// Polygenic risk scores and other baselines: covariates, APOE, scores learned from the dosages,
-/// published scores.
+/// Compute polygenic risk scores and other baselines: covariates, APOE, scores learned from the
+/// dosages, and published scores.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  gf-genomics prs --vcf cohort.vcf.gz --cohort cohort.csv \
@@ -36,14 +36,14 @@ pub struct Args {
     people: SampleArgs,
     #[command(flatten)]
     cohort: OptionalCohortArgs,
-    /// Folder to write to: `predictions.csv`, `weights.csv`, `association.csv`, `apoe.csv`,
-    /// `guards.csv`, `scores.csv`, `scoring_files/` and `prs_model.json` (with a cohort),
-    /// `related_pairs.csv`, which is private, where there are any, `match_log.csv`,
-    /// `raw_scores.csv` and `run.json`
+    /// Folder for `match_log.csv`, `raw_scores.csv` and `run.json`. With a cohort it also contains
+    /// `predictions.csv`, `weights.csv`, `association.csv`, `apoe.csv`, `guards.csv`, `scores.csv`,
+    /// `scoring_files/` and `prs_model.json`. If there are related pairs, it contains
+    /// `related_pairs.csv`, which is private.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// BED of the regions whose dosages are used [default: all variants]; published scores and
-    /// APOE are read wherever they lie
+    /// BED of the regions whose dosages are used. Published scores and APOE are read at any
+    /// position [default: all variants].
     #[arg(long, value_name = "BED", requires = "cohort")]
     regions_file: Option<PathBuf>,
     #[command(flatten)]
@@ -134,7 +134,7 @@ fn has_cohort(options: &Options) -> bool {
     !options.cohort.as_os_str().is_empty()
 }
 
-/// Refuses scores that could not be used. The others are written before.
+/// Refuses scores that could not be used. The other scores are already written.
 fn require_all_scores(failed: &[FailedScore], options: &Options) -> anyhow::Result<()> {
     let Some(first) = failed.first() else {
         return Ok(());
@@ -143,7 +143,8 @@ fn require_all_scores(failed: &[FailedScore], options: &Options) -> anyhow::Resu
     let out = options.scoring.out.display();
     let noun = if n == 1 { "score was" } else { "scores were" };
     bail!(
-        "{n} {noun} left out, {} first: see the message above; the others are in {out}",
+        "{n} {noun} left out, such as {}. The messages above give the reasons; the other \
+         scores are in {out}",
         first.path.display()
     )
 }

@@ -1,7 +1,7 @@
 //! `run.json` in the folder of a command: how its files were made.
 //!
 //! Input -> output: options, input files and the command's summary -> JSON, readable by its owner
-//! only. It contains no sample names, but paths.
+//! only. It contains paths but no sample names.
 
 use std::{
     collections::BTreeMap,
@@ -28,8 +28,8 @@ const MAX_DIGESTED_BYTES: u64 = 1 << 30;
 /// Whether results of another run may be overwritten.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct OverwriteArgs {
-    /// Write into a folder that has results of another command, of other options or of other
-    /// inputs; they are overwritten.
+    /// Overwrite results of a different command, or with different options or inputs, in the
+    /// folder.
     #[arg(long)]
     pub force: bool,
 }
@@ -41,7 +41,7 @@ pub struct Invocation<'a> {
     pub command: &'static str,
     /// Options, as the record stores them.
     pub options: Value,
-    /// Files, and folders whose files all count.
+    /// Input files, and folders of which every file is an input.
     pub inputs: Vec<&'a PathBuf>,
 }
 
@@ -71,7 +71,7 @@ impl<'a> PendingRecord<'a> {
         let earlier = fs::read(&path).unwrap_or_default();
         if serde_json::from_slice::<RunRecord>(&earlier).is_ok() {
             bail!(
-                "{}: the record of a pipeline; choose another folder (--out)",
+                "{}: this is the record of a pipeline run; choose another folder (--out)",
                 path.display()
             );
         }
@@ -143,14 +143,16 @@ impl Invocation<'_> {
             .chain(earlier_options.keys())
             .find(|key| options.get(*key) != earlier_options.get(*key));
         if let Some(key) = changed_key {
-            return Some(format!("the same command with another `{key}`"));
+            return Some(format!("the same command with a different `{key}`"));
         }
         // The stage refuses an input that does not exist, with a better message than this one.
         let digests = digests(&self.inputs).ok()?;
         let (path, _) = digests
             .iter()
             .find(|(path, digest)| record.inputs.get(*path) != Some(*digest))?;
-        Some(format!("the same command when {path} was another file"))
+        Some(format!(
+            "the same command with a different content of {path}"
+        ))
     }
 }
 
@@ -210,7 +212,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_record_has_the_digest_of_every_input_and_takes_the_place_of_no_pipelines() {
+    fn a_record_has_the_digest_of_every_input() {
         let study = Study::new();
         let inputs = [
             study.path("people.vcf"),
@@ -244,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn other_work_replaces_a_record_only_with_force_and_none_replaces_that_of_a_pipeline() {
+    fn only_force_overwrites_other_results_and_nothing_overwrites_those_of_a_pipeline() {
         let study = Study::new();
         study
             .begin(study.invocation(json!({ "seed": 7 })), false)
@@ -255,7 +257,7 @@ mod tests {
         assert!(study.begin(study.invocation(same.clone()), false).is_ok());
         let message = study.refusal(study.invocation(json!({ "seed": 8 })), false);
         assert!(
-            message.contains("the same command with another `seed`; choose another folder"),
+            message.contains("the same command with a different `seed`; choose another folder"),
             "{message}"
         );
         let other_command = Invocation {
@@ -272,7 +274,8 @@ mod tests {
         fs::write(study.path("model/config.json"), "abd").unwrap();
         let message = study.refusal(study.invocation(same.clone()), false);
         assert!(
-            message.contains("model/config.json was another file"),
+            message.contains("with a different content of ")
+                && message.contains("model/config.json;"),
             "{message}"
         );
         fs::write(study.path("run.json"), r#"{ "stages": {} }"#).unwrap();

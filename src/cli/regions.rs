@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use gf_genotypes::known_loci;
 
-/// The loci that `--regions` knows by name, with build, interval, lead variants and source, as a
-/// table with tabs.
+/// Print a tab-separated table of the loci that `--regions` knows by name, with build, interval,
+/// lead variants and source.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  gf-genomics regions > loci.tsv")]
 pub struct Args {}

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use crate::pipeline::{self, Blocks, Options};
 
-/// Run every stage of a pipeline file; a finished stage is not done again, a killed one goes on
-/// where it was.
+/// Run all stages of a pipeline file. Finished stages are not repeated, and an interrupted run
+/// resumes where it stopped.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  gf-genomics run pipelines/quickstart.toml --out \
@@ -15,12 +15,12 @@ use crate::pipeline::{self, Blocks, Options};
 pub struct Args {
     #[command(flatten)]
     pipeline: PipelineArgs,
-    /// Say which stages would run, and do nothing.
+    /// Print which stages would run, and do nothing.
     #[arg(long)]
     dry_run: bool,
-    /// Do only this job, one of those that `plan` lists: the jobs of a run can be done on many
-    /// machines that see the folder. One that is done is not done again, and may run twice at
-    /// once.
+    /// Name of the only job to run, one of those that `plan` lists. Jobs can run on many machines
+    /// that share the folder. A finished job is not repeated. It does no harm if a job runs twice
+    /// at the same time.
     #[arg(long, value_name = "JOB", conflicts_with = "dry_run")]
     job: Option<String>,
 }
@@ -31,16 +31,16 @@ pub struct PipelineArgs {
     /// Pipeline file.
     #[arg(value_name = "TOML")]
     pipeline: PathBuf,
-    /// Folder of the results [default: results/NAME, for NAME.toml].
+    /// Folder of the results [default: results/NAME for NAME.toml].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Seed, instead of the one in the file.
+    /// Seed that replaces the one in the file.
     #[arg(long)]
     seed: Option<u64>,
-    /// People whose sequences are made, and who are predicted, in one job, at most.
+    /// Largest number of samples whose sequences or predictions are made in one job.
     #[arg(long, value_name = "N", default_value_t = Blocks::default().people)]
     block_people: usize,
-    /// Loci whose sequences are made in one job, at most.
+    /// Largest number of loci whose sequences are made in one job.
     #[arg(long, value_name = "N", default_value_t = Blocks::default().loci)]
     block_loci: usize,
 }

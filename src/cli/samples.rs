@@ -8,15 +8,15 @@ use gf_genotypes::Samples;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-/// Whose genotypes are read.
+/// Samples whose genotypes are read.
 #[derive(Debug, clap::Args)]
 pub struct SampleArgs {
-    /// Samples, separated by commas; `^A,B`: all but these [default: everyone, or everyone of the
-    /// cohort table].
+    /// Samples to use, separated by commas. `^A,B` means all samples except these [default: all
+    /// samples, or all samples of the cohort table].
     #[arg(long, value_name = "NAMES", num_args = 1.., conflicts_with = "samples_file")]
     samples: Vec<String>,
-    /// File with a sample per line, or a table with a column IID or `sample_id`; `^FILE`: all but
-    /// these.
+    /// File of the samples to use, with one sample per line, or a table with a column IID or
+    /// `sample_id`. `^FILE` means all samples except these.
     #[arg(long, value_name = "FILE")]
     samples_file: Option<String>,
 }
@@ -57,9 +57,7 @@ fn split_names(names: &str) -> Vec<String> {
         .collect()
 }
 
-/// Options as a record stores them: with a digest in place of the names of the samples.
-///
-/// The digest tells one choice of samples from another without naming individuals.
+/// The digest distinguishes choices of samples without naming individuals.
 pub fn without_names(options: &impl Serialize, samples: &Samples) -> Value {
     let mut recorded = json!(options);
     recorded["samples"] = match samples {

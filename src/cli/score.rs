@@ -15,7 +15,8 @@ use crate::{
     training::DeviceChoice,
 };
 
-/// Risk of new people by a saved model; refuses a reference or build other than the model's.
+/// Predict the risk of new samples with a saved model. A reference or build that differs from that
+/// of the model is refused.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  gf-genomics score --vcf new.vcf.gz --reference GRCh38.fa --model \
@@ -26,19 +27,19 @@ pub struct Args {
     genotypes: GenotypeArgs,
     #[command(flatten)]
     people: SampleArgs,
-    /// Reference FASTA; required for a sequence model. For the scores that `prs` saved it is not,
-    /// but REF of their records is compared with it.
+    /// Reference FASTA. A sequence model requires it. For scores that `prs` saved it is optional,
+    /// and REF of their records is then compared with it.
     #[arg(long, value_name = "FASTA")]
     reference: Option<PathBuf>,
-    /// Folder of a model bundle, or folder that `prs` wrote.
+    /// Folder of a model bundle, or a folder that `prs` wrote.
     #[arg(long, value_name = "MODEL")]
     model: PathBuf,
-    /// Table with `sample_id` and the covariates of the people, for models that need them; only
-    /// the people in it are scored.
+    /// Table with `sample_id` and the covariates of the samples, for models that need covariates.
+    /// Only the samples in this table are scored.
     #[arg(long, value_name = "CSV")]
     cohort: Option<PathBuf>,
-    /// People without a value of a covariate: an error, left out (drop), or the mean of the
-    /// training people (mean).
+    /// Treatment of samples without a value of a covariate: error, drop, or mean (of the training
+    /// samples).
     #[arg(
         long,
         value_parser = some_of::<MissingCovariates>(&["error", "drop", "mean"]),
@@ -47,8 +48,7 @@ pub struct Args {
         requires = "cohort"
     )]
     missing_covariates: MissingCovariates,
-    /// Numbers that stand for a missing value of a covariate, such as -9; `none` when no number
-    /// does.
+    /// Numbers that mean a missing value of a covariate, such as -9, or `none` if no number does.
     #[arg(
         long,
         value_name = "NUMBER,...",
@@ -56,26 +56,28 @@ pub struct Args {
         requires = "cohort"
     )]
     missing_value: Option<MissingValues>,
-    /// Least share of a polygenic score's alleles that must be in the files [default: as for its
-    /// training people], or of the common variants of a sequence model's training people that
-    /// so many people should carry [default: 0.5; asked of 50 people and more].
-    #[arg(long, value_name = "SHARE")]
+    /// Smallest accepted overlap with the training data. For a polygenic score, it is the fraction
+    /// of its alleles in the files [default: the same as for the training samples]. For a sequence
+    /// model, it is the fraction of the expected common variants that the samples carry, checked
+    /// for 50 samples or more [default: 0.5].
+    #[arg(long, value_name = "FRACTION")]
     min_overlap: Option<f64>,
-    /// Models to apply of a folder that `prs` wrote, separated by commas [default: all].
+    /// Models to apply from a folder that `prs` wrote, separated by commas [default: all].
     #[arg(long, value_delimiter = ',', num_args = 1.., value_name = "NAME,...")]
     models: Option<Vec<String>>,
-    /// Score one person whose files hold no homozygous-reference call in 1,000 records or more, by
-    /// the scores that `prs` saved.
+    /// Score a single sample with the scores that `prs` saved, even if its files have no
+    /// homozygous-reference call in 1,000 or more records.
     #[arg(long)]
     allow_no_hom_ref: bool,
-    /// Records to use by their FILTER: a list of names, or `all` [default: as for the training
-    /// people].
+    /// Accepted values of FILTER: a list of names, or `all` [default: the same as for the training
+    /// samples].
     #[arg(long, value_name = "LIST")]
     apply_filters: Option<ApplyFilters>,
-    /// Where a sequence model is computed: cpu, or cuda:N in a build with the feature `cuda`.
+    /// Device of the computation of a sequence model: cpu, or cuda:N in a build with the feature
+    /// `cuda`.
     #[arg(long, default_value_t = DeviceChoice::Cpu, value_name = "DEVICE")]
     device: DeviceChoice,
-    /// CSV to write (`sample_id,model,logit,probability`), with CSV.run.json beside it; `-` is
+    /// CSV to write (`sample_id,model,logit,probability`), with CSV.run.json next to it; `-` is
     /// standard output.
     #[arg(short, long, default_value = "-", value_name = "CSV")]
     output: PathBuf,

@@ -13,8 +13,8 @@ use super::{
 };
 use crate::{layout, pipeline};
 
-/// Both haplotypes of every sample over chosen loci, in one pass: as FASTA, as a dictionary of the
-/// distinct ones, or both.
+/// Make both haplotypes of every sample at chosen loci in one pass, as FASTA, as a dictionary of
+/// the distinct haplotypes, or both.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  gf-genomics sequences --vcf cohort.vcf.gz --reference GRCh38.fa \
@@ -25,16 +25,16 @@ pub struct Args {
     genomes: Genomes,
     #[command(flatten)]
     people: SampleArgs,
-    /// FASTA to write (`>sample locus haplotype`); BGZF when it ends in .gz; `-` is standard
-    /// output [default: `-` without --out].
+    /// FASTA to write (`>sample locus haplotype`), compressed with BGZF if the name ends in .gz;
+    /// `-` is standard output [default: `-` without --out].
     #[arg(short, long, value_name = "FASTA")]
     output: Option<PathBuf>,
-    /// Folder for the dictionary: loci.json (distinct haplotypes as edits), pairs.csv (each
-    /// person's two), skips.csv.
+    /// Folder for the dictionary: loci.json (distinct haplotypes as edits), pairs.csv (the two
+    /// haplotypes of each sample), and skips.csv.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Table of everything that is not in the sequences as the VCF states it [default:
-    /// DIR/skips.csv].
+    /// Table of all differences between the sequences and the VCF, such as records that were not
+    /// applied [default: DIR/skips.csv].
     #[arg(long, value_name = "CSV")]
     skips: Option<PathBuf>,
     #[command(flatten)]
@@ -49,17 +49,17 @@ pub struct Genomes {
     /// Reference FASTA, plain or bgzipped.
     #[arg(long, value_name = "FASTA")]
     reference: PathBuf,
-    /// BED of loci (columns 4 and 6: name and strand).
+    /// BED of loci. Columns 4 and 6 are name and strand.
     #[arg(long, value_name = "BED", required_unless_present = "regions")]
     regions_file: Option<PathBuf>,
     /// Loci as `chr:beg-end` (1-based, inclusive) or by a name that `gf-genomics regions` lists,
     /// such as APOE, separated by commas.
     #[arg(long, value_name = "REGIONS", num_args = 1.., conflicts_with = "regions_file")]
     regions: Vec<String>,
-    /// BED of places to read as N; records that touch them are not applied.
+    /// BED of positions to read as N. Records that touch these positions are not applied.
     #[arg(long, value_name = "BED")]
     mask: Option<PathBuf>,
-    /// BED outside of which everything is read as N.
+    /// BED of callable positions. All other positions are read as N.
     #[arg(long, value_name = "BED")]
     callable: Option<PathBuf>,
     #[command(flatten)]

@@ -12,8 +12,8 @@ use crate::{
     simulate::{self, Options},
 };
 
-/// Simulate people with planted risk and a known best possible AUC, from a phased panel or from
-/// nothing. Phenotypes are always invented.
+/// Simulate a cohort with known risk and known best achievable AUC, from a phased panel or from
+/// scratch. The phenotypes are always simulated.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  gf-genomics simulate --people 2000 --risk cis --auc 0.72 --seed 1 \
@@ -37,7 +37,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let mut options = args.options;
     options.founders = args.founders.samples()?;
     if options.panel.is_none() && options.founders != Samples::All {
-        bail!("--samples and --samples-file choose samples of a --panel, and none is given");
+        bail!("--samples and --samples-file select samples of a panel; give a --panel as well");
     }
     let invocation = Invocation {
         command: "simulate",

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{layout, pipeline, tokens::Options};
 
-/// Sequences, a tokenizer fitted on the training split only, and tokens of every distinct
+/// Make sequences, fit a tokenizer on the training split, and write the tokens of every distinct
 /// haplotype.
 #[derive(Debug, clap::Args)]
 #[command(
@@ -38,9 +38,9 @@ pub struct Args {
     /// Folder to write.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Also write DIR/report.csv (`measure,value`): nucleotides a token, quantiles of the tokens
-    /// of a haplotype, counts of haplotypes, segments and slots, shares of segments unseen in
-    /// training by split, overflows, seconds, peak memory.
+    /// Also write DIR/report.csv (`measure,value`). Its measures are nucleotides per token,
+    /// quantiles of the tokens per haplotype, counts of haplotypes, segments and slots, shares of
+    /// segments unseen in training by split, overflows, seconds and peak memory.
     #[arg(long)]
     report: bool,
     #[command(flatten)]

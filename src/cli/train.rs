@@ -15,10 +15,10 @@ use crate::{
     training::{self, ModelSettings, Options, Ranks, Resume},
 };
 
-/// Train a model on tokens; the weights of the epoch with the best validation AUC are kept.
+/// Train a model on tokens. The weights of the epoch with the best validation AUC are kept.
 ///
-/// The learning rate rises and falls by a fixed schedule whose default is meant to be left as it
-/// is; nothing searches for another one.
+/// The learning rate rises and falls by a fixed schedule. The default schedule is meant to be used
+/// unchanged, and the program never searches for another one.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  gf-genomics train --tokens tokens --cohort cohort.csv --out model \
@@ -35,20 +35,19 @@ pub struct Args {
     /// Folder of the model bundle to write.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Write loss, validation AUC and learning rate of every epoch for TensorBoard into this
-    /// folder.
+    /// Folder for TensorBoard files with loss, validation AUC and learning rate of every epoch.
     #[arg(long, value_name = "DIR")]
     tensorboard: Option<PathBuf>,
-    /// Print what one sequence costs this model, and a softmax transformer of its size, before
-    /// training: operations, energy, memory.
+    /// Before training, print the cost of one sequence (operations, energy and memory) for this
+    /// model and for a softmax transformer of the same size.
     #[arg(long)]
     report_cost: bool,
-    /// Go on from the checkpoints in the folder, if there are any.
+    /// Resume from the checkpoints in the folder, if there are any.
     #[arg(long)]
     resume: bool,
-    /// Train only model N of the --folds and --ensemble, and leave it in the folder: several at
-    /// once, each on a machine of its own. When all are there, the same command with --resume
-    /// and without --member writes the bundle.
+    /// Number of the only model to train, out of the models of --folds and --ensemble. Its weights
+    /// stay in the folder. Several models can be trained at once, each on its own machine. When all
+    /// are trained, the same command with --resume and without --member writes the bundle.
     #[arg(long, value_name = "N")]
     member: Option<usize>,
     #[command(flatten)]
@@ -143,7 +142,10 @@ impl Command<'_> {
                 training::run_member(options, number, &mut progress(true))?
             ),
             Some(_) => {
-                bail!("--member is for one process; several of them train all members together")
+                bail!(
+                    "--member works with one process only; leave it out, because several processes \
+                     train all members together"
+                )
             }
         }
         Ok(())
@@ -185,7 +187,7 @@ impl Command<'_> {
             let n_people = n * schedule.batch_size * schedule.accumulate;
             gf_files::message!(
                 "{n} ranks: a step is {n} times the batch size, {}",
-                counted(n_people, "person", "people")
+                counted(n_people, "sample", "samples")
             );
         }
     }

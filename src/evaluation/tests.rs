@@ -308,7 +308,7 @@ fn models_run_on_different_people_are_not_compared() {
         .message();
     assert!(
         message.contains(
-            "4 in both, 1 only in linformer, 0 only in prs-a (for example T5 is not in prs-a)"
+            "(4 in both, 1 only in linformer, 0 only in prs-a). For example, T5 is not in prs-a."
         ),
         "{message}"
     );
@@ -416,7 +416,7 @@ fn what_to_compare_to_can_be_named_and_must_be_there() {
         .model("prs-b", &four("test", GOOD));
     let comparison = study.run().unwrap().comparison.to_string();
     assert!(comparison.contains(
-        "no validation split decides between the baselines prs-a, prs-b; name one with \
+        "no validation split decides between the baselines prs-a, prs-b. Name one with \
          --compare-to"
     ));
     study.options.compare_to = Some("prs-b".to_owned());

@@ -6,6 +6,8 @@ use gf_cohort_schema::{
 };
 use serde::Serialize;
 
+use super::{ScoreDensity, SplitCharacteristics};
+
 /// All tables of an evaluation, as the report shows them. Rows of models are sorted by split, then
 /// in the order of [`gf_cohort_schema::rung`].
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -28,6 +30,11 @@ pub struct Verdict {
     pub guards: Vec<GuardRow>,
     /// All predicted samples, counted by split. The report shows them; there is no CSV file.
     pub people: Vec<PeopleRow>,
+    /// Age, sex, ancestry and APOE by split. The report shows them; there is no CSV file.
+    pub characteristics: Vec<SplitCharacteristics>,
+    /// Densities of scores by ancestry on the last split. The report shows them; there is no CSV
+    /// file.
+    pub ancestry_densities: Vec<ScoreDensity>,
     /// The reference model and how it was chosen, as a sentence.
     pub comparison: String,
 }

@@ -198,7 +198,9 @@ impl Pipeline<'_> {
         for Block { job, range: loci } in self.division.token_blocks() {
             let summary = runner.shard(&job, &made_from.shard(&json!(loci)), |folder| {
                 // The job needs the sequences of its own loci only.
-                let shard = sequences.first().context("no sequences of these loci")?;
+                let shard = sequences
+                    .first()
+                    .context("no sequences of these loci; run their job first")?;
                 let dictionary = Dictionary::load(&shard.folder)?;
                 self.tokenize(&dictionary, options, folder)
             })?;
@@ -255,7 +257,7 @@ fn fit_tokenizer(
 
 /// Models.
 impl Pipeline<'_> {
-    /// Trains a model and predicts all samples, in one go or as jobs.
+    /// Trains a model and predicts all samples, in one pass or as jobs.
     ///
     /// The jobs are: the deep terms of each block of loci, each member, each block of samples, and
     /// the bundle of all of these.
@@ -294,7 +296,7 @@ impl Pipeline<'_> {
                 if runner.is_job(&job) {
                     gf_files::message!("{job}:");
                     let names = training::run_terms(&options, number, &loci, &mut progress(true))?;
-                    gf_files::message!("{job}: deep terms of {}", names.join(", "));
+                    gf_files::message!("{job}: trained the deep terms of {}", names.join(", "));
                 }
             }
             if runner.is_job(&member_job(&stage, number)) {

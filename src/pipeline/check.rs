@@ -116,7 +116,7 @@ impl Checker<'_> {
     /// Adds the outcome of a check of options.
     fn add_options<E: Into<anyhow::Error>>(&mut self, stage: &str, outcome: Result<(), E>) {
         let outcome = outcome
-            .map(|()| "its options make sense".into())
+            .map(|()| "its options are valid".into())
             .map_err(Into::into);
         self.add(stage, outcome);
     }
@@ -136,7 +136,7 @@ impl Checker<'_> {
             if !names.iter().any(|name| name == SIMULATED_FILTER) {
                 let reason = format!(
                     "apply_filters: every record of a simulated cohort has FILTER \
-                     {SIMULATED_FILTER}: add it, or leave out the key"
+                     {SIMULATED_FILTER}; add this name, or leave out the key"
                 );
                 self.add(stage, Err(anyhow!(reason)));
             }
@@ -190,22 +190,25 @@ impl Checker<'_> {
 fn sequences(plan: &Plan, data: &Data, out: &Path, check_records: bool) -> anyhow::Result<String> {
     let options = plan.sequences_options(data, &data.samples()?, out);
     let checked = gf_haplotypes::check(&options, check_records)?;
-    let people = counted(checked.n_people, "person", "people");
+    let samples = counted(checked.n_people, "sample", "samples");
     let files = counted(data.genotypes.len(), "file", "files");
     let n_filtered = checked.n_filtered;
     if n_filtered > 0 && checked.n_records == Some(n_filtered) {
         let records = counted(n_filtered, "record", "records");
         let filters = &plan.sequences.apply_filters;
-        bail!("apply_filters: {records} in the loci, and none has FILTER {filters}");
+        bail!(
+            "apply_filters: {records} in the loci, and none has FILTER {filters}; add the FILTER \
+             values of the records, or set it to `all`"
+        );
     }
     let mut clauses = vec![format!(
-        "{people} in {files}, {}",
+        "{samples} in {files}, {}",
         counted(checked.n_loci, "locus", "loci")
     )];
     if let Some(n_records) = checked.n_records {
         let n_compared = n_records - checked.n_beyond_reference;
         clauses.push(format!(
-            "REF of {} as in the FASTA",
+            "REF of {} agrees with the FASTA",
             counted(n_compared, "record", "records")
         ));
     }
@@ -267,7 +270,7 @@ fn baselines_without_cohort(
         .reference
         .take_if(|path| *path == data.reference);
     Ok(CheckedBaselines {
-        description: "its options make sense".into(),
+        description: "its options are valid".into(),
         score_ids: baselines::check_without_cohort(&options)?,
     })
 }
@@ -313,7 +316,7 @@ fn report(
     {
         require_reference_model(model, plan, cohort, score_ids, with_apoe)?;
     }
-    Ok("its options make sense".into())
+    Ok("its options are valid".into())
 }
 
 /// Refuses a stratum that is not a column of the cohort table. There is no table where the cohort
@@ -333,7 +336,7 @@ fn require_stratum(
     if !is_column && !is_apoe {
         let columns = table.map_or(SIMULATED.to_vec(), |table| table.names().collect());
         bail!(
-            "strata: `{name}` is no column of the cohort table, which has {}",
+            "strata: `{name}` is not a column of the cohort table; use one of its columns ({})",
             columns.join(", ")
         );
     }
@@ -360,7 +363,7 @@ fn require_reference_model(
     names.push(STACKED.to_owned());
     if !names.contains(model) {
         bail!(
-            "compare_to: there will be no predictions of `{model}`; the models are {}",
+            "compare_to: this pipeline has no model `{model}`; use one of its models ({})",
             names.join(", ")
         );
     }

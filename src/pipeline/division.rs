@@ -88,7 +88,10 @@ impl Division {
     /// Empty blocks.
     pub fn new(sizes: &Sizes, blocks: Blocks) -> anyhow::Result<Self> {
         if blocks.people == 0 || blocks.loci == 0 {
-            bail!("a block holds at least one of its people and one of its loci");
+            bail!(
+                "a block needs at least one sample and one locus; set --block-people and \
+                 --block-loci to 1 or more"
+            );
         }
         Ok(Self {
             samples: equal_blocks(sizes.n_samples, blocks.people),
@@ -161,7 +164,7 @@ impl Division {
         let Some(index) = drafts.iter().position(|draft| draft.name == name) else {
             let names: Vec<&str> = drafts.iter().map(|draft| draft.name.as_str()).collect();
             bail!(
-                "there is no job `{name}` with these blocks; the jobs are {}",
+                "there is no job `{name}` with these blocks; choose one of {}",
                 names.join(", ")
             );
         };
@@ -451,7 +454,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn blocks_hold_everything_once_and_are_of_about_one_size() {
+    fn blocks_contain_everything_once_and_are_of_about_one_size() {
         for (n, max_len) in [
             (1, 1),
             (10, 3),
@@ -476,7 +479,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_of_loci_lies_on_one_contig() {
+    fn a_block_of_loci_is_on_one_contig() {
         let contigs = ["1", "1", "1", "2", "3", "3", "1"].map(String::from);
         assert_eq!(
             blocks_within_contigs(&contigs, 2),

@@ -106,7 +106,7 @@ impl Sizes {
             variants_per_kb,
             unindexed_mb: 0.0,
             n_covariates: SIMULATED_COVARIATES,
-            notes: vec!["sizes are those of the simulation to be made".to_owned()],
+            notes: vec!["sizes are those of the simulation options".to_owned()],
         })
     }
 
@@ -123,8 +123,8 @@ impl Sizes {
             if !file.is_indexed() {
                 unindexed_mb += size_mb(path);
                 notes.push(format!(
-                    "{}: no index beside it, so every job reads all of it: `bcftools \
-                     index` it",
+                    "{}: there is no index next to it, so every job reads all of it; make one with \
+                     `bcftools index`",
                     path.display()
                 ));
             }

@@ -303,8 +303,8 @@ impl JobList {
         };
         writeln!(
             f,
-            "\n{}: {} core-hours, {memory_mb} MB of memory for the largest, {disk_mb} MB of \
-             disk{gpu_hours}; at least {} minutes on enough machines",
+            "\n{}: {} core-hours, {memory_mb} MB of memory for the largest job, {disk_mb} MB of \
+             disk{gpu_hours}; at least {} minutes with enough machines",
             counted(self.jobs.len(), "job", "jobs"),
             rounded(core_minutes / 60.0),
             rounded(self.longest_chain()),

@@ -62,7 +62,7 @@ impl MadeFrom {
         }
     }
 
-    /// The same for a shard of the stage. `shard` tells it from the other shards.
+    /// The same for a shard of the stage. `shard` distinguishes it from the other shards.
     #[must_use]
     pub fn shard(&self, shard: &Value) -> Self {
         Self {

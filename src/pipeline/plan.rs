@@ -48,7 +48,7 @@ pub enum Source {
     /// Made by `simulate`.
     Simulate(Box<simulate::Options>),
     /// The user's files.
-    Data(Data),
+    Data(Box<Data>),
 }
 
 /// The user's files.
@@ -59,52 +59,52 @@ pub struct Data {
     /// decides the format. The older name of this key is `vcf`.
     #[serde(alias = "vcf")]
     pub genotypes: Vec<PathBuf>,
-    /// BGEN: the first allele of every variant is REF, as in the files of UK Biobank; decided by the
-    /// reference when neither is given.
+    /// BGEN: the first allele of every variant is REF, as in the files of UK Biobank. Without this
+    /// key and `ref_last`, the reference decides.
     #[serde(default)]
     ref_first: bool,
-    /// BGEN: the last allele of every variant is REF, as plink2 writes by default.
+    /// BGEN: the last allele of every variant is REF, which is the default of plink2.
     #[serde(default)]
     ref_last: bool,
-    /// BGEN: chromosome of variants whose chromosome field is empty; by default the part of the
-    /// variant id before its first colon.
+    /// BGEN: chromosome of variants whose chromosome field is empty. By default it is the part of
+    /// the variant id before its first colon.
     #[serde(default)]
     contig: Option<String>,
-    /// Reference FASTA.
+    /// FASTA of the reference genome.
     pub reference: PathBuf,
     /// BED of loci.
     pub regions_file: PathBuf,
-    /// BED of places to read as N.
+    /// BED of positions to read as N.
     #[serde(default)]
     pub mask: Option<PathBuf>,
-    /// BED outside of which everything is read as N.
+    /// BED of callable positions. All other positions are read as N.
     #[serde(default)]
     pub callable: Option<PathBuf>,
     /// Cohort table.
     pub cohort: PathBuf,
-    /// How phenotypes are written.
+    /// Coding of the phenotypes.
     #[serde(default)]
     pub phenotype_coding: PhenotypeCoding,
-    /// Covariates, for models and baselines alike; `age`, `sex` and `PC1`, `PC2`, ... of the
-    /// cohort when absent.
+    /// Columns that are covariates of models and baselines. By default these are `age`, `sex` and
+    /// `PC1`, `PC2`, ... of the cohort table.
     #[serde(default)]
     covariates: Option<Vec<String>>,
-    /// Numbers that stand for a missing value in phenotype and covariates, such as `["-9"]`;
-    /// `["none"]` when no number does.
+    /// Numbers that mean a missing value in phenotype and covariates, such as `["-9"]`, or
+    /// `["none"]` if no number does.
     #[serde(default)]
     missing_value: Option<MissingValues>,
-    /// Samples without a value of a covariate: drop-few (drop them where they are at most 5 % of
-    /// their split), error, drop, or mean (of the training samples).
+    /// Treatment of samples without a value of a covariate: drop-few (drop them if they are at most
+    /// 5 % of their split), error, drop, or mean (of the training samples).
     #[serde(default)]
     missing_covariates: MissingCovariates,
-    /// Samples of the cohort that are not in the VCF: drop-few (drop them where they are at most 5
-    /// % of their split), error, or drop.
+    /// Treatment of samples of the cohort without genotypes: drop-few (drop them if they are at
+    /// most 5 % of their split), error, or drop.
     #[serde(default)]
     missing_samples: MissingSamples,
 }
 
 impl Data {
-    /// What the genotype files do not state about themselves.
+    /// Properties that the genotype files do not state.
     pub fn format(&self) -> FormatOptions {
         FormatOptions {
             ref_first: self.ref_first,
@@ -120,7 +120,7 @@ impl Data {
             .map_or(CovariateChoice::Usual, CovariateChoice::Named)
     }
 
-    /// What to do about missing values, as the reader of the cohort table takes it.
+    /// Treatment of missing values, as the reader of the cohort table takes it.
     pub fn missing(&self) -> MissingPolicies {
         MissingPolicies {
             value: self.missing_value.clone(),
@@ -145,7 +145,7 @@ impl Data {
         Ok(cohort)
     }
 
-    /// Reads the samples whose sequences are made: all that have genotypes, whatever their
+    /// Reads the samples whose sequences are made: all that have genotypes, with any
     /// phenotype and covariates.
     ///
     /// # Errors
@@ -342,23 +342,28 @@ impl Source {
     }
 }
 
-/// Refuses names that two models share, names that cannot be a folder or belong to baselines, and
-/// options without an effect.
+/// Refuses names that two models share, names that cannot be a folder or are reserved for
+/// baselines, and options without an effect.
 fn check_models(models: &[ModelSettings]) -> anyhow::Result<()> {
     for (index, model) in models.iter().enumerate() {
         let name = model.name();
         if models[..index].iter().any(|earlier| earlier.name() == name) {
-            bail!("two models are named `{name}`; give each [[models]] a name of its own");
+            bail!("two models are named `{name}`; give each [[models]] a different name");
         }
         if !can_be_folder(&name) {
-            bail!("`{name}` cannot name a model: use letters, digits, `-`, `_`, `.` and `+`");
+            bail!(
+                "`{name}` cannot be the name of a model; use letters, digits, `-`, `_`, `.` and `+`"
+            );
         }
         model
             .architecture
             .check_unused()
             .with_context(|| format!("model `{name}`"))?;
         if gf_cohort_schema::is_baseline(&name) {
-            bail!("names that start with `prs-` are those of baselines, not `{name}`");
+            bail!(
+                "`{name}` cannot be the name of a model; choose another one, because names that \
+                 start with `prs-` are reserved for baselines"
+            );
         }
     }
     Ok(())
@@ -386,8 +391,8 @@ impl Plan {
         let table: toml::Table = toml::from_str(&text)?;
         if let Some((place, key)) = inner_key_set_elsewhere(&table) {
             bail!(
-                "{}: `{key}` in [{place}] is set elsewhere: the seed once at the top, folders by \
-                 --out",
+                "{}: `{key}` cannot be set in [{place}]; set the seed at the top of the file, and \
+                 the folder with --out",
                 path.display()
             );
         }
@@ -408,11 +413,14 @@ impl Plan {
     fn resolve(file: File, path: &Path) -> anyhow::Result<Self> {
         let source = match (file.simulate, file.data) {
             (Some(simulate), None) => Source::Simulate(Box::new(simulate)),
-            (None, Some(data)) => Source::Data(data),
+            (None, Some(data)) => Source::Data(Box::new(data)),
             _ => bail!("{}: give either [simulate] or [data]", path.display()),
         };
         if matches!(&source, Source::Data(data) if data.genotypes.is_empty()) {
-            bail!("{}: [data] genotypes names no file", path.display());
+            bail!(
+                "{}: `genotypes` in [data] has no file; add at least one",
+                path.display()
+            );
         }
         let tokens = file
             .tokens
@@ -467,7 +475,7 @@ impl Plan {
     /// The files to read. Those of a simulated cohort are in the folder `simulated`.
     pub fn data(&self, simulated: &Path) -> Data {
         match &self.source {
-            Source::Data(data) => data.clone(),
+            Source::Data(data) => Data::clone(data),
             Source::Simulate(options) => Data {
                 genotypes: vec![simulated.join(options.format.file_name())],
                 ref_first: false,
@@ -544,8 +552,8 @@ fn at_line(path: &Path, text: &str, error: &toml::de::Error) -> anyhow::Error {
 /// Describes a key of `[simulate]` that another key leaves without effect.
 fn contradiction_in_simulate(table: &toml::Table) -> Option<String> {
     let simulate = table.get("simulate").and_then(toml::Value::as_table)?;
-    let published = "published weights are the risk: leave out one of them";
-    let own_length = "the panel has its own length: leave out `len_nt`";
+    let published = "published weights determine the risk; leave out one of them";
+    let own_length = "the panel determines the length; leave out `len_nt`";
     both_set(simulate, "risk", "effects", published)
         .or_else(|| both_set(simulate, "risk", "preset", published))
         // A preset uses `len_nt` even with a panel.
@@ -558,7 +566,7 @@ fn contradiction_in_simulate(table: &toml::Table) -> Option<String> {
 /// Describes the contradiction if both keys are set.
 fn both_set(table: &toml::Table, one: &str, other: &str, why: &str) -> Option<String> {
     (table.contains_key(one) && table.contains_key(other))
-        .then(|| format!("has `{one}` and `{other}`, and {why}"))
+        .then(|| format!("has both `{one}` and `{other}`, but {why}"))
 }
 
 /// A table and a key of it that must be set in another place: the seed at the top of the file, the
@@ -607,8 +615,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_in_one_place_cannot_be_said_in_another() {
-        assert!(refusal("[simulate]\nseed = 5\n").contains("`seed` in [simulate]"));
+    fn keys_in_the_wrong_place_and_wrong_names_of_models_are_refused() {
+        assert!(refusal("[simulate]\nseed = 5\n").contains("`seed` cannot be set in [simulate]"));
         assert!(refusal("seed = 5\n").contains("either [simulate] or [data]"));
         assert!(refusal("[simulate]\n[[models]]\n[[models]]\n").contains("two models"));
         let unused_option = refusal(
@@ -619,15 +627,18 @@ mod tests {
             unused_option
                 .contains("model `additive+primer`: `sharing` is an option of the attention")
         );
-        assert!(refusal("[simulate]\n[[models]]\nname = \"../x\"\n").contains("cannot name"));
+        assert!(
+            refusal("[simulate]\n[[models]]\nname = \"../x\"\n").contains("cannot be the name")
+        );
     }
 
     #[test]
     fn keys_of_simulate_that_contradict_each_other_are_refused() {
         let message = refusal("[simulate]\npreset = \"ad-2022\"\nrisk = \"cis\"\n");
         assert!(
-            message
-                .contains("[simulate] has `risk` and `preset`, and published weights are the risk"),
+            message.contains(
+                "[simulate] has both `risk` and `preset`, but published weights determine"
+            ),
             "{message}"
         );
         let message = refusal(
@@ -638,7 +649,7 @@ mod tests {
         let message =
             refusal("[simulate]\nlen_nt = 5000\npanel = \"p.vcf\"\nreference = \"p.fa\"\n");
         assert!(
-            message.contains("the panel has its own length"),
+            message.contains("the panel determines the length"),
             "{message}"
         );
         assert!(

@@ -1,4 +1,4 @@
-//! Progress of a training: a bar on a terminal, and a line for each epoch everywhere.
+//! Progress of a training: a bar on a terminal, and one line per epoch in any case.
 //!
 //! The same callback tells the training to stop when the user interrupts the program.
 
@@ -39,7 +39,7 @@ pub fn progress(shows: bool) -> impl FnMut(Progress<'_>) {
     }
 }
 
-/// What is shown of the networks of a model, which are trained one after the other.
+/// Display of the networks of a model, which are trained one after the other.
 struct Display {
     bar: ProgressBar,
     /// Member (1-based) and deep term of the network in training. The term is its number (1-based)
@@ -117,7 +117,7 @@ impl Display {
         self.bar.suspend(|| {
             gf_files::message!(
                 "{}epoch {}/{}: loss {:.4}, validation loss {:.4}, AUC {:.4}; \
-                 {:.1} people/s, at most {} left",
+                 {:.1} samples/s, at most {} left",
                 self.label,
                 log.epoch,
                 self.n_epochs,

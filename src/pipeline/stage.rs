@@ -6,12 +6,12 @@
 //!
 //! A run either does all stages, or one job of them. A job writes into a temporary folder, which is
 //! renamed when it is complete. Cluster systems restart a job on a second machine when the first
-//! seems lost; the run that ends second finds the name taken and leaves the first result in place.
+//! seems lost. The run that ends second finds the name taken and leaves the first result in place.
 //! So jobs rely on no lock, only on an atomic rename of a folder.
 //!
 //! A run reads every input for its digest. A job takes the digest that an earlier job noted, as
 //! long as length, times and inode of the file are the same. Without these notes, every job would
-//! read all files, including those of which it needs no record.
+//! read all files, including those that it does not need.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -175,7 +175,7 @@ impl Runner {
             let digest = self
                 .digests
                 .get(stage)
-                .with_context(|| format!("{name}: {stage} comes before it"))?;
+                .with_context(|| format!("{name}: {stage} must come before it"))?;
             text.extend([stage, " ", digest, "\n"]);
         }
         for path in &made_from.files {
@@ -245,7 +245,7 @@ impl Runner {
         let _lock = (!is_dry_run).then(|| lock_folder(&folder)).transpose()?;
         require_no_newer(&path)?;
         if let Some(Finished { record, summary }) = finished(&folder, &digest) {
-            gf_files::message!("{name}: done before ({:.1} s)", record.seconds);
+            gf_files::message!("{name}: already done ({:.1} s)", record.seconds);
             self.add_to_run(name, &record, true)?;
             return Ok(Some(summary));
         }
@@ -310,7 +310,7 @@ impl Runner {
             // them last.
             let Some(Finished { record, summary }) = recorded(folder, digest) else {
                 bail!(
-                    "{name} is not done in {}, with these inputs and options: do that job first",
+                    "{name} is not done in {} with these inputs and options; run this job first",
                     self.out.display()
                 );
             };
@@ -322,7 +322,7 @@ impl Runner {
         }
         require_no_newer(&folder.join(RECORD))?;
         if let Some(Finished { record, summary }) = finished(folder, digest) {
-            gf_files::message!("{name}: done before ({:.1} s)", record.seconds);
+            gf_files::message!("{name}: already done ({:.1} s)", record.seconds);
             return Ok(Some(summary));
         }
         self.run_job(name, folder, digest, work).map(Some)
@@ -386,8 +386,8 @@ impl Runner {
         {
             if FileState::read(path) != *stamp && output::sha256_of_file(path)? != *digest {
                 bail!(
-                    "{}: the file was changed during the run; what was made of it is not kept, \
-                     run again",
+                    "{}: the file was changed during the run, so its results are discarded; run \
+                     the same command again",
                     path.display()
                 );
             }
@@ -570,7 +570,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_runs_of_a_job_the_first_to_end_stands_and_the_other_harms_nothing() {
+    fn of_two_runs_of_a_job_the_first_result_is_kept() {
         let study = Study::new();
         // The second run begins and ends while the first is at work.
         study.run_job(json!(1), "first", &|| {
@@ -590,7 +590,7 @@ mod tests {
         assert_eq!(
             fs::read_dir(study.path(SHARDS)).unwrap().count(),
             0,
-            "nothing is left of them"
+            "no temporary folder is left"
         );
         // A job that needs a result of other options is refused.
         let mut runner = study.runner(Extent::Job {
@@ -602,7 +602,7 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(
-            message.starts_with("1-x is not done in ") && message.ends_with("do that job first"),
+            message.starts_with("1-x is not done in ") && message.ends_with("run this job first"),
             "{message}"
         );
     }

@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_stand_left_and_numbers_right() {
+    fn names_are_left_and_numbers_right() {
         let rows = [
             vec!["model", "parameters"],
             vec!["linformer", "27"],

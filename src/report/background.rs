@@ -4,6 +4,17 @@ use serde_json::Value;
 
 use crate::evaluation::Background;
 
+/// Keys of the options of an evaluation, and their names on the command line.
+const OPTIONS_OF_EVALUATE: [(&str, &str); 7] = [
+    ("cohort", "--cohort"),
+    ("compare_to", "--compare-to"),
+    ("strata", "--strata"),
+    ("bootstrap", "--bootstrap"),
+    ("prevalence", "--prevalence"),
+    ("recalibration", "--recalibration"),
+    ("guards", "--guards"),
+];
+
 impl Background {
     /// Summary of a stage of the pipeline.
     pub(super) fn stage(&self, name: &str) -> Option<&Value> {
@@ -50,6 +61,36 @@ impl Background {
             .collect()
     }
 
+    /// The commands that make this report: of the pipeline, if there is one, and of the
+    /// evaluation. Paths are without their folders.
+    pub(super) fn commands(&self) -> Vec<String> {
+        let pipeline = self.run.as_ref().and_then(|run| run.get("pipeline"));
+        let mut commands: Vec<String> = pipeline
+            .map(|path| format!("gf-genomics run {}", quoted(&text(path))))
+            .into_iter()
+            .collect();
+        let files: Vec<String> = self.inputs.iter().map(|(name, _)| quoted(name)).collect();
+        if files.is_empty() {
+            return commands;
+        }
+        let mut command = format!("gf-genomics evaluate --predictions {}", files.join(" "));
+        for (key, option) in OPTIONS_OF_EVALUATE {
+            let value = &self.evaluation[key];
+            if !value.is_null() {
+                command.push_str(&argument(option, value));
+            }
+        }
+        if !self.evaluation["bootstrap"].is_null() {
+            command.push_str(" --seed ");
+            command.push_str(&self.evaluation["seed"].to_string());
+        }
+        if self.run.is_some() {
+            command += " --run run.json";
+        }
+        commands.push(format!("{command} --out {}", quoted(&self.name)));
+        commands
+    }
+
     /// Entries of an object of `run.json`; none without it.
     fn entries_of_run(&self, key: &str) -> impl Iterator<Item = (&String, &Value)> {
         self.run
@@ -59,6 +100,11 @@ impl Background {
             .into_iter()
             .flatten()
     }
+}
+
+/// ` --option value`, quoted for a shell.
+fn argument(option: &str, value: &Value) -> String {
+    format!(" {option} {}", quoted(&text(value).replace(", ", ",")))
 }
 
 /// Appends path and text of every value inside `value`. Elements of a list of objects have 1-based
@@ -98,6 +144,19 @@ fn text(value: &Value) -> String {
     }
 }
 
-fn file_name(path: &str) -> String {
+/// A word for a shell, in quotes where it needs them.
+fn quoted(word: &str) -> String {
+    let is_plain = word
+        .chars()
+        .all(|letter| letter.is_ascii_alphanumeric() || "-_./,+=".contains(letter));
+    if is_plain && !word.is_empty() {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
+/// The last part of a path.
+pub(super) fn file_name(path: &str) -> String {
     path.rsplit(['/', '\\']).next().unwrap_or(path).to_owned()
 }

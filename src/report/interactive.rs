@@ -1,19 +1,21 @@
 //! A panel of a figure for plotly.js.
 //!
 //! Input -> output: a [`Figure`] and one of its panels -> the JSON that `Plotly.newPlot` takes.
+//! `page.js` adds what depends on the screen: colours of text and grid, and the toolbar.
 
 use serde_json::{Value, json};
 
-use super::figure::{Axis, Colour, Dash, Figure, FigurePanel, Marker, Point, Series, Shape};
+use super::figure::{
+    Arrangement, Axis, Colour, Dash, Figure, FigurePanel, Marker, Point, Series, Shape, shortened,
+};
 
-/// Source of plotly.js: the first of the two scripts that the crate `plotly` ships. The other one
-/// typesets formulas.
-pub fn library() -> String {
-    let scripts = plotly::Plot::offline_js_sources();
-    let start = scripts.find('>').map_or(0, |end| end + 1);
-    let end = scripts.find("</script>").unwrap_or(scripts.len());
-    scripts[start..end].to_owned()
-}
+/// Source of plotly.js with the traces used here; see `plotly/README.md`.
+pub const LIBRARY: &str = include_str!("plotly/plotly-basic.min.js");
+
+/// Height in pixels of a row of a forest plot.
+const ROW_HEIGHT: usize = 26;
+/// Space in pixels for the estimates to the right of a forest plot.
+const NOTES_WIDTH: usize = 190;
 
 /// Data, layout and configuration of a panel.
 pub fn plotly(figure: &Figure, panel: &FigurePanel) -> Value {
@@ -28,52 +30,103 @@ pub fn plotly(figure: &Figure, panel: &FigurePanel) -> Value {
         "config": {
             "responsive": true,
             "displaylogo": false,
+            // A button of plotly.js would send the data of the figure to a server.
+            "showSendToCloud": false,
+            "plotlyServerURL": "",
             "modeBarButtonsToRemove": ["lasso2d", "select2d", "autoScale2d"],
             "toImageButtonOptions": { "format": "svg", "filename": figure.id },
         },
     })
 }
 
+/// Height in pixels of a panel.
+pub fn height(figure: &Figure) -> usize {
+    match figure.arrangement {
+        Arrangement::Square => 560,
+        Arrangement::Panels => 300,
+        Arrangement::Forest => 80 + ROW_HEIGHT * figure.y.ticks.len(),
+    }
+}
+
 fn layout(figure: &Figure, panel: &FigurePanel) -> Value {
     let [x_range, y_range] = figure.ranges().unwrap_or_default();
-    let margin_top = if panel.title.is_empty() { 12 } else { 40 };
-    json!({
-        "title": {
-            "text": escaped(&panel.title),
-            "font": { "size": 14 },
-            "x": 0.02,
-            "xanchor": "left",
-        },
-        "font": { "family": "system-ui, sans-serif", "size": 12, "color": "#222222" },
-        "margin": { "l": 56, "r": 12, "t": margin_top, "b": 48 },
-        "legend": {
-            "orientation": "h",
-            "y": -0.22,
-            "yanchor": "top",
-            "x": 0,
-            "font": { "size": 11 },
-        },
-        "showlegend": panel.has_legend(),
+    let mut layout = json!({
+        "font": { "family": "system-ui, sans-serif", "size": 12 },
+        "margin": { "l": 58, "r": 12, "t": 14, "b": 48 },
+        "showlegend": false,
         "barmode": "overlay",
         "hovermode": "closest",
-        "paper_bgcolor": "#ffffff",
-        "plot_bgcolor": "#ffffff",
         "xaxis": axis(&figure.x, x_range),
         "yaxis": axis(&figure.y, y_range),
+    });
+    match figure.arrangement {
+        Arrangement::Panels => {
+            layout["margin"]["t"] = json!(40);
+            layout["title"] = title(&panel.title);
+        }
+        Arrangement::Square => {
+            layout["showlegend"] = json!(panel.series.len() > 1);
+            layout["legend"] = json!({ "x": 1.02, "y": 1, "font": { "size": 12 } });
+            layout["xaxis"]["constrain"] = json!("domain");
+            layout["yaxis"]["constrain"] = json!("domain");
+            layout["yaxis"]["scaleanchor"] = json!("x");
+        }
+        Arrangement::Forest => {
+            layout["margin"]["r"] = json!(NOTES_WIDTH);
+            layout["yaxis"]["automargin"] = json!(true);
+            layout["annotations"] = notes(figure);
+        }
+    }
+    layout
+}
+
+fn title(text: &str) -> Value {
+    json!({
+        "text": escaped(&shortened(text)),
+        "font": { "size": 13 },
+        "x": 0.02,
+        "xanchor": "left",
     })
 }
 
+/// Estimates to the right of a forest plot.
+fn notes(figure: &Figure) -> Value {
+    let notes = figure
+        .y
+        .ticks
+        .iter()
+        .filter(|tick| !tick.note.is_empty())
+        .map(|tick| {
+            json!({
+                "xref": "paper", "x": 1, "xanchor": "left", "xshift": 8,
+                "yref": "y", "y": tick.value, "yanchor": "middle",
+                "text": escaped(&tick.note), "showarrow": false, "font": { "size": 12 },
+            })
+        });
+    Value::Array(notes.collect())
+}
+
+/// An axis with its range in drawn coordinates.
 fn axis(axis: &Axis, (low, high): (f64, f64)) -> Value {
-    json!({
+    let mut json = json!({
         "title": { "text": escaped(&axis.label), "standoff": 8 },
-        "dtick": axis.step,
         "type": if axis.is_log { "log" } else { "linear" },
         "range": [rounded(low), rounded(high)],
-        "gridcolor": "#e4e4e4",
-        "linecolor": "#222222",
         "zeroline": false,
-        "automargin": true,
-    })
+    });
+    // Elsewhere plotly.js chooses ticks, so that they follow a zoom.
+    if axis.is_log || !axis.ticks.is_empty() {
+        let ticks = axis.ticks_in((low, high));
+        let values: Vec<f64> = ticks.iter().map(|tick| tick.value).collect();
+        let texts: Vec<String> = ticks
+            .iter()
+            .map(|tick| escaped(&shortened(&tick.label)))
+            .collect();
+        json["tickmode"] = json!("array");
+        json["tickvals"] = json!(values);
+        json["ticktext"] = json!(texts);
+    }
+    json
 }
 
 /// Traces of one series.
@@ -85,7 +138,12 @@ struct Traces<'a> {
     colour: String,
     /// The colour of a band.
     translucent: String,
+    /// The whole name, which joins a line and its band.
     name: String,
+    short_name: String,
+    is_hidden: bool,
+    /// Texts under the pointer; empty for the default text.
+    texts: Vec<String>,
 }
 
 impl<'a> Traces<'a> {
@@ -96,6 +154,14 @@ impl<'a> Traces<'a> {
             .filter(|point| figure.x.can_show(point.x) && figure.y.can_show(point.y))
             .collect();
         let Colour(red, green, blue) = series.style.colour;
+        let texts = if series.shape == Shape::Rows {
+            points
+                .iter()
+                .map(|point| row_text(&figure.y, point))
+                .collect()
+        } else {
+            Vec::new()
+        };
         Self {
             xs: points.iter().map(|point| rounded(point.x)).collect(),
             ys: points.iter().map(|point| rounded(point.y)).collect(),
@@ -103,6 +169,9 @@ impl<'a> Traces<'a> {
             colour: format!("rgb({red},{green},{blue})"),
             translucent: format!("rgba({red},{green},{blue},0.2)"),
             name: escaped(&series.name),
+            short_name: escaped(&shortened(&series.name)),
+            is_hidden: series.is_hidden,
+            texts,
         }
     }
 
@@ -114,7 +183,8 @@ impl<'a> Traces<'a> {
                 .into_iter()
                 .chain([self.line(series.style.dash)])
                 .collect(),
-            Shape::Points => vec![self.markers(series.style.marker)],
+            Shape::Points => vec![self.markers(series.style.marker, "error_y")],
+            Shape::Rows => vec![self.markers(series.style.marker, "error_x")],
             Shape::Bars(width) => vec![self.bars(width)],
         }
     }
@@ -150,7 +220,7 @@ impl<'a> Traces<'a> {
             .chain(upper)
             .map(|(x, y)| (rounded(x), rounded(y)))
             .unzip();
-        Some(json!({
+        let mut band = json!({
             "type": "scatter",
             "mode": "lines",
             "x": xs,
@@ -161,41 +231,46 @@ impl<'a> Traces<'a> {
             "hoverinfo": "skip",
             "showlegend": false,
             "legendgroup": self.name,
-        }))
+        });
+        self.hide(&mut band);
+        Some(band)
     }
 
-    /// Markers, with whiskers where a point has an interval.
-    fn markers(&self, marker: Marker) -> Value {
+    /// Markers, with whiskers where a point has an interval. `whiskers` is the name of their key.
+    fn markers(&self, marker: Marker, whiskers: &str) -> Value {
         let symbol = match marker {
             Marker::Circle => "circle",
             Marker::Cross => "x",
             Marker::Triangle => "triangle-up",
+            Marker::Diamond => "diamond",
         };
         let mut trace = json!({
             "type": "scatter",
             "mode": "markers",
             "x": self.xs,
             "y": self.ys,
-            "marker": { "color": self.colour, "symbol": symbol, "size": 8 },
+            "marker": { "color": self.colour, "symbol": symbol, "size": 9 },
         });
         if self.points.iter().any(|point| point.interval.is_some()) {
-            trace["error_y"] = self.whiskers();
+            trace[whiskers] = self.whiskers(whiskers == "error_x");
+        }
+        if !self.texts.is_empty() {
+            trace["text"] = json!(self.texts);
+            trace["hovertemplate"] = json!("%{text}<extra></extra>");
         }
         self.named(trace)
     }
 
-    /// Lengths of the whiskers above and below each point.
-    fn whiskers(&self) -> Value {
-        let above: Vec<f64> = self
-            .points
-            .iter()
-            .map(|point| rounded(point.interval.map_or(0.0, |(_, high)| high - point.y)))
-            .collect();
-        let below: Vec<f64> = self
-            .points
-            .iter()
-            .map(|point| rounded(point.interval.map_or(0.0, |(low, _)| point.y - low)))
-            .collect();
+    /// Lengths of the whiskers on both sides of each point.
+    fn whiskers(&self, is_horizontal: bool) -> Value {
+        let mut above = Vec::new();
+        let mut below = Vec::new();
+        for point in &self.points {
+            let centre = if is_horizontal { point.x } else { point.y };
+            let (low, high) = point.interval.unwrap_or((centre, centre));
+            above.push(rounded(high - centre));
+            below.push(rounded(centre - low));
+        }
         json!({
             "type": "data",
             "symmetric": false,
@@ -219,14 +294,32 @@ impl<'a> Traces<'a> {
 
     /// Adds the name for the legend. A guide line has no name, and no text under the pointer.
     fn named(&self, mut trace: Value) -> Value {
-        trace["name"] = json!(self.name);
+        trace["name"] = json!(self.short_name);
         trace["legendgroup"] = json!(self.name);
         trace["showlegend"] = json!(!self.name.is_empty());
         if self.name.is_empty() {
             trace["hoverinfo"] = json!("skip");
         }
+        self.hide(&mut trace);
         trace
     }
+
+    /// A hidden trace is in the legend only.
+    fn hide(&self, trace: &mut Value) {
+        if self.is_hidden {
+            trace["visible"] = json!("legendonly");
+        }
+    }
+}
+
+/// Name and estimate of the row of a point.
+fn row_text(axis: &Axis, point: &Point) -> String {
+    axis.ticks
+        .iter()
+        .find(|tick| (tick.value - point.y).abs() < 0.5)
+        .map_or(String::new(), |tick| {
+            escaped(&format!("{}: {}", tick.label, tick.note))
+        })
 }
 
 /// Escapes text, because plotly.js interprets tags in its texts as markup.

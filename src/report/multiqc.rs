@@ -57,7 +57,7 @@ fn sections(verdict: &Verdict, name: &str, figures: &[Figure]) -> Vec<(&'static 
     }
     if !shown.is_empty() {
         let kind = narrative::kind(verdict);
-        sections.push(("auc", auc(&shown, name, &split_name, kind)));
+        sections.push(("auc", auc(&shown, name, &split_name, &kind)));
     }
     if !verdict.people.is_empty() {
         sections.push(("people", people(&verdict.people, name)));
@@ -182,19 +182,19 @@ fn people(rows: &[PeopleRow], name: &str) -> Value {
         .collect();
     json!({
         "id": "gf_genomics_people",
-        "section_name": "gf-genomics: people",
-        "description": "By split. Who has no phenotype is left out.",
+        "section_name": "gf-genomics: samples",
+        "description": "Samples by split. Samples of unknown phenotype are left out.",
         "plot_type": "table",
         "pconfig": {
             "id": "gf_genomics_people_table",
-            "title": "gf-genomics: people",
+            "title": "gf-genomics: samples",
             "col1_header": "Split",
         },
         "headers": {
-            "people": count_header("People"),
+            "people": count_header("Samples"),
             "cases": count_header("Cases"),
             "controls": count_header("Controls"),
-            "without_phenotype": count_header("No phenotype"),
+            "without_phenotype": count_header("Phenotype unknown"),
             "families": count_header("Families"),
         },
         "data": table,

@@ -1,21 +1,34 @@
 //! A verdict in sentences, also where no difference was found.
 //!
-//! Input -> output: a [`Verdict`] -> the headline model, and paragraphs; a [`Summary`] -> remarks.
+//! Input -> output: a [`Verdict`] -> the headline model, the reference, the conclusion, and
+//! paragraphs.
 
 use gf_cohort_schema::{AucRow, GuardVerdict, STACKED, Split, counted};
 
-use super::{Summary, Verdict};
-use crate::evaluation::{NonAdditive, Stacked, p_value_text};
+use super::{Verdict, holm, table::count};
+use crate::evaluation::p_value_text;
 
 /// Row of sequence models.
 const SEQUENCE_MODEL: u8 = 4;
+/// Significance level after Holm's correction.
+const ALPHA: f64 = 0.05;
 
 /// The split that the report shows: test, or the last one with predictions.
 pub fn split(verdict: &Verdict) -> Option<Split> {
     verdict.rows.iter().map(|row| row.split).max()
 }
 
-/// The reference model.
+/// Rows of the split that the report shows, one per model.
+pub fn shown_rows(verdict: &Verdict) -> Vec<&AucRow> {
+    let split = split(verdict);
+    verdict
+        .rows
+        .iter()
+        .filter(|row| Some(row.split) == split)
+        .collect()
+}
+
+/// Name of the reference model.
 pub fn compared_to(verdict: &Verdict) -> Option<&str> {
     verdict
         .rows
@@ -23,175 +36,366 @@ pub fn compared_to(verdict: &Verdict) -> Option<&str> {
         .find_map(|row| row.compared_to.as_deref())
 }
 
+/// The reference model on the split that the report shows. Without any comparison it is the only
+/// model, if that is a baseline.
+pub fn reference(verdict: &Verdict) -> Option<&AucRow> {
+    let rows = shown_rows(verdict);
+    match (compared_to(verdict), rows.as_slice()) {
+        (Some(name), _) => rows.into_iter().find(|row| row.model == name),
+        (None, [only]) if only.row.is_some_and(|row| row < SEQUENCE_MODEL) => Some(only),
+        _ => None,
+    }
+}
+
 /// The sequence model with the highest AUC on the validation split, or the first sequence model
 /// without a validation split. The test split does not choose it.
 pub fn headline(verdict: &Verdict) -> Option<&AucRow> {
-    let split = split(verdict)?;
-    let reference = compared_to(verdict);
     // `max_by` takes the last of equal ones; reversed, that is the first.
-    verdict
-        .rows
-        .iter()
+    sequence_models(verdict)
+        .into_iter()
         .rev()
-        .filter(|row| {
-            row.split == split
-                && row.row == Some(SEQUENCE_MODEL)
-                && Some(row.model.as_str()) != reference
-        })
-        .max_by(|a, b| validation_auroc(verdict, a).total_cmp(&validation_auroc(verdict, b)))
+        .max_by(|a, b| validation_or_low(verdict, a).total_cmp(&validation_or_low(verdict, b)))
 }
 
-/// AUROC of a model on the validation split; negative infinity where it is unknown.
-fn validation_auroc(verdict: &Verdict, model: &AucRow) -> f64 {
-    row_of(verdict, Split::Validation, &model.model)
-        .and_then(|row| row.auroc)
-        .unwrap_or(f64::NEG_INFINITY)
+/// Sequence models on the split that the report shows, without the reference.
+pub fn sequence_models(verdict: &Verdict) -> Vec<&AucRow> {
+    let reference = compared_to(verdict);
+    let mut rows = shown_rows(verdict);
+    rows.retain(|row| row.row == Some(SEQUENCE_MODEL) && Some(row.model.as_str()) != reference);
+    rows
 }
 
-fn row_of<'a>(verdict: &'a Verdict, split: Split, model: &str) -> Option<&'a AucRow> {
+fn validation_or_low(verdict: &Verdict, row: &AucRow) -> f64 {
+    validation_auroc(verdict, &row.model).unwrap_or(f64::NEG_INFINITY)
+}
+
+/// AUC of a model on the validation split.
+pub fn validation_auroc(verdict: &Verdict, model: &str) -> Option<f64> {
+    row_of(verdict, Split::Validation, model)?.auroc
+}
+
+/// Row of a model on a split.
+pub fn row_of<'a>(verdict: &'a Verdict, split: Split, model: &str) -> Option<&'a AucRow> {
     verdict
         .rows
         .iter()
         .find(|row| row.split == split && row.model == model)
 }
 
-/// The heading of the report.
-pub fn kind(verdict: &Verdict) -> &'static str {
-    let interval = headline(verdict).and_then(|row| row.delta_ci_low.zip(row.delta_ci_high));
-    match interval {
-        _ if n_guards(verdict, GuardVerdict::Fail) > 0 => {
-            "Leakage was found: this comparison cannot be believed"
+/// The paired test of the headline model against the reference.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct HeadlineTest {
+    /// Difference in AUC.
+    pub delta: f64,
+    /// 95 % interval of the difference.
+    pub interval: (f64, f64),
+    /// p-value without correction.
+    pub p_value: f64,
+    /// p-value after Holm's correction over all sequence models that were tested.
+    pub corrected: f64,
+    /// Sequence models that were tested.
+    pub n_tests: usize,
+}
+
+impl HeadlineTest {
+    /// `None` where the headline model was not tested.
+    pub fn new(verdict: &Verdict) -> Option<Self> {
+        let row = headline(verdict)?;
+        let tested: Vec<&AucRow> = sequence_models(verdict)
+            .into_iter()
+            .filter(|row| row.p_value.is_some())
+            .collect();
+        let p_values: Vec<f64> = tested.iter().filter_map(|row| row.p_value).collect();
+        let place = tested.iter().position(|tested| tested.model == row.model)?;
+        Some(Self {
+            delta: row.delta_auroc?,
+            interval: row.delta_ci_low.zip(row.delta_ci_high)?,
+            p_value: p_values[place],
+            corrected: holm::corrected(&p_values)[place],
+            n_tests: p_values.len(),
+        })
+    }
+
+    /// `p = 0.023 uncorrected, p = 0.069 after Holm correction for 3 tests`.
+    pub fn p_values(&self) -> String {
+        if self.n_tests == 1 {
+            return format!("{}, one test", p_clause(self.p_value));
         }
-        Some((low, _)) if low > 0.0 => "The sequence model is better than the best baseline",
-        Some((_, high)) if high < 0.0 => "The sequence model is worse than the best baseline",
-        Some(_) => "No difference between the sequence model and the best baseline was shown",
-        None => "No sequence model was compared to a baseline",
-    }
-}
-
-/// The verdict, one sentence or two per paragraph.
-pub fn paragraphs(verdict: &Verdict) -> Vec<String> {
-    let Some(split) = split(verdict) else {
-        return vec!["There is nothing to compare.".to_owned()];
-    };
-    let reference = compared_to(verdict).and_then(|model| row_of(verdict, split, model));
-    let mut paragraphs = Vec::new();
-    if let Some(baseline) = reference {
-        paragraphs.push(format!(
-            "{} reaches an AUC of {} on the {split} split ({}, {}).",
-            baseline.model,
-            estimate(baseline.auroc, baseline.ci_low, baseline.ci_high),
-            counted(baseline.n_cases, "case", "cases"),
-            counted(baseline.n_controls, "control", "controls")
-        ));
-    }
-    if let Some(model) = headline(verdict) {
-        paragraphs.push(difference(model));
-    }
-    if let Some(stacked) = row_of(verdict, split, STACKED)
-        && stacked.delta_auroc.is_some()
-    {
-        paragraphs.push(format!(
-            "All together, stacked on the validation split: {}",
-            difference(stacked)
-        ));
-    }
-    let n_compared = verdict
-        .rows
-        .iter()
-        .filter(|row| row.split == split && row.p_value.is_some())
-        .count();
-    if n_compared > 1 {
-        paragraphs.push(format!(
-            "{n_compared} models were tested; p-values are not corrected for that. The sequence \
-             model spoken of is the one with the highest AUC on the validation split."
-        ));
-    }
-    if !verdict.comparison.is_empty() {
-        paragraphs.push(verdict.comparison.clone());
-    }
-    paragraphs.push(guards(verdict));
-    paragraphs
-}
-
-/// AUC of a model, its difference to the reference model, and what the interval means.
-fn difference(model: &AucRow) -> String {
-    let reached = format!(
-        "{} reaches {}",
-        model.model,
-        estimate(model.auroc, model.ci_low, model.ci_high)
-    );
-    let Some((baseline, delta)) = model.compared_to.as_ref().zip(model.delta_auroc) else {
-        return format!("{reached}; there is nothing to compare it to.");
-    };
-    let Some((low, high)) = model.delta_ci_low.zip(model.delta_ci_high) else {
-        let reason = model.reason.as_deref().unwrap_or("no test is possible");
-        return format!(
-            "{reached}, a difference to {baseline} of {delta:+.3} without an interval: {reason}."
-        );
-    };
-    let p = model.p_value.map_or(String::new(), p_clause);
-    let meaning = meaning_of_interval(low, high);
-    format!(
-        "{reached}, a difference to {baseline} of {delta:+.3} (95 % CI {low:+.3} to \
-         {high:+.3}{p}). {meaning}"
-    )
-}
-
-/// `, p = 0.012`, or `, p <1e-300`.
-fn p_clause(p_value: f64) -> String {
-    let text = p_value_text(p_value);
-    if text.starts_with('<') {
-        format!(", p {text}")
-    } else {
-        format!(", p = {text}")
-    }
-}
-
-fn meaning_of_interval(low: f64, high: f64) -> String {
-    if low > 0.0 {
-        "The interval excludes zero: it is better on these people.".to_owned()
-    } else if high < 0.0 {
-        "The interval excludes zero: it is worse on these people.".to_owned()
-    } else {
         format!(
-            "The interval holds zero: no difference was shown. That does not show that there is \
-             none: from {low:+.3} to {high:+.3} all agrees with these data."
+            "{} uncorrected, {} after Holm correction for {} tests",
+            p_clause(self.p_value),
+            p_clause(self.corrected),
+            self.n_tests
+        )
+    }
+
+    /// `difference +0.053, 95 % CI +0.007 to +0.098, p = ...`.
+    fn numbers(&self) -> String {
+        let (low, high) = self.interval;
+        format!(
+            "difference {:+.3}, 95 % CI {low:+.3} to {high:+.3}, {}",
+            self.delta,
+            self.p_values()
         )
     }
 }
 
-/// How many guards failed, warned, were not run and passed, as a sentence.
+/// What the comparison of the headline model with the reference shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Conclusion {
+    /// There is no sequence model, or no reference.
+    NotCompared,
+    /// The interval excludes zero, and the test survives the correction.
+    Confirmed(Direction),
+    /// The interval excludes zero, and the test does not survive the correction.
+    NotConfirmed(Direction),
+    /// The interval includes zero.
+    NoDifference,
+}
+
+/// Sign of a difference in AUC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// The headline model has the higher AUC.
+    Higher,
+    /// The headline model has the lower AUC.
+    Lower,
+}
+
+impl Direction {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Higher => "higher",
+            Self::Lower => "lower",
+        }
+    }
+}
+
+/// Conclusion from the interval and the corrected p-value.
+pub fn conclusion(verdict: &Verdict) -> Conclusion {
+    let Some(test) = HeadlineTest::new(verdict) else {
+        return Conclusion::NotCompared;
+    };
+    let (low, high) = test.interval;
+    let direction = if low > 0.0 {
+        Direction::Higher
+    } else if high < 0.0 {
+        Direction::Lower
+    } else {
+        return Conclusion::NoDifference;
+    };
+    if test.n_tests == 1 || test.corrected < ALPHA {
+        Conclusion::Confirmed(direction)
+    } else {
+        Conclusion::NotConfirmed(direction)
+    }
+}
+
+/// The heading of the report.
+pub fn kind(verdict: &Verdict) -> String {
+    if n_guards(verdict, GuardVerdict::Fail) > 0 {
+        return "A guard against leakage failed: do not use this comparison".to_owned();
+    }
+    match conclusion(verdict) {
+        Conclusion::Confirmed(direction) => format!(
+            "The sequence model has a {} AUC than the reference",
+            direction.word()
+        ),
+        Conclusion::NotConfirmed(direction) => format!(
+            "A {} AUC of the sequence model is not confirmed",
+            direction.word()
+        ),
+        Conclusion::NoDifference => {
+            "No difference between the sequence model and the reference was shown".to_owned()
+        }
+        Conclusion::NotCompared => "No sequence model was compared with a reference".to_owned(),
+    }
+}
+
+/// The verdict in one sentence, with its reach: samples, models tested, interval and p-values.
+pub fn sentence(verdict: &Verdict) -> String {
+    let Some(split) = split(verdict) else {
+        return "There is nothing to compare.".to_owned();
+    };
+    match (headline(verdict), reference(verdict)) {
+        (Some(headline), Some(reference)) => match HeadlineTest::new(verdict) {
+            Some(test) => tested(verdict, split, &test, headline, reference),
+            None => not_tested(split, headline, reference),
+        },
+        (Some(headline), None) => format!(
+            "{}, the sequence model {} has an AUC of {}. No reference was chosen, so no \
+             difference was tested.",
+            on_samples(split, headline),
+            headline.model,
+            estimate(headline)
+        ),
+        (None, Some(reference)) => format!(
+            "{}, the reference {} has an AUC of {}. No sequence model was evaluated.",
+            on_samples(split, reference),
+            reference.model,
+            estimate(reference)
+        ),
+        (None, None) => {
+            let rows = shown_rows(verdict);
+            let models = counted(rows.len(), "model has", "models have");
+            format!(
+                "{models} an AUC on the {split} split. No sequence model and no reference was \
+                 chosen, so no difference was tested."
+            )
+        }
+    }
+}
+
+fn tested(
+    verdict: &Verdict,
+    split: Split,
+    test: &HeadlineTest,
+    headline: &AucRow,
+    reference: &AucRow,
+) -> String {
+    let models = match test.n_tests {
+        1 => "one sequence model".to_owned(),
+        n => format!("{n} sequence models"),
+    };
+    let reach = format!("{}, with {models} tested", on_samples(split, headline));
+    let model = &headline.model;
+    let other = &reference.model;
+    let numbers = test.numbers();
+    match conclusion(verdict) {
+        Conclusion::Confirmed(direction) => format!(
+            "{reach}, the sequence model {model} has a {} AUC than {other} ({numbers}).",
+            direction.word()
+        ),
+        Conclusion::NotConfirmed(direction) => format!(
+            "{reach}, a {} AUC of the sequence model {model} than of {other} is not confirmed \
+             ({numbers}).",
+            direction.word()
+        ),
+        Conclusion::NoDifference | Conclusion::NotCompared => format!(
+            "{reach}, no difference in AUC between the sequence model {model} and {other} was \
+             shown ({numbers})."
+        ),
+    }
+}
+
+fn not_tested(split: Split, headline: &AucRow, reference: &AucRow) -> String {
+    let reason = headline.reason.as_deref().unwrap_or("no test is possible");
+    format!(
+        "{}, the sequence model {} has an AUC of {} and {} has {}. The difference was not tested: \
+         {reason}.",
+        on_samples(split, headline),
+        headline.model,
+        estimate(headline),
+        reference.model,
+        estimate(reference)
+    )
+}
+
+/// `On these 400 test samples`.
+fn on_samples(split: Split, row: &AucRow) -> String {
+    match row.n_cases + row.n_controls {
+        1 => format!("On one {split} sample"),
+        n => format!("On these {} {split} samples", count(n)),
+    }
+}
+
+/// Explanations below the sentence, one paragraph each.
+pub fn paragraphs(verdict: &Verdict) -> Vec<String> {
+    let mut paragraphs = Vec::new();
+    if let Some(test) = HeadlineTest::new(verdict)
+        && conclusion(verdict) == Conclusion::NoDifference
+    {
+        let (low, high) = test.interval;
+        paragraphs.push(format!(
+            "The 95 % CI includes zero. Differences from {low:+.3} to {high:+.3} are compatible \
+             with these data, so this does not show that both are equal."
+        ));
+    }
+    if let Some(stacked) = stacked(verdict) {
+        paragraphs.push(stacked);
+    }
+    paragraphs.extend(choice_of_headline(verdict));
+    if !verdict.comparison.is_empty() {
+        paragraphs.push(verdict.comparison.clone());
+    }
+    if !verdict.rows.is_empty() {
+        paragraphs.push(guards(verdict));
+    }
+    paragraphs
+}
+
+/// How the headline model was chosen; `None` with fewer than two sequence models.
+fn choice_of_headline(verdict: &Verdict) -> Option<String> {
+    let models = sequence_models(verdict);
+    if models.len() < 2 {
+        return None;
+    }
+    let headline = headline(verdict)?;
+    let n_models = models.len();
+    Some(match validation_auroc(verdict, &headline.model) {
+        Some(auroc) => format!(
+            "Headline model: {}, the sequence model with the highest validation AUC ({auroc:.3}) \
+             of {n_models}. The test split was not used to choose it.",
+            headline.model
+        ),
+        None => format!(
+            "Headline model: {}, the first of {n_models} sequence models. There is no validation \
+             AUC to choose by.",
+            headline.model
+        ),
+    })
+}
+
+/// The stacked model and its difference; `None` where it was not compared.
+fn stacked(verdict: &Verdict) -> Option<String> {
+    let row = row_of(verdict, split(verdict)?, STACKED)?;
+    let reference = row.compared_to.as_ref()?;
+    let (low, high) = row.delta_ci_low.zip(row.delta_ci_high)?;
+    let p_value = row.p_value.map_or(String::new(), |p_value| {
+        format!(", {} uncorrected", p_clause(p_value))
+    });
+    Some(format!(
+        "The stacked model, a regression on the best score and the best sequence model fitted on \
+         the validation split, has an AUC of {} (difference to {reference} {:+.3}, 95 % CI \
+         {low:+.3} to {high:+.3}{p_value}).",
+        estimate(row),
+        row.delta_auroc?
+    ))
+}
+
+/// `p = 0.012`, or `p < 1e-300`.
+pub fn p_clause(p_value: f64) -> String {
+    let text = p_value_text(p_value);
+    match text.strip_prefix('<') {
+        Some(bound) => format!("p < {bound}"),
+        None => format!("p = {text}"),
+    }
+}
+
+/// How many guards failed, warned, passed and were not run, as sentences.
 fn guards(verdict: &Verdict) -> String {
     if verdict.guards.is_empty() {
         return "No guard against leakage was run, so leakage cannot be excluded.".to_owned();
     }
-    let n_failed = n_guards(verdict, GuardVerdict::Fail);
-    let n_warnings = n_guards(verdict, GuardVerdict::Warn);
-    let n_not_run = n_guards(verdict, GuardVerdict::NotRun);
-    let n_passed = n_guards(verdict, GuardVerdict::Pass);
-    let mut counts = Vec::new();
-    if n_failed > 0 {
-        counts.push(format!(
-            "{n_failed} found leakage, so the numbers above cannot be believed"
-        ));
-    }
-    if n_warnings > 0 {
-        counts.push(counted(n_warnings, "warns", "warn"));
-    }
-    if n_not_run > 0 {
-        counts.push(format!("{n_not_run} could not look"));
-    }
-    counts.push(format!("{n_passed} found nothing"));
     format!(
-        "Of {} of guards against leakage {}. A guard that finds nothing does not prove that there \
-         is nothing.",
-        counted(verdict.guards.len(), "finding", "findings"),
-        counts.join(", ")
+        "Guards against leakage: {}. A guard that passes does not prove that there is no leakage.",
+        guard_counts(verdict)
     )
 }
 
-fn n_guards(verdict: &Verdict, kind: GuardVerdict) -> usize {
+/// `0 failed, 1 warned, 5 passed, 5 not run`.
+pub fn guard_counts(verdict: &Verdict) -> String {
+    format!(
+        "{} failed, {} warned, {} passed, {} not run",
+        n_guards(verdict, GuardVerdict::Fail),
+        n_guards(verdict, GuardVerdict::Warn),
+        n_guards(verdict, GuardVerdict::Pass),
+        n_guards(verdict, GuardVerdict::NotRun)
+    )
+}
+
+/// Number of findings of one kind.
+pub fn n_guards(verdict: &Verdict, kind: GuardVerdict) -> usize {
     verdict
         .guards
         .iter()
@@ -199,72 +403,13 @@ fn n_guards(verdict: &Verdict, kind: GuardVerdict) -> usize {
         .count()
 }
 
-/// Sentences below the verdict: remarks, samples that were left out, and how tables were read.
-pub fn notes(summary: &Summary) -> Vec<String> {
-    [
-        remarks(summary),
-        summary.left_out(),
-        summary.readings.clone(),
-    ]
-    .concat()
-}
-
-/// How intervals were made, what was stacked, and tests over folds, one sentence each.
-pub fn remarks(summary: &Summary) -> Vec<String> {
-    let mut remarks: Vec<String> = summary.resampling.iter().cloned().collect();
-    remarks.extend(summary.non_additive.iter().map(NonAdditive::to_string));
-    remarks.push(match &summary.stacked {
-        Ok(stacked) => stacked_remark(stacked),
-        Err(reason) => format!("Nothing stacked: {reason}."),
-    });
-    if let Some(reason) = &summary.not_recalibrated {
-        remarks.push(format!(
-            "Not recalibrated: on the validation split {reason}."
-        ));
-    }
-    remarks.extend(
-        summary
-            .corrected_tests
-            .iter()
-            .map(|test| format!("{test}.")),
-    );
-    remarks
-}
-
-fn stacked_remark(stacked: &Stacked) -> String {
-    let terms: Vec<String> = stacked
-        .terms
-        .iter()
-        .map(|term| {
-            format!(
-                "{:+.3} {} (SE {:.3})",
-                term.coefficient, term.name, term.standard_error
-            )
-        })
-        .collect();
-    let firth = if stacked.is_firth {
-        ", with Firth's penalty"
-    } else {
-        ""
-    };
-    let people = counted(
-        stacked.n_validation,
-        "validation person",
-        "validation people",
-    );
-    format!(
-        "Stacked on {people}{firth} ({:.0} % of the fit on both, the rest of that on the better \
-         one): {}.",
-        100.0 * stacked.shrinkage,
-        terms.join(", ")
-    )
-}
-
 /// `0.712 (95 % CI 0.690 to 0.734)`.
-pub fn estimate(value: Option<f64>, low: Option<f64>, high: Option<f64>) -> String {
-    match (value, low.zip(high)) {
+pub fn estimate(row: &AucRow) -> String {
+    match (row.auroc, row.ci_low.zip(row.ci_high)) {
         (None, _) => "no value".to_owned(),
-        (Some(value), None) => format!("{value:.3}"),
-        (Some(value), Some((low, high))) => format!("{value:.3} (95 % CI {low:.3} to {high:.3})"),
+        (Some(auroc), None) => format!("{auroc:.3}"),
+        (Some(auroc), Some((low, high))) => {
+            format!("{auroc:.3} (95 % CI {low:.3} to {high:.3})")
+        }
     }
 }

@@ -11,7 +11,8 @@ use serde_json::Value;
 
 use super::{
     Background, Verdict, narrative,
-    page::{classes, grouped},
+    sections::stratum_names,
+    table::{classes, grouped},
 };
 use crate::layout;
 
@@ -67,20 +68,13 @@ struct Sources<'a> {
     /// Rows of the split that the report shows.
     rows: Vec<&'a AucRow>,
     /// Names of strata.
-    strata: Vec<&'a str>,
+    strata: Vec<String>,
     /// Published scores, each with its number of variants.
     scores: Vec<String>,
 }
 
 impl<'a> Sources<'a> {
     fn new(verdict: &'a Verdict, background: &'a Background) -> Self {
-        let split = narrative::split(verdict);
-        let mut strata: Vec<&str> = verdict
-            .strata
-            .iter()
-            .map(|row| row.stratum.as_str())
-            .collect();
-        strata.dedup();
         let scores = background.scores.iter().map(|score| {
             let variants = grouped(score.n_variants, "variant", "variants");
             format!("{} ({variants})", score.accession)
@@ -88,12 +82,8 @@ impl<'a> Sources<'a> {
         Self {
             verdict,
             background,
-            rows: verdict
-                .rows
-                .iter()
-                .filter(|row| Some(row.split) == split)
-                .collect(),
-            strata,
+            rows: narrative::shown_rows(verdict),
+            strata: stratum_names(verdict),
             scores: scores.collect(),
         }
     }
@@ -114,15 +104,12 @@ impl<'a> Sources<'a> {
             ),
             (
                 "Risk model purpose and predicted outcome",
-                Err("the purpose, and which outcome over which time"),
+                Err("purpose, outcome and time horizon"),
             ),
         ]
     }
 
     fn population_items(&self) -> Vec<(&'static str, Known)> {
-        let has_ancestry = ["ancestry", "population"]
-            .iter()
-            .any(|name| self.strata.contains(name));
         vec![
             (
                 "Study design and recruitment",
@@ -130,13 +117,13 @@ impl<'a> Sources<'a> {
             ),
             (
                 "Participant demographics and clinical characteristics",
-                Err("age, sex and clinical characteristics of each split"),
+                self.demographics(),
             ),
             (
                 "Ancestry",
                 known_if(
-                    has_ancestry,
-                    "Levels and counts in the strata below; how ancestry was assigned is missing",
+                    self.has_ancestry(),
+                    "Counts by split in the section Cohort; add how ancestry was assigned",
                     "genetic ancestry, and how it was assigned",
                 ),
             ),
@@ -149,7 +136,7 @@ impl<'a> Sources<'a> {
                 "Non-genetic variables",
                 known_if(
                     self.has_model("prs-covariates"),
-                    "The covariates of cohort.csv (row 0); their definitions are missing",
+                    "The covariates of the cohort table, alone in prs-covariates; add definitions",
                     "covariates and their definitions",
                 ),
             ),
@@ -158,19 +145,56 @@ impl<'a> Sources<'a> {
                 "Missing data",
                 self.background
                     .option("sequences.missing")
-                    .map(|policy| format!("Missing genotypes: policy `{policy}`; counts below"))
+                    .map(|policy| {
+                        format!("Missing alleles: policy {policy}; counts in the section Variants")
+                    })
                     .ok_or("how missing genotypes, covariates and outcomes were handled"),
             ),
         ]
     }
 
+    fn demographics(&self) -> Known {
+        let has_age = self
+            .verdict
+            .characteristics
+            .iter()
+            .any(|of_split| of_split.age.is_some());
+        let has_sex = self.has_group(&["sex"]);
+        let known = match (has_age, has_sex) {
+            (true, true) => "Age and sex",
+            (true, false) => "Age",
+            (false, true) => "Sex",
+            (false, false) => return Err("age, sex and clinical characteristics of each split"),
+        };
+        Ok(format!(
+            "{known} by split in the section Cohort; add clinical characteristics"
+        ))
+    }
+
+    fn has_ancestry(&self) -> bool {
+        self.verdict
+            .characteristics
+            .iter()
+            .flat_map(|of_split| &of_split.groups)
+            .any(|group| !["sex", "apoe"].contains(&group.characteristic.as_str()))
+    }
+
+    fn has_group(&self, names: &[&str]) -> bool {
+        self.verdict
+            .characteristics
+            .iter()
+            .flat_map(|of_split| &of_split.groups)
+            .any(|group| names.contains(&group.characteristic.as_str()))
+    }
+
     fn genetic_data(&self) -> Option<String> {
         let summary = self.background.stage(layout::SEQUENCES_FOLDER)?;
         Some(format!(
-            "{} in {} of {}; genotypes as in the VCF, policies and skips below",
+            "{} in {} of {}; genotypes as in the VCF; policies in the section Options, skipped \
+             alleles in the section Variants",
             counted_value(&summary["n_records"], "record", "records"),
             counted_value(&summary["n_loci"], "locus", "loci"),
-            counted_value(&summary["n_people"], "person", "people")
+            counted_value(&summary["n_people"], "sample", "samples")
         ))
     }
 
@@ -185,7 +209,7 @@ impl<'a> Sources<'a> {
             return Err("definition of cases and controls, and their number");
         }
         Ok(format!(
-            "Case or control: {}; the definition of a case is missing",
+            "Case or control: {}; add the definition of a case",
             splits.join("; ")
         ))
     }
@@ -208,9 +232,9 @@ impl<'a> Sources<'a> {
                 "Integrated risk model description and fitting",
                 known_if(
                     self.has_model(STACKED),
-                    "Row 5: a logistic regression on scores and sequence models, fitted on the \
-                     validation split; coefficients in stacked.csv",
-                    "how genetic and other risk factors were joined",
+                    "Stacked model: a logistic regression on the best score and the best sequence \
+                     model, fitted on the validation split; coefficients in stacked.csv",
+                    "how genetic and further risk factors were combined",
                 ),
             ),
         ]
@@ -222,17 +246,17 @@ impl<'a> Sources<'a> {
             .iter()
             .any(|row| row.row.is_some_and(|number| number <= LAST_BASELINE_ROW));
         if !has_baseline {
-            return Err("how the score was made");
+            return Err("how the score was constructed");
         }
         if self.scores.is_empty() {
             return Ok(
-                "Baselines learnt on the training split; weights in weights.csv beside their \
+                "Baselines fitted on the training split; weights in weights.csv next to their \
                  predictions"
                     .to_owned(),
             );
         }
         Ok(format!(
-            "Published scores {}; the other baselines are learnt on the training split",
+            "Published scores {}; the other baselines are fitted on the training split",
             self.scores.join(", ")
         ))
     }
@@ -250,7 +274,7 @@ impl<'a> Sources<'a> {
                 "PRS distribution",
                 known_if(
                     !self.verdict.distribution.is_empty(),
-                    "Figure: scores of cases and controls",
+                    "Figure of the scores of cases and controls",
                     "distribution of the score",
                 ),
             ),
@@ -276,7 +300,7 @@ impl<'a> Sources<'a> {
                 "Risk model calibration",
                 known_if(
                     !self.verdict.calibration.is_empty(),
-                    "Figure; slope, intercept and Brier score in the table of models",
+                    "Figure of calibration; slope, intercept and Brier score by model",
                     "calibration",
                 ),
             ),
@@ -288,20 +312,20 @@ impl<'a> Sources<'a> {
         vec![
             (
                 "Risk model interpretation",
-                Ok(narrative::kind(self.verdict).to_owned()),
+                Ok(narrative::sentence(self.verdict)),
             ),
             (
                 "Limitations",
                 known_if(
                     !self.verdict.guards.is_empty(),
-                    "What the guards found and could not look at; what is limited by design of \
-                     the study is missing",
+                    "Findings of the guards, and guards that were not run; add limitations of the \
+                     design",
                     "limits of design, data and methods",
                 ),
             ),
             (
                 "Generalizability",
-                Err("other populations and settings; nothing was tested outside of this cohort"),
+                Err("further populations and settings; there is no test outside of this cohort"),
             ),
             (
                 "Risk model intended uses",
@@ -312,10 +336,10 @@ impl<'a> Sources<'a> {
 
     fn availability_items(&self) -> Vec<(&'static str, Known)> {
         let known = if self.scores.is_empty() {
-            Err("where score, model and data are; deposit the score in the PGS Catalog")
+            Err("availability of scores, models and data; deposit new scores in the PGS Catalog")
         } else {
             Ok(format!(
-                "Scores used are in the PGS Catalog or given as files: {}; deposit new ones",
+                "Published scores: {}; deposit new scores",
                 self.scores.join(", ")
             ))
         };

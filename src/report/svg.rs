@@ -3,74 +3,62 @@
 //! Input -> output: a [`Figure`] -> the text of an SVG file, with generic fonts only. The same
 //! figure gives the same bytes.
 
-use std::{fmt::Display, io};
+mod canvas;
+mod marks;
 
-use plotters::{
-    coord::{Shift, types::RangedCoordf64},
-    prelude::*,
-    style::text_anchor::{HPos, Pos, VPos},
-};
+use self::canvas::{Anchor, Canvas, INK, text_width};
+use super::figure::{Arrangement, Axis, Figure, FigurePanel, Series, shortened};
 
-use super::figure::{Axis, Colour, Dash, Figure, FigurePanel, Marker, Point, Series, Shape};
-
-const FONT: &str = "sans-serif";
-const INK: RGBColor = RGBColor(0x22, 0x22, 0x22);
-const GRID: RGBColor = RGBColor(0xE4, 0xE4, 0xE4);
-/// Opacity of bands; bars have twice as much.
-const OPACITY: f64 = 0.2;
-/// Width and height in pixels of the panel of a figure with one panel.
-const SINGLE: (u32, u32) = (680, 560);
-/// Width and height in pixels of each of several panels.
-const SMALL: (u32, u32) = (340, 300);
+/// Width and height in pixels of the plot area of a square figure.
+const SQUARE: (f64, f64) = (460.0, 460.0);
+/// Width and height in pixels of each of several panels, axes and title included.
+const PANEL: (f64, f64) = (350.0, 300.0);
+/// Most panels next to each other.
+const MAX_COLUMNS: usize = 3;
+/// Width in pixels of the plot area of a forest plot.
+const FOREST_WIDTH: f64 = 320.0;
+/// Height in pixels of a row of a forest plot.
+const ROW_HEIGHT: f64 = 24.0;
+/// Space in pixels to the left of a panel for the ticks and the label of its axis.
+const LEFT: f64 = 58.0;
+/// Space in pixels below a panel.
+const BELOW: f64 = 48.0;
+/// Height in pixels of a line of the legend.
+const LEGEND_LINE: f64 = 18.0;
 /// Length in pixels of a line in the legend.
-const KEY_LENGTH: i32 = 30;
+const KEY_LENGTH: f64 = 28.0;
+const MARGIN: f64 = 12.0;
 
-type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
-type Drawn = Result<(), io::Error>;
-
-/// Draws a figure with its panels in up to three columns.
-///
-/// # Errors
-/// When a panel is too small for its axes. Nothing else can fail, because the figure is drawn into
-/// memory.
-pub fn svg(figure: &Figure) -> io::Result<String> {
-    let n_columns = figure.panels.len().clamp(1, 3);
-    let n_rows = figure.panels.len().div_ceil(n_columns).max(1);
-    let panel = if figure.panels.len() <= 1 {
-        SINGLE
-    } else {
-        SMALL
-    };
-    let mut text = String::new();
-    {
-        let size = (panel.0 * n_columns as u32, panel.1 * n_rows as u32);
-        let area = SVGBackend::with_string(&mut text, size).into_drawing_area();
-        area.fill(&WHITE).map_err(failed)?;
-        if let Some(ranges) = figure.ranges() {
-            for (area, panel) in area
-                .split_evenly((n_rows, n_columns))
-                .iter()
-                .zip(&figure.panels)
-            {
-                draw(area, figure, panel, ranges)?;
-            }
-        } else {
-            area.draw_text("No data", &label(16), (20, 20))
-                .map_err(failed)?;
-        }
-        area.present().map_err(failed)?;
-    }
-    let title = escaped(&figure.title);
-    Ok(text.replacen(
-        "<svg ",
-        &format!("<svg role=\"img\" aria-label=\"{title}\" "),
-        1,
-    ))
+/// Plot area of a panel in pixels.
+#[derive(Clone, Copy)]
+struct Area {
+    left: f64,
+    top: f64,
+    width: f64,
+    height: f64,
 }
 
-type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
+/// Draws a figure.
+#[must_use]
+pub fn svg(figure: &Figure) -> String {
+    let Some([x_range, y_range]) = figure.ranges() else {
+        let mut canvas = Canvas::default();
+        canvas.text((20.0, 20.0), "No data", 14, Anchor::Start);
+        return canvas.into_svg((200.0, 40.0), &figure.title);
+    };
+    let frame = Frame {
+        figure,
+        x_range,
+        y_range,
+    };
+    match figure.arrangement {
+        Arrangement::Square => frame.square(),
+        Arrangement::Panels => frame.panels(),
+        Arrangement::Forest => frame.forest(),
+    }
+}
 
-/// Axes of a figure and their ranges in drawn coordinates.
+/// A figure and the ranges of its axes in drawn coordinates.
 struct Frame<'f> {
     figure: &'f Figure,
     x_range: (f64, f64),
@@ -78,329 +66,166 @@ struct Frame<'f> {
 }
 
 impl Frame<'_> {
-    /// Drawn coordinates of a value, moved to the edge of the panel if it is outside.
-    fn place(&self, x: f64, y: f64) -> (f64, f64) {
-        let drawn_x = self.figure.x.scaled(x);
-        let drawn_y = self.figure.y.scaled(y);
-        (
-            drawn_x.clamp(self.x_range.0, self.x_range.1),
-            drawn_y.clamp(self.y_range.0, self.y_range.1),
-        )
-    }
-
-    fn has(&self, point: &Point) -> bool {
-        self.figure.x.can_show(point.x) && self.figure.y.can_show(point.y)
-    }
-}
-
-fn draw(
-    area: &Area<'_>,
-    figure: &Figure,
-    panel: &FigurePanel,
-    [x_range, y_range]: [(f64, f64); 2],
-) -> Drawn {
-    let frame = Frame {
-        figure,
-        x_range,
-        y_range,
-    };
-    let legend: Vec<&Series> = panel
-        .series
-        .iter()
-        .filter(|series| panel.has_legend() && !series.name.is_empty())
-        .collect();
-    let is_single = figure.panels.len() <= 1;
-    // A single panel has room for the legend inside; small panels have it above.
-    let n_above = if is_single { 0 } else { legend.len() };
-    let top = i32::from(!panel.title.is_empty()) * 22 + 16 * n_above as i32;
-    let mut chart = ChartBuilder::on(area)
-        .margin(12)
-        .x_label_area_size(42)
-        .y_label_area_size(56)
-        .margin_top(12 + top)
-        .build_cartesian_2d(x_range.0..x_range.1, y_range.0..y_range.1)
-        .map_err(failed)?;
-    draw_mesh(&mut chart, &frame)?;
-    for series in &panel.series {
-        let points: Vec<&Point> = series
-            .points
-            .iter()
-            .filter(|point| frame.has(point))
+    /// One square panel with the legend to its right. Series that are switched off are left out.
+    fn square(&self) -> String {
+        let mut canvas = Canvas::default();
+        let area = Area {
+            left: LEFT,
+            top: MARGIN,
+            width: SQUARE.0,
+            height: SQUARE.1,
+        };
+        for panel in &self.figure.panels {
+            self.panel(&mut canvas, area, panel);
+        }
+        let x = LEFT + SQUARE.0 + 2.0 * MARGIN;
+        let shown: Vec<&Series> = self
+            .figure
+            .legend()
+            .into_iter()
+            .filter(|series| !series.is_hidden)
             .collect();
-        match series.shape {
-            Shape::Line => draw_line(&mut chart, &frame, series, &points)?,
-            Shape::Points => draw_points(&mut chart, &frame, series, &points)?,
-            Shape::Bars(width) => draw_bars(&mut chart, &frame, series, &points, width)?,
+        for (line, series) in shown.iter().enumerate() {
+            key(
+                &mut canvas,
+                series,
+                (x, MARGIN + 8.0 + LEGEND_LINE * line as f64),
+            );
         }
+        let legend_width = widest(shown.iter().map(|series| series.name.as_str()));
+        let size = (
+            x + KEY_LENGTH + 8.0 + legend_width + MARGIN,
+            MARGIN + SQUARE.1 + BELOW,
+        );
+        canvas.into_svg(size, &self.figure.title)
     }
-    if !panel.title.is_empty() {
-        area.draw_text(&panel.title, &label(15), (12, 10))
-            .map_err(failed)?;
-    }
-    draw_legend(area, panel, &legend, is_single)
-}
 
-fn draw_mesh(chart: &mut Chart<'_, '_>, frame: &Frame<'_>) -> Drawn {
-    let Frame {
-        figure,
-        x_range,
-        y_range,
-    } = *frame;
-    chart
-        .configure_mesh()
-        .light_line_style(TRANSPARENT)
-        .bold_line_style(GRID)
-        .axis_style(INK)
-        .label_style(label(12))
-        .axis_desc_style(label(13))
-        .x_desc(&figure.x.label)
-        .y_desc(&figure.y.label)
-        .x_labels(n_ticks(&figure.x, x_range))
-        .y_labels(n_ticks(&figure.y, y_range))
-        .x_label_formatter(&|value| tick(&figure.x, x_range, *value))
-        .y_label_formatter(&|value| tick(&figure.y, y_range, *value))
-        .draw()
-        .map_err(failed)
-}
-
-/// The text of a tick.
-fn tick(axis: &Axis, range: (f64, f64), value: f64) -> String {
-    let decimals = decimals(range);
-    if axis.is_log {
-        short(10_f64.powf(value))
-    } else {
-        format!("{value:.decimals$}")
-    }
-}
-
-fn n_ticks(axis: &Axis, (low, high): (f64, f64)) -> usize {
-    axis.step
-        .map_or(6, |step| ((high - low) / step).round() as usize + 1)
-}
-
-/// A line, above the band of its intervals.
-fn draw_line(
-    chart: &mut Chart<'_, '_>,
-    frame: &Frame<'_>,
-    series: &Series,
-    points: &[&Point],
-) -> Drawn {
-    let colour = rgb(series.style.colour);
-    let outline = band_outline(frame, points);
-    if !outline.is_empty() {
-        chart
-            .draw_series([Polygon::new(outline, colour.mix(OPACITY).filled())])
-            .map_err(failed)?;
-    }
-    let line: Vec<(f64, f64)> = points
-        .iter()
-        .map(|point| frame.place(point.x, point.y))
-        .collect();
-    let style = colour.stroke_width(2);
-    match dashes(series.style.dash) {
-        None => {
-            _ = chart
-                .draw_series(LineSeries::new(line, style))
-                .map_err(failed)?;
+    /// Panels of the same size in up to [`MAX_COLUMNS`] columns, below one legend.
+    fn panels(&self) -> String {
+        let mut canvas = Canvas::default();
+        let n_panels = self.figure.panels.len();
+        let n_columns = n_panels.clamp(1, MAX_COLUMNS);
+        let n_rows = n_panels.div_ceil(n_columns);
+        let legend = self.figure.legend();
+        let mut x = MARGIN;
+        for series in &legend {
+            key(&mut canvas, series, (x, MARGIN + 4.0));
+            x += KEY_LENGTH + 30.0 + text_width(&series.name, 12);
         }
-        Some(DashLengths { dash, gap }) => {
-            _ = chart
-                .draw_series(DashedLineSeries::new(line, dash, gap, style))
-                .map_err(failed)?;
+        let top = if legend.is_empty() { 0.0 } else { LEGEND_LINE };
+        for (index, panel) in self.figure.panels.iter().enumerate() {
+            let left = PANEL.0 * (index % n_columns) as f64;
+            let y = top + MARGIN + PANEL.1 * (index / n_columns) as f64;
+            canvas.text(
+                (left + MARGIN, y + 10.0),
+                &shortened(&panel.title),
+                14,
+                Anchor::Start,
+            );
+            let area = Area {
+                left: left + LEFT,
+                top: y + 24.0,
+                width: PANEL.0 - LEFT - MARGIN,
+                height: PANEL.1 - 24.0 - BELOW - MARGIN,
+            };
+            self.panel(&mut canvas, area, panel);
         }
+        let width = (PANEL.0 * n_columns as f64).max(x);
+        let size = (width, top + MARGIN + PANEL.1 * n_rows as f64);
+        canvas.into_svg(size, &self.figure.title)
     }
-    Ok(())
-}
 
-/// Lower ends of the intervals from left to right, then upper ends back to the left; empty with
-/// fewer than two intervals.
-fn band_outline(frame: &Frame<'_>, points: &[&Point]) -> Vec<(f64, f64)> {
-    let intervals: Vec<(f64, f64, f64)> = points
-        .iter()
-        .filter_map(|point| point.interval.map(|(low, high)| (point.x, low, high)))
-        .collect();
-    if intervals.len() < 2 {
-        return Vec::new();
-    }
-    let lower = intervals.iter().map(|&(x, low, _)| frame.place(x, low));
-    let upper = intervals
-        .iter()
-        .rev()
-        .map(|&(x, _, high)| frame.place(x, high));
-    lower.chain(upper).collect()
-}
-
-/// Markers, above the whiskers of their intervals.
-fn draw_points(
-    chart: &mut Chart<'_, '_>,
-    frame: &Frame<'_>,
-    series: &Series,
-    points: &[&Point],
-) -> Drawn {
-    let colour = rgb(series.style.colour);
-    let whiskers = points.iter().filter_map(|point| {
-        let (low, high) = point.interval?;
-        let ends = vec![frame.place(point.x, low), frame.place(point.x, high)];
-        Some(PathElement::new(ends, colour.stroke_width(2)))
-    });
-    chart.draw_series(whiskers).map_err(failed)?;
-    let places = points.iter().map(|point| frame.place(point.x, point.y));
-    match series.style.marker {
-        Marker::Circle => {
-            _ = chart
-                .draw_series(places.map(|at| Circle::new(at, 4, colour.filled())))
-                .map_err(failed)?;
+    /// A row per model: name, interval, estimate.
+    fn forest(&self) -> String {
+        let mut canvas = Canvas::default();
+        let ticks = &self.figure.y.ticks;
+        let names: Vec<String> = ticks.iter().map(|tick| shortened(&tick.label)).collect();
+        let left = MARGIN + widest(names.iter().map(String::as_str)) + MARGIN;
+        let area = Area {
+            left,
+            top: MARGIN,
+            width: FOREST_WIDTH,
+            height: ROW_HEIGHT * ticks.len() as f64,
+        };
+        for panel in &self.figure.panels {
+            self.panel(&mut canvas, area, panel);
         }
-        Marker::Triangle => {
-            _ = chart
-                .draw_series(places.map(|at| TriangleMarker::new(at, 5, colour.filled())))
-                .map_err(failed)?;
+        let notes = widest(ticks.iter().map(|tick| tick.note.as_str()));
+        for (tick, name) in ticks.iter().zip(&names) {
+            let y = self.y_pixel(area, tick.value);
+            canvas.text((left - 8.0, y), name, 12, Anchor::End);
+            let right = area.left + area.width + 10.0;
+            canvas.text((right, y), &tick.note, 12, Anchor::Start);
         }
-        Marker::Cross => {
-            _ = chart
-                .draw_series(places.map(|at| Cross::new(at, 4, colour.stroke_width(2))))
-                .map_err(failed)?;
+        let size = (
+            area.left + area.width + 10.0 + notes + MARGIN,
+            area.top + area.height + BELOW,
+        );
+        canvas.into_svg(size, &self.figure.title)
+    }
+
+    /// Grid, axes, series and labels of one panel.
+    fn panel(&self, canvas: &mut Canvas, area: Area, panel: &FigurePanel) {
+        let Frame { figure, .. } = self;
+        let bottom = area.top + area.height;
+        let right = area.left + area.width;
+        for tick in figure.x.ticks_in(self.x_range) {
+            let x = self.x_pixel(area, tick.value);
+            canvas.grid_line((x, area.top), (x, bottom));
+            canvas.text((x, bottom + 13.0), &tick.label, 12, Anchor::Middle);
         }
-    }
-    Ok(())
-}
-
-/// Bars from 0, filled and then outlined.
-fn draw_bars(
-    chart: &mut Chart<'_, '_>,
-    frame: &Frame<'_>,
-    series: &Series,
-    points: &[&Point],
-    width: f64,
-) -> Drawn {
-    let colour = rgb(series.style.colour);
-    for style in [colour.mix(2.0 * OPACITY).filled(), colour.stroke_width(1)] {
-        let bars = points.iter().map(|point| {
-            let corners = [
-                frame.place(point.x - width / 2.0, 0.0),
-                frame.place(point.x + width / 2.0, point.y),
-            ];
-            Rectangle::new(corners, style)
-        });
-        chart.draw_series(bars).map_err(failed)?;
-    }
-    Ok(())
-}
-
-fn draw_legend(area: &Area<'_>, panel: &FigurePanel, legend: &[&Series], is_single: bool) -> Drawn {
-    let corner = if is_single {
-        lower_right_corner(area, legend)
-    } else {
-        (14, i32::from(!panel.title.is_empty()) * 20 + 10)
-    };
-    let line_height = if is_single { 18 } else { 16 };
-    for (line, series) in legend.iter().enumerate() {
-        let y = corner.1 + line_height * line as i32;
-        draw_key(area, series, (corner.0, y))?;
-    }
-    Ok(())
-}
-
-/// Upper left corner in pixels of a legend in the lower right corner of a panel. A character is
-/// about 7 pixels wide.
-fn lower_right_corner(area: &Area<'_>, legend: &[&Series]) -> (i32, i32) {
-    let (width, height) = area.dim_in_pixel();
-    let longest_name = legend
-        .iter()
-        .map(|series| series.name.chars().count())
-        .max()
-        .unwrap_or(0) as i32;
-    let x = width as i32 - 70 - 7 * longest_name;
-    let y = height as i32 - 72 - 18 * legend.len() as i32;
-    (x.max(60), y.max(10))
-}
-
-/// A line of the legend: the mark, then the name.
-fn draw_key(area: &Area<'_>, series: &Series, (x, y): (i32, i32)) -> Drawn {
-    let colour = rgb(series.style.colour);
-    let middle = y + 7;
-    match series.shape {
-        Shape::Line => {
-            let lengths = dashes(series.style.dash).unwrap_or(DashLengths {
-                dash: KEY_LENGTH,
-                gap: 0,
-            });
-            let mut from = 0;
-            while from < KEY_LENGTH {
-                let to = (from + lengths.dash).min(KEY_LENGTH);
-                let ends = vec![(x + from, middle), (x + to, middle)];
-                area.draw(&PathElement::new(ends, colour.stroke_width(2)))
-                    .map_err(failed)?;
-                from += lengths.dash + lengths.gap;
+        for tick in figure.y.ticks_in(self.y_range) {
+            let y = self.y_pixel(area, tick.value);
+            canvas.grid_line((area.left, y), (right, y));
+            if figure.arrangement != Arrangement::Forest {
+                canvas.text((area.left - 6.0, y), &tick.label, 12, Anchor::End);
             }
         }
-        Shape::Points => {
-            let at = (x + 15, middle);
-            match series.style.marker {
-                Marker::Circle => area.draw(&Circle::new(at, 4, colour.filled())),
-                Marker::Triangle => area.draw(&TriangleMarker::new(at, 5, colour.filled())),
-                Marker::Cross => area.draw(&Cross::new(at, 4, colour.stroke_width(2))),
-            }
-            .map_err(failed)?;
+        for series in panel.series.iter().filter(|series| !series.is_hidden) {
+            self.series(canvas, area, series);
         }
-        Shape::Bars(_) => {
-            let corners = [(x + 6, middle - 6), (x + 24, middle + 6)];
-            area.draw(&Rectangle::new(corners, colour.mix(2.0 * OPACITY).filled()))
-                .map_err(failed)?;
-            area.draw(&Rectangle::new(corners, colour.stroke_width(1)))
-                .map_err(failed)?;
+        canvas.line((area.left, area.top), (area.left, bottom), INK);
+        canvas.line((area.left, bottom), (right, bottom), INK);
+        let middle = area.left + area.width / 2.0;
+        canvas.text((middle, bottom + 34.0), &figure.x.label, 13, Anchor::Middle);
+        if !figure.y.label.is_empty() {
+            let at = (area.left - 44.0, area.top + area.height / 2.0);
+            canvas.vertical_text(at, &figure.y.label, 13);
         }
     }
-    let style = label(12).pos(Pos::new(HPos::Left, VPos::Center));
-    area.draw_text(&series.name, &style, (x + 36, middle))
-        .map_err(failed)
-}
 
-/// Lengths of dashes and gaps in pixels.
-struct DashLengths {
-    dash: i32,
-    gap: i32,
-}
+    /// Pixels of a value, moved to the edge of the panel if it is outside.
+    fn pixels(&self, area: Area, x: f64, y: f64) -> (f64, f64) {
+        (self.x_pixel(area, x), self.y_pixel(area, y))
+    }
 
-/// `None` for a solid line.
-fn dashes(dash: Dash) -> Option<DashLengths> {
-    match dash {
-        Dash::Solid => None,
-        Dash::Dashed => Some(DashLengths { dash: 8, gap: 4 }),
-        Dash::Dotted => Some(DashLengths { dash: 2, gap: 4 }),
+    fn x_pixel(&self, area: Area, value: f64) -> f64 {
+        area.left + area.width * fraction(&self.figure.x, self.x_range, value)
+    }
+
+    fn y_pixel(&self, area: Area, value: f64) -> f64 {
+        area.top + area.height * (1.0 - fraction(&self.figure.y, self.y_range, value))
     }
 }
 
-fn label(size: u32) -> TextStyle<'static> {
-    (FONT, size).into_font().color(&INK)
+/// Position of a value within a range, 0 to 1.
+fn fraction(axis: &Axis, (low, high): (f64, f64), value: f64) -> f64 {
+    ((axis.scaled(value) - low) / (high - low)).clamp(0.0, 1.0)
 }
 
-fn rgb(Colour(red, green, blue): Colour) -> RGBColor {
-    RGBColor(red, green, blue)
+/// A line of the legend: the mark, then the name. `x` and `y` are its left end and its middle.
+fn key(canvas: &mut Canvas, series: &Series, (x, y): (f64, f64)) {
+    marks::key(canvas, series, (x, y), KEY_LENGTH);
+    canvas.text(
+        (x + KEY_LENGTH + 8.0, y),
+        &shortened(&series.name),
+        12,
+        Anchor::Start,
+    );
 }
 
-/// Decimals that give six ticks distinct texts.
-fn decimals((low, high): (f64, f64)) -> usize {
-    (1.0 - ((high - low) / 6.0).log10().floor()).clamp(1.0, 7.0) as usize - 1
-}
-
-/// Two significant digits.
-fn short(value: f64) -> String {
-    let decimals = (1.0 - value.abs().log10().floor()).clamp(0.0, 6.0) as usize;
-    let text = format!("{value:.decimals$}");
-    if text.contains('.') {
-        text.trim_end_matches('0').trim_end_matches('.').to_owned()
-    } else {
-        text
-    }
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('"', "&quot;")
-}
-
-fn failed(error: impl Display) -> io::Error {
-    io::Error::other(error.to_string())
+fn widest<'a>(texts: impl Iterator<Item = &'a str>) -> f64 {
+    texts
+        .map(|text| text_width(&shortened(text), 12))
+        .fold(0.0, f64::max)
 }

@@ -6,7 +6,7 @@ use std::fmt;
 
 use gf_cohort_schema::{AucRow, CostRow, GuardRow, GuardVerdict};
 
-use super::{aligned, narrative};
+use super::{aligned, remarks};
 use crate::evaluation::{Summary, p_value_text};
 
 const HEADER: [&str; 7] = [
@@ -23,7 +23,7 @@ const HEADER: [&str; 7] = [
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}\n{}", table(&self.verdict.rows), self.comparison)?;
-        for remark in narrative::remarks(self) {
+        for remark in remarks::remarks(self) {
             writeln!(f, "{remark}")?;
         }
         write!(f, "\n{}", guards(&self.verdict.guards))
@@ -42,13 +42,13 @@ pub fn table(rows: &[AucRow]) -> String {
     text += &comparison_table(&shown);
     let measures = measures(&shown);
     if measures.len() > 1 {
-        text += "\nBeside the AUC\n\n";
+        text += "\nFurther measures\n\n";
         text += &aligned(&measures);
     }
     let costs: Vec<CostRow> = shown.iter().filter_map(|row| cost(row)).collect();
     if !costs.is_empty() {
         text += "\nCost of one sequence\n\n";
-        text += &self::costs(&costs);
+        text += &costs_without_energy(&costs);
     }
     let reasons: Vec<String> = shown
         .iter()
@@ -188,6 +188,28 @@ fn guard_line(row: &GuardRow) -> String {
     )
 }
 
+/// Costs of models without their energy, which is an estimate: `cost.csv` and the page have it.
+fn costs_without_energy(rows: &[CostRow]) -> String {
+    let header = [
+        "model",
+        "parameters",
+        "multiplications",
+        "additions",
+        "bytes",
+    ];
+    let mut lines = vec![header.map(str::to_owned).to_vec()];
+    lines.extend(rows.iter().map(|row| {
+        vec![
+            row.model.clone(),
+            row.parameters.to_string(),
+            row.multiplications.to_string(),
+            row.additions.to_string(),
+            row.bytes.to_string(),
+        ]
+    }));
+    aligned(&lines)
+}
+
 /// Readable table of the costs of models.
 #[must_use]
 pub fn costs(rows: &[CostRow]) -> String {
@@ -277,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn guards_stand_by_their_verdict_and_are_counted() {
+    fn guards_are_sorted_by_verdict_and_counted() {
         assert_eq!(
             guards(&[
                 guard(GuardVerdict::Pass, "a"),
@@ -295,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn the_test_rows_are_aligned_and_reasons_stand_below() {
+    fn the_test_rows_are_aligned_and_reasons_are_below() {
         let linformer = AucRow {
             auroc: Some(0.7),
             compared_to: Some("prs-dosages".to_owned()),
@@ -335,15 +357,15 @@ mod tests {
              1    prs-apoe       180       220  0.581 (0.525 to 0.637)  +0.000\n\
              3    prs-dosages    180       220  0.581 (0.525 to 0.637)  -\n\
              \n\
-             Beside the AUC\n\
+             Further measures\n\
              \n\
              model      AUPRC   OR per SD (95% CI)\n\
              linformer  0.650  2.00 (1.50 to 2.50)\n\
              \n\
              Cost of one sequence\n\
              \n\
-             model      parameters  multiplications  additions  energy (pJ)   bytes\n\
-             linformer       27777             1000       2000         5500  200000\n\
+             model      parameters  multiplications  additions   bytes\n\
+             linformer       27777             1000       2000  200000\n\
              \n\
              prs-apoe: no test\n"
         );

@@ -50,8 +50,8 @@ pub struct Options {
     #[arg(long, default_value_t = Options::default().segment_length, value_name = "NT")]
     pub segment_length: usize,
     /// Keep a segment in the vocabulary and on the grid only if at least N training samples carry
-    /// it, or the reference does. Rarer segments are read like those of a new sample. With 1, all
-    /// segments are kept, including segments of a single sample.
+    /// it, or the reference does. Rarer segments are tokenized like segments that only new samples
+    /// have. With 1, all segments are kept, including segments of a single sample.
     #[arg(long, default_value_t = Options::default().min_token_count, value_name = "N")]
     pub min_token_count: usize,
     /// Where haplotypes are cut into segments: `reference` (at fixed reference coordinates, so that
@@ -215,60 +215,85 @@ impl Options {
     /// # Errors
     /// Options out of range, or options that contradict each other.
     pub fn kind(&self) -> Result<Option<Kind>, Error> {
-        let refuse = |reason: String| Err(Error::Inputs(reason));
-        if self.segment_length == 0 || self.max_token_length == Some(0) || self.min_token_count == 0
-        {
+        self.check_segments()?;
+        if self.tokenizer_file.is_some() {
+            return self.check_no_fitting().map(|()| None);
+        }
+        let tokenizer = self.tokenizer.unwrap_or_default();
+        self.check_unused(tokenizer)?;
+        let kmer_length = self.kmer_length.unwrap_or(DEFAULT_KMER_LENGTH);
+        self.check_lengths(tokenizer, kmer_length)?;
+        Ok(Some(match tokenizer {
+            TokenizerKind::Bpe => Kind::Bpe {
+                vocab_size: self.vocab_size.unwrap_or_default(),
+                max_token_len_nt: self.max_token_length,
+            },
+            TokenizerKind::Kmer => Kind::Kmer {
+                length_nt: kmer_length,
+                overlapping: self.kmer_overlapping,
+            },
+            TokenizerKind::Nucleotide => Kind::Nucleotide,
+        }))
+    }
+
+    fn check_segments(&self) -> Result<(), Error> {
+        let lengths = [self.segment_length, self.min_token_count];
+        if lengths.contains(&0) || self.max_token_length == Some(0) {
             return refuse(
-                "segment_length, max_token_length and min_token_count must be at least 1".into(),
+                "segment_length, max_token_length and min_token_count must be at least 1",
             );
         }
         if self.anchor == Anchor::Haplotype && self.slots == Some(Slots::Varying) {
             return refuse(
                 "slots = varying needs segments anchored to the reference; remove slots, or set \
-                 anchor to reference"
-                    .into(),
+                 anchor to reference",
             );
         }
-        let for_bpe = [
-            ("vocab_size", self.vocab_size.is_some()),
-            ("max_token_length", self.max_token_length.is_some()),
-        ];
-        let for_kmer = [
-            ("kmer_length", self.kmer_length.is_some()),
-            ("kmer_overlapping", self.kmer_overlapping),
-        ];
-        let first_of = |options: &[(&'static str, bool)]| {
-            options
-                .iter()
-                .find(|(_, given)| *given)
-                .map(|(name, _)| *name)
-        };
-        if self.tokenizer_file.is_some() {
-            let given = [
-                &[("tokenizer", self.tokenizer.is_some())],
-                &for_bpe[..],
-                &for_kmer,
-            ]
-            .concat();
-            return match first_of(&given) {
-                Some(option) => refuse(format!(
-                    "{option} fits a tokenizer, but tokenizer_file gives one; leave one of them out"
-                )),
-                None => Ok(None),
-            };
+        Ok(())
+    }
+
+    /// The first option given that only BPE uses.
+    fn given_for_bpe(&self) -> Option<&'static str> {
+        let vocab_size = self.vocab_size.as_ref().map(|_| "vocab_size");
+        vocab_size.or(self.max_token_length.map(|_| "max_token_length"))
+    }
+
+    /// The first option given that only k-mers use.
+    fn given_for_kmer(&self) -> Option<&'static str> {
+        let length = self.kmer_length.map(|_| "kmer_length");
+        length.or(self.kmer_overlapping.then_some("kmer_overlapping"))
+    }
+
+    /// With a tokenizer file, no option that fits a tokenizer may be given.
+    fn check_no_fitting(&self) -> Result<(), Error> {
+        let tokenizer = self.tokenizer.map(|_| "tokenizer");
+        let given = tokenizer.or(self.given_for_bpe()).or(self.given_for_kmer());
+        match given {
+            Some(option) => refuse(format!(
+                "{option} fits a tokenizer, but tokenizer_file gives one; leave one of them out"
+            )),
+            None => Ok(()),
         }
-        let tokenizer = self.tokenizer.unwrap_or_default();
-        let (useless, name) = match tokenizer {
-            TokenizerKind::Bpe => (first_of(&for_kmer), "bpe"),
-            TokenizerKind::Kmer => (first_of(&for_bpe), "kmer"),
-            TokenizerKind::Nucleotide => (first_of(&[for_bpe, for_kmer].concat()), "nucleotide"),
+    }
+
+    /// No option of another tokenizer may be given.
+    fn check_unused(&self, tokenizer: TokenizerKind) -> Result<(), Error> {
+        let (unused, name) = match tokenizer {
+            TokenizerKind::Bpe => (self.given_for_kmer(), "bpe"),
+            TokenizerKind::Kmer => (self.given_for_bpe(), "kmer"),
+            TokenizerKind::Nucleotide => {
+                (self.given_for_bpe().or(self.given_for_kmer()), "nucleotide")
+            }
         };
-        if let Some(option) = useless {
-            return refuse(format!(
+        match unused {
+            Some(option) => refuse(format!(
                 "{option} does not apply to the tokenizer `{name}`; leave one of them out"
-            ));
+            )),
+            None => Ok(()),
         }
-        let kmer_length = self.kmer_length.unwrap_or(DEFAULT_KMER_LENGTH);
+    }
+
+    fn check_lengths(&self, tokenizer: TokenizerKind, kmer_length: usize) -> Result<(), Error> {
         if tokenizer == TokenizerKind::Kmer && kmer_length > self.segment_length {
             return refuse(format!(
                 "kmer_length {kmer_length} is more than segment_length {}; lower kmer_length",
@@ -287,18 +312,12 @@ impl Options {
             }
             .into());
         }
-        Ok(Some(match tokenizer {
-            TokenizerKind::Bpe => Kind::Bpe {
-                vocab_size: self.vocab_size.unwrap_or_default(),
-                max_token_len_nt: self.max_token_length,
-            },
-            TokenizerKind::Kmer => Kind::Kmer {
-                length_nt: kmer_length,
-                overlapping: self.kmer_overlapping,
-            },
-            TokenizerKind::Nucleotide => Kind::Nucleotide,
-        }))
+        Ok(())
     }
+}
+
+fn refuse(reason: impl Into<String>) -> Result<(), Error> {
+    Err(Error::Inputs(reason.into()))
 }
 
 #[cfg(test)]

@@ -66,6 +66,7 @@ pub struct ModelSettings {
 
 impl ModelSettings {
     /// Name in every table and of its folder.
+    #[must_use]
     pub fn name(&self) -> String {
         self.name
             .clone()
@@ -73,11 +74,13 @@ impl ModelSettings {
     }
 
     /// Name of its stage, which is also the name of its folder in a run.
+    #[must_use]
     pub fn stage(&self) -> String {
         format!("3-models/{}", self.name())
     }
 
     /// Names of all models in its predictions: its own name, and the name of its additive term.
+    #[must_use]
     pub fn names(&self) -> Vec<String> {
         let name = self.name();
         match self.additive {
@@ -90,6 +93,7 @@ impl ModelSettings {
 
     /// The settings without paths, for the digest of a stage. The contents of the files (a bundle
     /// to start from, a table of scores) have their own digests.
+    #[must_use]
     pub fn key(&self) -> impl Serialize {
         let offset = self.offset.clone().map(|offset| ScoreColumn {
             path: PathBuf::new(),

@@ -195,7 +195,7 @@ impl FromStr for ClassWeights {
             .and_then(|(case, control)| Some(Self::Given(weight(case)?, weight(control)?)))
             .ok_or_else(|| {
                 format!(
-                    "`{text}` is not a choice of class weights; write none, balanced, or the \
+                    "`{text}` is not a value for class weights; write none, balanced, or the \
                      weights of a case and a control such as 2,1"
                 )
             })

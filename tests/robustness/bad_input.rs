@@ -273,7 +273,7 @@ fn every_input_is_checked_before_any_work() {
     assert_eq!(checked.matches("ok      ").count(), 5, "{checked}");
     assert!(
         checked.contains(
-            "1-sequences: 24 people in 1 file, 1 locus; REF of 6 records as in the FASTA"
+            "1-sequences: 24 samples in 1 file, 1 locus; REF of 6 records agrees with the FASTA"
         ),
         "{checked}"
     );
@@ -649,7 +649,12 @@ fn missing_covariates_and_samples_without_genotypes_follow_the_policy_that_is_as
         "1 sample dropped: without a value of age (train 1)",
         23,
     );
-    assert_policy_is_followed(folder, "mean", "covariate `age`: 1 sample has the mean", 24);
+    assert_policy_is_followed(
+        folder,
+        "mean",
+        "covariate `age`: 1 missing value was replaced by the mean",
+        24,
+    );
     // The tokens contain every sample that has genotypes.
     assert_eq!(
         fs::read(folder.join("tokens-drop/tokens.safetensors")).unwrap(),
@@ -659,7 +664,7 @@ fn missing_covariates_and_samples_without_genotypes_follow_the_policy_that_is_as
     replace(folder, "pipeline.toml", "cohort.csv\"\n", keys);
     let checked = succeed(folder, "check pipeline.toml");
     assert!(
-        checked.contains("24 people in 1 file,")
+        checked.contains("24 samples in 1 file,")
             && checked.contains("1 sample dropped: not in cohort.vcf (test 1)"),
         "{checked}"
     );
@@ -786,7 +791,10 @@ fn a_wrong_column_or_cell_of_the_cohort_is_named() {
         (
             "sample_id,phenotype",
             "sample_id,phenotyp",
-            vec!["cohort.csv: no column `phenotype`", "is `phenotyp` meant?"],
+            vec![
+                "cohort.csv: no column `phenotype`",
+                "Did you mean `phenotyp`?",
+            ],
         ),
         (
             "S03,case,train",
@@ -1302,12 +1310,12 @@ fn tensors_of_a_model_that_are_not_as_they_should_be_are_named() {
         (
             "norm.beta",
             Some(filled(f32::NAN, 8, DType::F32)),
-            &["tensor `norm.beta` has NaN at 0"],
+            &["tensor `norm.beta` has the value NaN at index 0"],
         ),
         (
             "norm.beta",
             Some(filled(f32::INFINITY, 8, DType::F32)),
-            &["tensor `norm.beta` has inf at 0"],
+            &["tensor `norm.beta` has the value inf at index 0"],
         ),
     ] {
         assert_tensor_is_refused(name, tensor, expected);
@@ -1374,7 +1382,7 @@ fn a_model_of_other_tokens_cannot_be_started_from() {
     refuse(
         study.path(),
         &format!("{TRAIN} --init model --hidden 16").replace("--hidden 8", ""),
-        &["--init: ", "another model", "hidden"],
+        &["--init: ", "a different model", "hidden"],
     );
     refuse(
         study.path(),
@@ -1628,7 +1636,7 @@ fn what_score_needs_and_did_not_get_is_said() {
     refuse(
         study.path(),
         SCORE,
-        &["cohort.csv: no column `age`", "is `agee` meant?"],
+        &["cohort.csv: no column `age`", "Did you mean `agee`?"],
     );
 }
 
@@ -1710,7 +1718,7 @@ fn a_pipeline_file_that_is_wrong_is_named_with_line_and_key() {
         ),
         (
             "[simulate]\npeople = 3\n",
-            vec!["0-cohort: ", "3 people are too few"],
+            vec!["0-cohort: ", "3 samples are too few"],
         ),
         (
             "[simulate]\n[tokens]\nvocab_size = -5\n",
@@ -1898,10 +1906,9 @@ fn options_out_of_range_are_named() {
         (format!("{PRS} --min-overlap 2"), "min_overlap"),
         (
             "simulate --out new --people 5".to_owned(),
-            "5 people are too few",
+            "5 samples are too few",
         ),
         ("simulate --out new --auc 0.4".to_owned(), "AUC 0.4"),
-        ("simulate --out new --split 0.5,0.5".to_owned(), "--split"),
         (
             format!("{EVALUATE} --compare-to prs-nothing"),
             "prs-nothing",

@@ -446,7 +446,7 @@ fn a_training_that_is_interrupted_writes_a_checkpoint_and_says_how_to_go_on() {
             "{text}"
         );
         assert!(
-            line.ends_with("; the same command goes on from there"),
+            line.ends_with("; the same command resumes from there"),
             "{text}"
         );
         assert_eq!(
@@ -485,7 +485,7 @@ fn other_work_that_is_interrupted_ends_and_leaves_no_temporary_file() {
     assert!(
         text.ends_with(
             "interrupted: finished work is kept, and no file is incomplete; the same command \
-             begins again\n"
+             starts from scratch\n"
         ),
         "{text}"
     );

@@ -205,8 +205,8 @@ fn an_input_that_changes_or_vanishes_in_the_middle_of_a_run_is_named() {
     let cohort = folder.path().join("own/cohort.csv");
     let text = fs::read_to_string(&cohort).unwrap();
     let changed = text.replacen("case", "control", 1);
-    let reason = "own/cohort.csv: the file was changed during the run; what was made of it is not \
-                  kept, run again";
+    let reason = "own/cohort.csv: the file was changed during the run, so its results are \
+                  discarded; run the same command again";
     for (name, changed_to, expected) in [
         ("touched", Some(&text), None),
         ("changed", Some(&changed), Some(reason)),
@@ -315,7 +315,7 @@ fn no_clock_decides_anything() {
         assert_eq!(
             stderr(&output)
                 .lines()
-                .filter(|line| line.contains(": done before ("))
+                .filter(|line| line.contains(": already done ("))
                 .count(),
             5,
             "{}",
@@ -448,7 +448,7 @@ fn one_person_is_read_and_scored_as_in_the_cohort_and_no_cohort_to_learn_from() 
     refusal(
         folder.path(),
         "simulate --people 1 --len-nt 4000 --out one",
-        &["1 person"],
+        &["1 sample"],
     );
 }
 

@@ -36,9 +36,12 @@ impl Variant {
             state ^= state << 17;
             (state >> 20) % limit
         };
-        let mut allele = move || match next(1000) < per_mille {
-            true => 1 + next(u64::from(allele_count) - 1) as u8,
-            false => 0,
+        let mut allele = move || {
+            if next(1000) < per_mille {
+                1 + next(u64::from(allele_count) - 1) as u8
+            } else {
+                0
+            }
         };
         let calls = (0..sample_count).map(|_| [allele(), allele()]).collect();
         Self {
@@ -66,8 +69,11 @@ fn write(folder: &Path, sample_count: usize, variants: &[Variant]) -> PathBuf {
         writeln!(pvar, "1\t{}\tv{index}\tA\t{}", index + 1, alts.join(",")).unwrap();
     }
     fs::write(path.with_extension("pvar"), pvar).unwrap();
-    let samples: String = (0..sample_count).map(|n| format!("S{n}\n")).collect();
-    fs::write(path.with_extension("psam"), format!("#IID\n{samples}")).unwrap();
+    let mut psam = "#IID\n".to_owned();
+    for sample in 0..sample_count {
+        writeln!(psam, "S{sample}").unwrap();
+    }
+    fs::write(path.with_extension("psam"), psam).unwrap();
     path
 }
 

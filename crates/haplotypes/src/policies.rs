@@ -195,7 +195,7 @@ pub struct Policies {
         default_value = name_of(&Haploid::default()),
     ))]
     pub haploid: Haploid,
-    /// Breakends and symbolic alleles except <DEL>: ignore and count them, or stop with an error.
+    /// Breakends and symbolic alleles except `<DEL>`: ignore and count them, or stop with an error.
     #[cfg_attr(feature = "clap", arg(
         long,
         value_parser = one_of::<Symbolic>(),

@@ -114,6 +114,14 @@ fn the_examples_are_commands_that_the_program_understands() {
 }
 
 #[test]
+fn a_value_of_another_form_is_a_usage_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(folder.path(), "simulate --out new --split 0.5,0.5");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("three fractions"));
+}
+
+#[test]
 fn a_typo_is_met_with_what_was_meant() {
     let folder = tempfile::tempdir().unwrap();
     for (typed, meant) in [

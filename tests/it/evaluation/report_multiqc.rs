@@ -1,12 +1,17 @@
-//! The files of `evaluate` for MultiQC, shown by MultiQC: general statistics, tables of AUCs and of
-//! samples, and ROC curves.
+//! The files that `evaluate` writes for MultiQC, in MultiQC: general statistics, tables of AUCs and
+//! of samples, and ROC curves.
 //!
-//! Runs the MultiQC of the Python of `GF_PYTHON`, or of `python3`; skipped, with a message, where
-//! that has none.
+//! Runs the MultiQC of the Python of `GF_PYTHON`, or of `python3`. Skipped with a message where it
+//! is not installed.
 
-use std::{fmt::Write, fs, path::Path, process::Command};
+use std::{
+    fmt::Write,
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+};
 
-use crate::support::{json, processes::python_with, succeed};
+use crate::support::succeed;
 use serde_json::Value;
 
 /// Predictions of a baseline and of a model that is better.
@@ -32,7 +37,18 @@ fn predictions() -> String {
 }
 
 fn multiqc(folder: &Path, arguments: &[&str]) -> Option<Value> {
-    let python = python_with("multiqc")?;
+    let python = std::env::var("GF_PYTHON").unwrap_or_else(|_| "python3".into());
+    if !Command::new(&python)
+        .args(["-c", "import multiqc"])
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+    {
+        crate::support::no_oracle(&format!(
+            "{python} cannot import `multiqc`; set GF_PYTHON to one that can"
+        ));
+        return None;
+    }
     let output = Command::new(&python)
         .current_dir(folder)
         .args([
@@ -54,7 +70,12 @@ fn multiqc(folder: &Path, arguments: &[&str]) -> Option<Value> {
         String::from_utf8_lossy(&output.stderr)
     );
     assert!(folder.join("shown/multiqc_report.html").exists());
-    Some(json(&folder.join("shown/multiqc_data/multiqc_data.json")))
+    Some(
+        serde_json::from_slice(
+            &fs::read(folder.join("shown/multiqc_data/multiqc_data.json")).unwrap(),
+        )
+        .unwrap(),
+    )
 }
 
 #[test]
@@ -65,7 +86,7 @@ fn multiqc_shows_general_statistics_tables_and_roc_curves_by_either_way() {
         folder.path(),
         "evaluate --predictions predictions.csv --out study --guards warn",
     );
-    // Found by name, or as a configuration that holds them all in an empty folder.
+    // Found by name, or as a configuration with all sections in an empty folder.
     fs::create_dir(folder.path().join("empty")).unwrap();
     for arguments in [
         &["study"][..],

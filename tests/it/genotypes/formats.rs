@@ -1,6 +1,7 @@
 //! PGEN, BGEN and BED files that plink2 makes of a VCF give the results of the VCF.
 
 use std::{
+    fmt::Write as _,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -108,10 +109,8 @@ impl Study {
         {
             let fields: Vec<&str> = line.split('\t').collect();
             let weight = 0.1 + 0.01 * (index % 17) as f64;
-            score += &format!(
-                "{}\t{}\t{}\t{}\t{weight}\n",
-                fields[0], fields[1], fields[4], fields[3]
-            );
+            let alleles = format!("{}\t{}", fields[4], fields[3]);
+            writeln!(score, "{}\t{}\t{alleles}\t{weight}", fields[0], fields[1]).unwrap();
         }
         fs::write(self.path().join("score.txt"), score).unwrap();
     }

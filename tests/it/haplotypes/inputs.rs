@@ -988,11 +988,7 @@ fn files_of_windows_and_spreadsheets_are_read_and_those_of_other_formats_named()
         );
     }
     for (name, bytes, expected) in [
-        (
-            "cohort.vcf",
-            &b"\x6c\x1b\x10\x01\0\0\0"[..],
-            "plink2 --pfile",
-        ),
+        ("cohort.vcf", &b"\x6c\x1b\x10\x01\0\0\0"[..], ".psam"),
         ("cohort.vcf", b"<!DOCTYPE html>\n<html>", "a web page"),
         ("cohort.vcf", b"CRAM\x03\x00", "a CRAM file"),
         ("cohort.vcf", b"\xff\xfe#\0#\0f\0", "UTF-16"),
@@ -1100,14 +1096,14 @@ fn results_of_other_work_are_not_overwritten() {
         study.path(),
         &format!("{run} X:1-30"),
         &[
-            "d: the folder has results of the same command with another `regions`",
+            "d: the folder has results of the same command with a different `regions`",
             "--force",
         ],
     );
     refuse(
         study.path(),
         &format!("{run} chr1:1-30 --samples S1"),
-        &["another `samples`", "--out", "--force"],
+        &["a different `samples`", "--out", "--force"],
     );
     succeed(study.path(), &format!("{run} X:1-30 --force"));
     fs::write(
@@ -1118,7 +1114,7 @@ fn results_of_other_work_are_not_overwritten() {
     refuse(
         study.path(),
         &format!("{run} X:1-30"),
-        &["when reference.fa was another file"],
+        &["with a different content of reference.fa"],
     );
 }
 

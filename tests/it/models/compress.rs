@@ -328,7 +328,10 @@ fn the_command_prints_both_models() {
         .lines()
         .map(|line| line.split_whitespace().collect())
         .collect();
-    assert_eq!(lines[0], ["6", "layers", "in", "two", "factors"]);
+    assert_eq!(
+        lines[0],
+        ["6", "layers", "replaced", "by", "two", "factors", "each"]
+    );
     assert!(
         lines[2]
             .join(" ")

@@ -94,7 +94,7 @@ fn two_ranks_are_one_with_twice_the_batch() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(
         output.status.success()
-            && said.contains("2 ranks: a step is 2 times the batch size, 32 people"),
+            && said.contains("2 ranks: a step is 2 times the batch size, 32 samples"),
         "{said}"
     );
     let [one, two] = ["one", "two"].map(|name| study.path().join(name));

@@ -149,7 +149,8 @@ fn every_option_named_in_a_wrapper_or_a_module_is_one_of_the_command() {
         let command = program.find_subcommand(name).unwrap();
         let known: BTreeSet<&str> = command
             .get_arguments()
-            .filter_map(clap::Arg::get_long)
+            .filter_map(clap::Arg::get_long_and_visible_aliases)
+            .flatten()
             .chain(["version"])
             .collect();
         let mut n_options = 0;

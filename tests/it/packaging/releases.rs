@@ -238,7 +238,7 @@ fn names_in_received_files_stay_inside_the_output_folder() {
     refuse(
         folder.path(),
         "run p.toml --out out",
-        &["`../../escaped` cannot name a model"],
+        &["`../../escaped` cannot be the name of a model"],
     );
 }
 

@@ -789,7 +789,7 @@ fn assert_wrong_folders_are_refused(folder: &Path) {
         ("merge --tokens a nowhere --out x", "nowhere/run.json"),
         (
             "merge --sequences a --out x",
-            "a/run.json: not of `gf-genomics sequences --out`",
+            "a/run.json: not written by `gf-genomics sequences --out`",
         ),
     ] {
         refuse(folder, arguments, &[expected]);
@@ -1191,7 +1191,7 @@ fn jobs_done_one_by_one_twice_and_at_once_give_what_one_run_gives() {
         if !is_always_done(job) {
             let again = do_job(folder, job);
             assert!(
-                again.contains("done before"),
+                again.contains("already done"),
                 "a finished one is not done again: {again}"
             );
         }
@@ -1201,7 +1201,7 @@ fn jobs_done_one_by_one_twice_and_at_once_give_what_one_run_gives() {
     fs::remove_dir_all(cohort.path("many/shards")).unwrap();
     let output = run(folder, "run pipeline.toml --out many");
     assert_eq!(
-        stderr(&output).matches("done before").count(),
+        stderr(&output).matches("already done").count(),
         6,
         "{}",
         stderr(&output)
@@ -1311,7 +1311,7 @@ fn assert_only_baselines_and_report_are_redone(cohort: &Cohort, jobs: &[Value]) 
         .filter(|job| !is_always_done(job))
         .partition(|job| ["4-baselines", "5-report"].contains(&text(&job["name"])));
     for job in unchanged {
-        assert!(do_job(folder, job).contains("done before"), "{job:#}");
+        assert!(do_job(folder, job).contains("already done"), "{job:#}");
     }
     let output = run(
         folder,
@@ -1323,7 +1323,7 @@ fn assert_only_baselines_and_report_are_redone(cohort: &Cohort, jobs: &[Value]) 
         stderr(&output)
     );
     for job in redone {
-        let done_before = format!("{}: done before", text(&job["name"]));
+        let done_before = format!("{}: already done", text(&job["name"]));
         assert!(!do_job(folder, job).contains(&done_before), "{job:#}");
     }
 }

@@ -111,7 +111,7 @@ fn a_second_run_does_nothing_and_says_so() {
     assert!(output.status.success());
     for stage in STAGES {
         assert!(
-            stderr(&output).contains(&format!("{stage}: done before (")),
+            stderr(&output).contains(&format!("{stage}: already done (")),
             "{}",
             stderr(&output)
         );
@@ -192,7 +192,7 @@ fn a_dry_run_says_what_would_run_and_writes_nothing() {
     let output = run(folder.path(), "run pipeline.toml --out out --dry-run");
     let text = stderr(&output);
     assert!(
-        text.contains("2-tokens: done before") && text.contains("3-models/tiny: would run"),
+        text.contains("2-tokens: already done") && text.contains("3-models/tiny: would run"),
         "{text}"
     );
     assert_eq!(files(folder.path()), before);
@@ -675,13 +675,13 @@ fn check_names_options_of_the_report_and_of_models_that_make_no_sense() {
             "report",
             "compare_to",
             toml::Value::from("prs-nothing"),
-            "refused 5-report: compare_to: there will be no predictions of `prs-nothing`",
+            "refused 5-report: compare_to: this pipeline has no model `prs-nothing`",
         ),
         (
             "report",
             "strata",
             toml::Value::from(vec!["ancestry"]),
-            "strata: `ancestry` is no column of the cohort table",
+            "strata: `ancestry` is not a column of the cohort table",
         ),
         (
             "report",

@@ -1,6 +1,6 @@
 //! Simulated genotypes in other formats than VCF: the same haplotypes, and the same results.
 
-use std::{fs, path::Path};
+use std::{fmt::Write as _, fs, path::Path};
 
 use crate::support::{
     bcftools, bcftools_version, file_names, pipelines::tiny_pipeline_with, run, stderr, succeed,
@@ -33,7 +33,7 @@ fn write_panel(folder: &Path) {
         .to_owned();
     let n_samples = 24;
     for sample in 0..n_samples {
-        vcf += &format!("\tF{sample}");
+        write!(vcf, "\tF{sample}").unwrap();
     }
     for contig in ["a", "b"] {
         for index in 0..30_usize {
@@ -43,10 +43,11 @@ fn write_panel(folder: &Path) {
             let n_alts = 1 + index % 4;
             let position = start0 + 1;
             let alts = alts[..n_alts].join(",");
-            vcf += &format!("\n{contig}\t{position}\t.\t{base}\t{alts}\t.\tPASS\t.\tGT");
+            let site = format!("{contig}\t{position}\t.\t{base}\t{alts}");
+            write!(vcf, "\n{site}\t.\tPASS\t.\tGT").unwrap();
             for sample in 0..n_samples {
                 let allele = |haplotype: usize| (sample * 7 + haplotype * 3 + index) % (n_alts + 1);
-                vcf += &format!("\t{}|{}", allele(0), allele(1));
+                write!(vcf, "\t{}|{}", allele(0), allele(1)).unwrap();
             }
         }
     }

@@ -155,7 +155,7 @@ fn founders_are_the_samples_of_the_panel_that_were_chosen() {
     );
     let without_panel = run(folder.path(), "simulate --samples P00001 --out without");
     assert!(
-        stderr(&without_panel).contains("choose samples of a --panel"),
+        stderr(&without_panel).contains("select samples of a panel; give a --panel"),
         "{}",
         stderr(&without_panel)
     );

@@ -226,7 +226,7 @@ impl RecordWriter {
                 let bits = alt_alt_bits(alt_count);
                 let both = match alt_count {
                     2 => smaller - 1,
-                    _ => smaller - 1 | (larger - 1) << (bits / 2),
+                    _ => (smaller - 1) | ((larger - 1) << (bits / 2)),
                 };
                 alt_alt.push((larger > 1).then_some(both), bits);
             }

@@ -16,10 +16,10 @@ pub fn page() -> String {
         .collect();
     let mut page = head(
         "Commands and options",
-        "As `gf-genomics COMMAND --help` says. Regions are 1-based and inclusive (`chr:beg-end`), \
-         BED is 0-based. Data go to standard output or to `-o`, messages to standard error. \
-         `--threads N` (all cores when not given), `--help` and `--version` go with every \
-         command.\n",
+        "This page has the text of `gf-genomics COMMAND --help`. Regions are 1-based and \
+         inclusive (`chr:beg-end`); BED is 0-based. Data go to standard output or to `-o`, and \
+         messages to standard error. Every command accepts `--threads N` (default: all cores), \
+         `--help` and `--version`.\n",
     );
     for command in &commands {
         let name = command.get_name();

@@ -62,17 +62,13 @@ const PIPELINE: [&str; 3] = [
 pub fn page() -> String {
     let mut page = head(
         "Errors",
-        "A command that fails ends with exit code 1 and one line on standard error: `error: `, \
-         the place, what is wrong, and what to do. `<name>` and `<...>` stand for what is filled \
-         in. Where a message ends in `<reason>`, most of what may stand there is listed below the \
-         table. An error of an earlier stage is passed on as it is.",
+        "A command that fails ends with exit code 1 and one line on standard error. The line has \
+         `error: `, the place, the problem, and the next action. `<name>` and `<...>` are \
+         placeholders. Where a message ends in `<reason>`, the list below the table has most of \
+         the reasons. An error of an earlier stage is passed on unchanged.",
     );
     for (title, file, folder) in STAGES {
-        writeln!(
-            page,
-            "\n## {title}\n\n| what is wrong | message |\n|---|---|"
-        )
-        .unwrap();
+        writeln!(page, "\n## {title}\n\n| problem | message |\n|---|---|").unwrap();
         for Item {
             documentation,
             attributes,

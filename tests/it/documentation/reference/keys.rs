@@ -36,7 +36,7 @@ const SECTIONS: [(&str, &str, &str, &str, &str); 12] = [
     (
         "simulate",
         "[simulate]",
-        "People from nothing or from a panel; either this or `[data]`.",
+        "Simulated samples, from scratch or from a panel. Give either this table or `[data]`.",
         "src/simulate/options.rs",
         "Options",
     ),
@@ -72,7 +72,7 @@ const SECTIONS: [(&str, &str, &str, &str, &str); 12] = [
     (
         "models.architecture",
         "[simulate]\n[[models]]\n[models.architecture]",
-        "What the model is: a preset, and axes beside it.",
+        "Architecture of the model: a preset, and axes that differ from it.",
         "src/models/config.rs",
         "ArchitectureChoice",
     ),
@@ -114,7 +114,9 @@ const SECTIONS: [(&str, &str, &str, &str, &str); 12] = [
 ];
 
 /// Said once, elsewhere: the seed at the top, folders by `--out`.
-const SAID_ELSEWHERE: [(&str, &str); 3] = [
+const SAID_ELSEWHERE: [(&str, &str); 4] = [
+    // The older name of `genotypes`.
+    ("data", "vcf"),
     ("simulate", "seed"),
     ("simulate", "out"),
     ("models.schedule", "seed"),
@@ -227,6 +229,9 @@ fn defaults() -> Value {
         "": { "seed": 1 },
         "simulate": gf_genomics::simulate::Options::default(),
         "data": {
+            "ref_first": false,
+            "ref_last": false,
+            "contig": null,
             "mask": null,
             "callable": null,
             "phenotype_coding": gf_cohort_schema::PhenotypeCoding::default(),
@@ -250,9 +255,10 @@ fn defaults() -> Value {
 pub fn page() -> String {
     let mut page = head(
         "Keys of a pipeline file",
-        "What `gf-genomics run FILE.toml` reads. Every key can be left out unless its default is \
-         *required*; an unknown key is an error. `pipelines/own-cohort.toml` has them with longer \
-         comments, to be copied. An empty default means: as the description says.",
+        "`gf-genomics run FILE.toml` reads these keys. Every key can be left out unless its \
+         default is *required*. An unknown key is an error. `pipelines/own-cohort.toml` has all \
+         keys with longer comments, to be copied. Where the default is empty, the description \
+         states it.",
     );
     for Section {
         name, about, keys, ..

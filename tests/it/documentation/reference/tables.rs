@@ -49,7 +49,7 @@ struct Further {
 const FURTHER: [Further; 12] = [
     Further {
         title: "output of score",
-        about: "One row a person and model; written by `score`.",
+        about: "One row per sample and model. Written by `score`.",
         example: "risk.csv",
         columns: &[
             ("sample_id", "The sample's name in the VCF."),
@@ -64,7 +64,7 @@ const FURTHER: [Further; 12] = [
     },
     Further {
         title: "raw_scores.csv",
-        about: "Sums of published scores; written by `prs` with scoring files.",
+        about: "Sums of published scores. Written by `prs` with scoring files.",
         example: "raw/raw_scores.csv",
         columns: &[
             ("sample_id", "The sample's name in the VCF."),
@@ -73,14 +73,14 @@ const FURTHER: [Further; 12] = [
                 "sum",
                 "Weights times copies, added up: SUM of `plink2 --score`.",
             ),
-            ("denominator", "Alleles looked at: DENOM."),
+            ("denominator", "Alleles that were counted: DENOM."),
             ("average", "`sum` / `denominator`: AVG."),
-            ("n_missing", "Genotypes of this person that were missing."),
+            ("n_missing", "Missing genotypes of this sample."),
         ],
     },
     Further {
         title: "match_log.csv",
-        about: "What became of every row of a scoring file, in pgsc_calc's columns; written by \
+        about: "The match of every row of a scoring file, in the columns of pgsc_calc. Written by \
                 `prs` with scoring files.",
         example: "raw/match_log.csv",
         columns: &[
@@ -104,7 +104,7 @@ const FURTHER: [Further; 12] = [
             ),
             (
                 "ID",
-                "ID of the record that was looked at; empty when there is none.",
+                "ID of the record at this position; empty when there is none.",
             ),
             ("REF", "REF of the record."),
             ("ALT", "ALT of the record."),
@@ -144,7 +144,8 @@ const FURTHER: [Further; 12] = [
             ("dataset", "Name of the VCF."),
             (
                 "reason",
-                "Why a row is not used as it stands, empty otherwise: `no-contig`, `not-in-vcf`, \
+                "Reason why a row is not used unchanged, empty otherwise: `no-contig`, \
+                 `not-in-vcf`, \
                  `other-alleles`, `filter`, `no-alt`, `missing`, `ambiguous`, `duplicate-id`, \
                  `duplicate-best-match`, `multiallelic`, `hom-ref`, `not-callable`, or why the \
                  row is no weight of one allele at a position (`no-position`, `no-weight`, \
@@ -165,7 +166,8 @@ const FURTHER: [Further; 12] = [
             ("auroc", "Area under the ROC curve of the sums."),
             (
                 "ci_low",
-                "Lower end of DeLong's 95 % interval; empty with fewer than two people of a class.",
+                "Lower end of DeLong's 95 % interval; empty with fewer than two \
+                 samples of a class.",
             ),
             ("ci_high", "Its upper end."),
         ],
@@ -190,19 +192,19 @@ const FURTHER: [Further; 12] = [
             ("weight", "What one unit, or one copy, adds to the logit."),
             (
                 "frequency",
-                "Frequency of the effect allele among the training people.",
+                "Frequency of the effect allele among the training samples.",
             ),
             (
                 "mean",
-                "Mean of the value among the training people; stands in for a missing one.",
+                "Mean of the value among the training samples; it replaces a missing one.",
             ),
             ("sd", "Its standard deviation there."),
         ],
     },
     Further {
         title: "association.csv",
-        about: "The association of each ALT allele with the phenotype among the training people, \
-                covariates beside it; written by `prs`.",
+        about: "The association of each ALT allele with the phenotype among the training samples, \
+                adjusted for the covariates. Written by `prs`.",
         example: "run/4-baselines/association.csv",
         columns: &[
             ("contig", "Contig, as the VCF names it."),
@@ -211,8 +213,8 @@ const FURTHER: [Further; 12] = [
             ("ref_allele", "REF."),
             ("alt_allele", "ALT."),
             ("effect_allele", "The allele that beta is of."),
-            ("frequency", "Its frequency among the training people."),
-            ("n", "Training people with a call."),
+            ("frequency", "Its frequency among the training samples."),
+            ("n", "Training samples with a call."),
             ("beta", "Log-odds a copy."),
             ("se", "Its standard error."),
             ("p_value", "Two-sided."),
@@ -225,7 +227,7 @@ const FURTHER: [Further; 12] = [
     },
     Further {
         title: "related_pairs.csv",
-        about: "Relatives in different splits; written by `prs` where there are any. Private.",
+        about: "Relatives in different splits. Written by `prs` where there are any. Private.",
         example: "related/related_pairs.csv",
         columns: &[
             ("sample_id_1", "One of the two."),
@@ -241,7 +243,7 @@ const FURTHER: [Further; 12] = [
     },
     Further {
         title: "skips.csv",
-        about: "Everything that is not in the sequences as the VCF states it; written by \
+        about: "Every allele that is not in the sequences as the VCF states it. Written by \
                 `sequences`, `tokenize` and `run`. Private.",
         example: "run/1-sequences/skips.csv",
         columns: &[
@@ -258,8 +260,8 @@ const FURTHER: [Further; 12] = [
     },
     Further {
         title: "pairs.csv of sequences",
-        about: "Which haplotypes of `loci.json` a person has; written by `sequences --out` and \
-                `run`. Private.",
+        about: "The two haplotypes of `loci.json` that each sample has. Written by \
+                `sequences --out` and `run`. Private.",
         example: "run/1-sequences/pairs.csv",
         columns: &[
             ("sample_id", "The sample's name in the VCF."),
@@ -276,7 +278,7 @@ const FURTHER: [Further; 12] = [
     },
     Further {
         title: "training_log.csv",
-        about: "How a model was trained; written by `train`.",
+        about: "Training of a model, epoch by epoch. Written by `train`.",
         example: "run/3-models/tiny/training_log.csv",
         columns: &[
             (
@@ -290,11 +292,11 @@ const FURTHER: [Further; 12] = [
             ("epoch", "From 1."),
             (
                 "train_loss",
-                "Mean (weighted) loss over the people of the epoch, each while it was learnt.",
+                "Mean (weighted) loss over the samples of the epoch, each before its own update.",
             ),
             (
                 "validation_auroc",
-                "AUC on the people who choose the epoch.",
+                "AUC on the samples that choose the epoch.",
             ),
             ("validation_loss", "Their mean loss."),
             ("learning_rate", "At the end of the epoch."),
@@ -307,7 +309,7 @@ const FURTHER: [Further; 12] = [
     },
     Further {
         title: "stacked.csv",
-        about: "The regression of row 5; written by `evaluate`.",
+        about: "The regression of the stacked model (row 5). Written by `evaluate`.",
         example: "run/5-report/stacked.csv",
         columns: &[
             (
@@ -324,14 +326,14 @@ const FURTHER: [Further; 12] = [
     },
     Further {
         title: "truth.csv",
-        about: "What only a simulation knows; written by `simulate`, read by nothing.",
+        about: "The simulated risk of every sample. Written by `simulate`; no command reads it.",
         example: "run/0-cohort/truth.csv",
         columns: &[
             ("sample_id", "The sample's name in the VCF."),
-            ("logit", "Log-odds of disease, as planted."),
+            ("logit", "Simulated log-odds of disease."),
             ("probability", "Of disease."),
             ("phenotype", "As drawn with that probability."),
-            ("split", "What the person is used for."),
+            ("split", "Use of the sample: train, validation or test."),
         ],
     },
 ];

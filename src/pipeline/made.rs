@@ -82,6 +82,7 @@ pub fn simulation(options: &simulate::Options) -> anyhow::Result<MadeFrom> {
 /// At their defaults they are left out of the digest, so that a cohort that was simulated before
 /// stays finished.
 const LATER_OPTIONS: &[&str] = &[
+    "format",
     "preset", // A preset sets the risk of the population.
     "age_effect",
     "sex_effect",

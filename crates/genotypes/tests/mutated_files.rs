@@ -9,6 +9,7 @@
 )]
 
 use std::{
+    fmt::Write as _,
     fs::{self, File},
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -104,11 +105,14 @@ fn own_pgen(folder: &Path) -> (PathBuf, Vec<u8>) {
         let calls: Vec<[u8; 2]> = (0..200).map(|_| [allele(), allele()]).collect();
         writer.write(&calls).unwrap();
         let alts: Vec<String> = (1..count).map(|n| "C".repeat(n.into())).collect();
-        pvar += &format!("1\t{}\t.\tA\t{}\n", index + 1, alts.join(","));
+        writeln!(pvar, "1\t{}\t.\tA\t{}", index + 1, alts.join(",")).unwrap();
     }
     writer.finish().unwrap();
     fs::write(path.with_extension("pvar"), pvar).unwrap();
-    let samples: String = (0..200).map(|n| format!("S{n}\n")).collect();
+    let mut samples = String::new();
+    for sample in 0..200 {
+        writeln!(samples, "S{sample}").unwrap();
+    }
     fs::write(path.with_extension("psam"), format!("#IID\n{samples}")).unwrap();
     let bytes = fs::read(&path).unwrap();
     (path, bytes)

@@ -583,7 +583,7 @@ fn is_list_of_scores(table: &CsvTable<'_>) -> bool {
 
 /// The score columns of a table with one column per model.
 ///
-/// These are, in order of preference: the columns of plink2, those of `PRSice`, a column with a
+/// These are, in order of preference: the columns of plink2, then of `PRSice`, a column with a
 /// usual name, or the only column without another meaning.
 fn recognised_scores(
     path: &Path,

@@ -139,8 +139,8 @@ impl SidecarFiles {
             .collect()
     }
 
-    /// The last model in the `cost.csv` of the same folder, else the name of the folder. An additive
-    /// term, which has no epochs, comes before the model that it is part of.
+    /// The last model in the `cost.csv` of the same folder, else the name of the folder. An
+    /// additive term, which has no epochs, comes before the model that it is part of.
     fn name_of_trained_model(&self, training_log: &Path) -> Result<String, Error> {
         let cost = training_log.with_file_name(layout::COST);
         if self.costs.contains(&cost)

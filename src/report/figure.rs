@@ -356,8 +356,8 @@ impl Series {
     }
 }
 
-/// A name for a figure, with at most [`MAX_NAME`] characters. The middle is left out, because names of similar models differ
-/// at their ends.
+/// A name for a figure, with at most [`MAX_NAME`] characters. The middle is left out, because names
+/// of similar models differ at their ends.
 pub fn shortened(name: &str) -> String {
     let n_letters = name.chars().count();
     if n_letters <= MAX_NAME {

@@ -190,29 +190,24 @@ fn guard_line(row: &GuardRow) -> String {
 
 /// Costs of models without their energy, which is an estimate: `cost.csv` and the page have it.
 fn costs_without_energy(rows: &[CostRow]) -> String {
-    let header = [
-        "model",
-        "parameters",
-        "multiplications",
-        "additions",
-        "bytes",
-    ];
-    let mut lines = vec![header.map(str::to_owned).to_vec()];
-    lines.extend(rows.iter().map(|row| {
-        vec![
-            row.model.clone(),
-            row.parameters.to_string(),
-            row.multiplications.to_string(),
-            row.additions.to_string(),
-            row.bytes.to_string(),
-        ]
-    }));
+    let mut lines = cost_lines(rows);
+    for line in &mut lines {
+        line.remove(ENERGY_COLUMN);
+    }
     aligned(&lines)
 }
 
 /// Readable table of the costs of models.
 #[must_use]
 pub fn costs(rows: &[CostRow]) -> String {
+    aligned(&cost_lines(rows))
+}
+
+/// Place of the energy in a line of [`cost_lines`].
+const ENERGY_COLUMN: usize = 4;
+
+/// The header and one line per model.
+fn cost_lines(rows: &[CostRow]) -> Vec<Vec<String>> {
     let header = [
         "model",
         "parameters",
@@ -232,7 +227,7 @@ pub fn costs(rows: &[CostRow]) -> String {
             row.bytes.to_string(),
         ]
     }));
-    aligned(&lines)
+    lines
 }
 
 /// `None` for a model without costs.

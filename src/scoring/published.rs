@@ -71,8 +71,8 @@ pub struct MatchingOptions {
     /// genotypes. With fewer, the scoring file's frequency does.
     #[arg(long, default_value_t = MatchingOptions::default().mincs, value_name = "SAMPLES")]
     pub mincs: usize,
-    /// Largest fraction of samples with a missing genotype at a variant. With more, every sample has
-    /// the scoring file's frequency there, or the variant is left out.
+    /// Largest fraction of samples with a missing genotype at a variant. With more, every sample
+    /// has the scoring file's frequency there, or the variant is left out.
     #[arg(
         long,
         default_value_t = MatchingOptions::default().max_missing,

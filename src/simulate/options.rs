@@ -148,8 +148,8 @@ pub struct Options {
         default_value = name_of(&Options::default().format)
     )]
     pub format: GenotypeFormat,
-    /// Folder for the genotypes (such as cohort.vcf.gz), reference.fa, loci.bed, cohort.csv, truth.csv
-    /// and truth.json.
+    /// Folder for the genotypes (such as cohort.vcf.gz), reference.fa, loci.bed, cohort.csv,
+    /// truth.csv and truth.json.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
 }

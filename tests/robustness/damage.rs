@@ -3,8 +3,8 @@
 //!
 //! Everything runs in this process, so a panic fails the test, and so does memory out of proportion
 //! to the input. Case N of a test is the same on every machine. `GF_FUZZ_CASES` sets the number of
-//! cases, `GF_FUZZ_ONLY` names the one kind of file to damage; docs/src/results/reliability.md says how many have
-//! been run.
+//! cases, `GF_FUZZ_ONLY` names the one kind of file to damage; docs/src/results/reliability.md says
+//! how many have been run.
 
 // Each test file uses a part of this.
 #![allow(dead_code)]

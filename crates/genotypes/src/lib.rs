@@ -130,6 +130,18 @@ pub enum Error {
     },
 }
 
+impl From<pgen::PgenError> for Error {
+    fn from(error: pgen::PgenError) -> Self {
+        Self::Pgen(Box::new(error))
+    }
+}
+
+impl From<bgen::BgenError> for Error {
+    fn from(error: bgen::BgenError) -> Self {
+        Self::Bgen(Box::new(error))
+    }
+}
+
 impl Error {
     /// Maps an I/O error to one that names the file.
     pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {

@@ -508,7 +508,7 @@ fn files_of_plink2s_own_tests() {
 
 #[test]
 fn real_panels() {
-    let data = Path::new("/work/shared/data");
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
     let files = [
         "apoe/apoe_gene.776.grch38.vcf.gz",
         "apoe/haptools_apoe_exon4.2504.grch37.vcf.gz",

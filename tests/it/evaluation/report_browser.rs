@@ -10,36 +10,8 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::support::{refuse, rows, succeed};
+use crate::support::{pipelines::tiny_pipeline_with, refuse, rows, succeed};
 use serde_json::Value;
-
-const PIPELINE: &str = "\
-seed = 3
-
-[simulate]
-people = 300
-len_nt = 4000
-risk = \"additive\"
-
-[tokens]
-segment_length = 128
-
-[report]
-guards = \"warn\"
-
-[[models]]
-additive = 'none'
-name = \"tiny\"
-[models.architecture]
-hidden = 8
-layers = 1
-heads = 2
-projected_length = 8
-feed_forward = 8
-[models.schedule]
-epochs = 3
-batch_size = 32
-";
 
 const FIGURES: [&str; 8] = [
     "figure-forest",
@@ -95,8 +67,14 @@ const PROBE: &str = r##"<script>addEventListener("load", () => setTimeout(() => 
 
 /// A folder with `out/`, the results of a small pipeline.
 fn results() -> tempfile::TempDir {
+    let pipeline = tiny_pipeline_with(&[
+        ("people = 150", "people = 300"),
+        ("[[models]]", "[report]\nguards = \"warn\"\n\n[[models]]"),
+        ("epochs = 2", "epochs = 3"),
+        ("batch_size = 16", "batch_size = 32"),
+    ]);
     let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("study.toml"), PIPELINE).unwrap();
+    fs::write(folder.path().join("study.toml"), pipeline).unwrap();
     succeed(folder.path(), "run study.toml --out out");
     folder
 }

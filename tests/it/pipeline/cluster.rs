@@ -679,8 +679,7 @@ impl TokenBlocks {
 const ONE_TOKENIZER: &str = "--tokenizer-file fitted/tokenizer.json";
 
 #[test]
-fn tokens_of_blocks_of_loci_made_by_hand_are_those_of_one_command_and_what_does_not_belong_together_is_refused()
- {
+fn tokens_of_blocks_made_by_hand_are_those_of_one_command_and_strange_blocks_are_refused() {
     let blocks = TokenBlocks::new();
     let folder = blocks.folder.path();
     blocks.tokenize("loci", "fitted", "--vocab-size 60");
@@ -1213,8 +1212,7 @@ fn jobs_done_one_by_one_twice_and_at_once_give_what_one_run_gives() {
 }
 
 #[test]
-fn tokens_of_every_kind_by_jobs_are_those_of_one_job_and_a_tokenizer_is_fitted_only_where_one_is_learnt()
- {
+fn tokens_of_every_kind_by_jobs_are_those_of_one_job_and_fitting_is_only_where_one_is_learnt() {
     let cohort = Cohort::new(1);
     let folder = cohort.folder.path();
     let data = fs::read_to_string(cohort.path("pipeline.toml")).unwrap();

@@ -53,7 +53,7 @@ impl Default for Block {
 }
 
 impl Block {
-    /// The integer that stands for probability 1.
+    /// The integer that encodes probability 1.
     pub(super) const fn one(&self) -> u32 {
         u32::MAX >> (32 - self.bits)
     }

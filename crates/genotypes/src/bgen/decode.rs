@@ -350,7 +350,7 @@ impl Pair {
 /// The stored pairs of a variant, and how they are decoded.
 #[derive(Clone, Copy)]
 struct Pairs<'a> {
-    /// The integer that stands for probability 1.
+    /// The integer that encodes probability 1.
     one: u32,
     threshold: u32,
     /// From the first probability to the end of the padding.

@@ -208,7 +208,7 @@ pub enum BgenProblem {
         sample: usize,
         /// Sum of the stored integers.
         sum: u64,
-        /// The integer that stands for probability 1.
+        /// The integer that encodes probability 1.
         one: u32,
     },
     /// Genotypes are only called for haploid and diploid samples.

@@ -112,7 +112,7 @@ impl GenotypeData {
         Ok(())
     }
 
-    /// One byte more than expected is accepted, to tell longer data from those of this length.
+    /// Accepts one byte more than expected, so that longer data are noticed.
     fn inflate_zlib(&mut self, compressed: &[u8], expected: u64) -> Result<u64, BgenProblem> {
         self.zlib.reset(true);
         self.padded.resize(expected as usize + 1, 0);

@@ -84,7 +84,7 @@ impl BgenRecord {
         self.ploidies.len()
     }
 
-    /// Whether the probabilities are those of haplotypes, for all samples of the variant.
+    /// Whether the probabilities belong to haplotypes, for all samples of the variant.
     #[must_use]
     pub fn is_phased(&self) -> bool {
         self.is_complete() && self.block.phased
@@ -155,7 +155,7 @@ impl BgenRecord {
         }
     }
 
-    /// The integer that stands for probability 1 in [`Self::stored_probabilities`].
+    /// The integer that encodes probability 1 in [`Self::stored_probabilities`].
     #[must_use]
     pub fn probability_one(&self) -> u32 {
         if self.is_complete() {

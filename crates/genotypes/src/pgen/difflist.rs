@@ -98,8 +98,9 @@ impl Difflist {
     }
 }
 
-/// Bytes of a sample number: as many as the number of samples needs. The limits in the specification
-/// are higher by one, but `plink2` and `pgenlib` use two bytes for 256 samples and three for 65,536.
+/// Bytes of a sample number: as many as the number of samples needs. The limits in the
+/// specification are higher by one, but `plink2` and `pgenlib` use two bytes for 256 samples and
+/// three for 65,536.
 const fn sample_width(sample_count: usize) -> usize {
     match sample_count {
         0..=0xff => 1,

@@ -21,7 +21,7 @@ pub enum PgenError {
         /// The names that were tried.
         tried: Vec<PathBuf>,
     },
-    /// The first two bytes are not those of the format.
+    /// The first two bytes do not belong to the format.
     #[error(
         "{}: a PGEN or BED file starts with the bytes [6c, 1b]; this file starts with {found:02x?}",
         path.display()

@@ -183,7 +183,7 @@ impl MainTrack {
         Ok(())
     }
 
-    /// All samples have one category, but for those of a list.
+    /// All samples have one category, except the samples of a list.
     fn read_all_but(
         &mut self,
         category: u8,

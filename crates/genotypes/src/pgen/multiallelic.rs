@@ -1,9 +1,9 @@
 //! Track 1: calls with an ALT allele after the first.
 //!
 //! The low four bits of the first byte are the format of the patches of category 1 (REF with
-//! another ALT). The high four bits are that of category 2 (two ALT alleles). Formats: 0 one bit for
-//! each sample of the category, 1 a list of samples, 15 no patches. Packed allele numbers follow the
-//! patched samples.
+//! another ALT). The high four bits are that of category 2 (two ALT alleles). Formats: 0 one bit
+//! for each sample of the category, 1 a list of samples, 15 no patches. Packed allele numbers
+//! follow the patched samples.
 
 use super::{
     cursor::{Cursor, bit, packed},

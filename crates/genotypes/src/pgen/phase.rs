@@ -1,9 +1,9 @@
 //! Track 2: phase of heterozygous calls.
 //!
-//! Bit 0 of the first byte states whether a first array follows: one bit for each heterozygous call,
-//! set if the call is phased. A second array has one bit for each phased call, set if the larger
-//! allele number comes first. The second array starts at a byte boundary, or at bit 1 of the first
-//! byte where the first array is absent.
+//! Bit 0 of the first byte states whether a first array follows: one bit for each heterozygous
+//! call, set if the call is phased. A second array has one bit for each phased call, set if the
+//! larger allele number comes first. The second array starts at a byte boundary, or at bit 1 of the
+//! first byte where the first array is absent.
 
 use super::{
     cursor::{Cursor, bit},

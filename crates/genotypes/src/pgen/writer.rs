@@ -61,8 +61,8 @@ impl<W: Write + Seek> PgenWriter<W> {
         Ok(writer)
     }
 
-    /// Writes the next variant. `calls` has the allele numbers of the first and the second haplotype
-    /// of every sample.
+    /// Writes the next variant. `calls` has the allele numbers of the first and the second
+    /// haplotype of every sample.
     ///
     /// # Errors
     /// Writing fails. Another number of samples, too many variants or an allele number that the

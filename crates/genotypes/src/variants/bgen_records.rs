@@ -39,7 +39,7 @@ pub(super) struct BgenRecords {
 impl BgenRecords {
     /// Lists the variants: from the `.bgi` index, or by a walk over the records.
     pub fn new(file: BgenFile) -> Result<Self, Error> {
-        let variants = file.variants().map_err(error)?;
+        let variants = file.variants().map_err(Error::from)?;
         Ok(Self {
             file,
             variants,
@@ -167,7 +167,7 @@ impl BgenRecords {
     ) -> Result<(), E> {
         let order = self.ref_order.ok_or_else(|| unknown_order(&self.file))?;
         if let Some(columns) = selection.columns.column_of_sample() {
-            self.file.select(columns).map_err(error)?;
+            self.file.select(columns).map_err(Error::from)?;
         }
         let mut stored = BgenRecord::new();
         let mut record = VariantRecord::default();
@@ -177,7 +177,7 @@ impl BgenRecords {
             }
             self.file
                 .read(&self.variants, index, &mut stored)
-                .map_err(error)?;
+                .map_err(Error::from)?;
             cursor.passed_over.n_uncalled += stored.uncalled() as u64;
             set_genotypes(&stored, order, &mut record)?;
             set_dosages(&stored, order, selection.dosage_field, &mut record);
@@ -232,10 +232,6 @@ struct OrderVotes {
     last: usize,
 }
 
-fn error(error: crate::bgen::BgenError) -> Error {
-    Error::Bgen(Box::new(error))
-}
-
 fn unknown_order(file: &BgenFile) -> Error {
     Error::file(
         file.path(),
@@ -279,7 +275,7 @@ fn set_genotypes(
     record.phase_sets.clear();
     let n_alleles = stored.alleles().len();
     let is_phased = stored.is_phased();
-    let calls = stored.calls().map_err(error)?.iter();
+    let calls = stored.calls().map_err(Error::from)?.iter();
     gt::set_all(
         record,
         calls.map(|call| {

@@ -36,11 +36,11 @@ impl Format {
     pub fn open_binary(path: &Path) -> Result<Option<Self>, Error> {
         let start = first_bytes(path)?;
         if start.starts_with(&PLINK_MAGIC) {
-            let file = PgenFile::open(path).map_err(|error| Error::Pgen(Box::new(error)))?;
+            let file = PgenFile::open(path)?;
             return Ok(Some(Self::Pgen(Box::new(file))));
         }
         if start.get(BGEN_MAGIC_AT..) == Some(BGEN_MAGIC) {
-            let file = BgenFile::open(path).map_err(|error| Error::Bgen(Box::new(error)))?;
+            let file = BgenFile::open(path)?;
             return Ok(Some(Self::Bgen(Box::new(BgenRecords::new(file)?))));
         }
         Ok(None)

@@ -58,8 +58,7 @@ pub(super) fn for_each<E: From<Error>>(
     visit: &mut impl FnMut(&VariantRecord) -> Result<(), E>,
 ) -> Result<(), E> {
     if let Some(columns) = selection.columns.column_of_sample() {
-        file.select(columns)
-            .map_err(|error| Error::Pgen(Box::new(error)))?;
+        file.select(columns).map_err(Error::from)?;
     }
     let mut stored = PgenRecord::new();
     let mut record = VariantRecord::default();
@@ -67,8 +66,7 @@ pub(super) fn for_each<E: From<Error>>(
         if !reach(file, index, cursor, &mut record)? {
             continue;
         }
-        file.read(index, &mut stored)
-            .map_err(|error| Error::Pgen(Box::new(error)))?;
+        file.read(index, &mut stored).map_err(Error::from)?;
         set_genotypes(&stored, selection, &mut record);
         set_dosages(&stored, selection.dosage_field, &mut record);
         visit(&record)?;

@@ -84,7 +84,8 @@ fn check_complex(read: &Read, line: &str) {
     for (sample, value) in columns[9..].iter().enumerate() {
         let mut genotype = gt_alleles(value);
         assert_eq!(usize::from(read.ploidies[sample]), genotype.len());
-        // Some heterozygotes of the VCF are in the wrong order of a GP column: dosages are compared.
+        // Some heterozygotes of the VCF are in the wrong order of a GP column: dosages are
+        // compared.
         genotype.sort_unstable();
         let n_alleles = read.alleles.len();
         let dosages = &read.dosages[sample * n_alleles..(sample + 1) * n_alleles];

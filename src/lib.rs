@@ -2,7 +2,7 @@
 //! predict disease better than a polygenic risk score on the same samples.
 //!
 //! ```text
-//! VCF, BCF + FASTA + loci.bed                     cohort.csv
+//! VCF, BCF, PGEN, BGEN, BED + FASTA + loci.bed    cohort.csv
 //!         |  genotypes: one pass, every sample at once
 //!         v
 //!   haplotypes            each DISTINCT haplotype of a locus once, as edits against the reference;
@@ -35,11 +35,11 @@
 //! samples, [`explain`] reports what each variant does to the logit, and [`compress`] makes a model
 //! smaller. [`pipeline`] runs the stages of a TOML file in this order and resumes where it was
 //! stopped, or does one job of them; it also checks all inputs (`check`) and lists the jobs
-//! (`plan`). [`cli`] turns arguments into options and does nothing else. [`layout`] has the name of
-//! every file of a run, and only [`interrupt`] handles signals.
+//! (`plan`). [`cli`] turns arguments into options and does nothing else. [`layout`] has the names
+//! of the files of a run, [`run_record`] is `run.json`, and only [`interrupt`] handles signals.
 //!
 //! Each stage is one module with `Options` (checked, stored in `run.json`), `run(..) ->
-//! Result<Summary, Error>` and `Error`. The crates in `crates/`, `tokenizer/` and `cohort-schema/`
+//! Result<Summary, Error>` (in [`evaluation`] it is `evaluate`) and `Error`. The crates in `crates/`, `tokenizer/` and `cohort-schema/`
 //! do not depend on any stage. Their `Cargo.toml` lists what each of them may use.
 
 pub mod baselines;

@@ -39,8 +39,9 @@
 //! of the files of a run, [`run_record`] is `run.json`, and only [`interrupt`] handles signals.
 //!
 //! Each stage is one module with `Options` (checked, stored in `run.json`), `run(..) ->
-//! Result<Summary, Error>` (in [`evaluation`] it is `evaluate`) and `Error`. The crates in `crates/`, `tokenizer/` and `cohort-schema/`
-//! do not depend on any stage. Their `Cargo.toml` lists what each of them may use.
+//! Result<Summary, Error>` (in [`evaluation`] it is `evaluate`) and `Error`. The crates in
+//! `crates/`, `tokenizer/` and `cohort-schema/` do not depend on any stage. Their `Cargo.toml`
+//! lists what each of them may use.
 
 pub mod baselines;
 pub mod cli;

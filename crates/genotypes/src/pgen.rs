@@ -74,14 +74,13 @@ impl PgenFile {
     /// # Errors
     /// A file that is absent, damaged, of another size than its companions, or sample-major.
     pub fn open(path: &Path) -> Result<Self, PgenError> {
-        let is_bed = path.extension().is_some_and(|extension| extension == "bed");
         let mut source = Source::open(path)?;
-        let samples_path = if is_bed {
-            text::companion(path, &[".fam", ".psam"])?
+        let samples_path = samples_path(path)?;
+        let variant_extensions = if is_bed(path) {
+            BIM_THEN_PVAR
         } else {
-            text::companion(path, &[".psam", ".fam"])?
+            PVAR_THEN_BIM
         };
-        let variant_extensions = if is_bed { BIM_THEN_PVAR } else { PVAR_THEN_BIM };
         let variants_path = text::companion(path, &variant_extensions)?;
         let samples = PgenSamples::read(&samples_path)?;
         let mut variants = PgenVariants::read(&variants_path)?;
@@ -105,6 +104,14 @@ impl PgenFile {
             selection: Selection::All(sample_count),
             decoder: Decoder::new(sample_count),
         })
+    }
+
+    /// The samples of a fileset, from `X.psam` or `X.fam` alone.
+    ///
+    /// # Errors
+    /// No such file, or a damaged one.
+    pub fn samples_of(path: &Path) -> Result<PgenSamples, PgenError> {
+        PgenSamples::read(&samples_path(path)?)
     }
 
     /// A second reader of the same file, for another thread, with the same selection. Variants and
@@ -226,6 +233,19 @@ impl PgenFile {
             .find(|&earlier| !main_track::refers_back(header.record_type(earlier)))
             .or(known.map(|[anchor, _]| anchor))
     }
+}
+
+fn is_bed(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "bed")
+}
+
+fn samples_path(path: &Path) -> Result<PathBuf, PgenError> {
+    let extensions = if is_bed(path) {
+        [".fam", ".psam"]
+    } else {
+        [".psam", ".fam"]
+    };
+    text::companion(path, &extensions)
 }
 
 impl Fileset {

@@ -71,8 +71,16 @@ pub fn samples_of_files(paths: &[PathBuf]) -> Result<Vec<(&Path, Vec<String>)>, 
     paths
         .iter()
         .filter(|path| !is_stream(path))
-        .map(|path| Ok((path.as_path(), VariantFile::open(path)?.header.samples)))
+        .map(|path| Ok((path.as_path(), samples_of_file(path)?)))
         .collect()
+}
+
+/// The samples of a file. The variants of PGEN, BED and BGEN files are not read.
+fn samples_of_file(path: &Path) -> Result<Vec<String>, Error> {
+    match Format::samples_of_binary(path)? {
+        Some(samples) => Ok(samples),
+        None => Ok(VariantFile::open(path)?.header.samples),
+    }
 }
 
 impl std::fmt::Debug for VariantFile {
@@ -101,7 +109,7 @@ impl VariantFile {
             Decompression::Inline
         };
         if !is_stream && let Some(format) = Format::open_binary(path)? {
-            return Ok(Self::of_binary(path, stamp, format));
+            return Self::of_binary(path, stamp, format);
         }
         let mut input = Input::open(path, decompression)?;
         let format = if input.starts_with(b"BCF")? {
@@ -148,13 +156,13 @@ impl VariantFile {
     }
 
     /// A PGEN, BED or BGEN file.
-    fn of_binary(path: &Path, stamp: Option<FileState>, format: Format) -> Self {
+    fn of_binary(path: &Path, stamp: Option<FileState>, format: Format) -> Result<Self, Error> {
         let header = match &format {
-            Format::Pgen(file) => pgen_records::header(file),
+            Format::Pgen(file) => pgen_records::header(file)?,
             Format::Bgen(records) => records.header(),
             Format::Text | Format::Bcf => Header::default(),
         };
-        Self {
+        Ok(Self {
             path: path.into(),
             stamp,
             columns: Columns::all(header.samples.len()),
@@ -165,7 +173,7 @@ impl VariantFile {
             is_stream: false,
             stream: None,
             passed_over: PassedOver::default(),
-        }
+        })
     }
 
     /// Whether the format leaves open which allele is REF, and nobody has said it yet.

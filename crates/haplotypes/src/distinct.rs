@@ -3,6 +3,12 @@
 //! A table has each distinct haplotype once, and a sample has two indices into it. An edit moves
 //! only its carriers to another entry. Memory thus grows with the number of distinct haplotypes,
 //! and time with the number of carried alleles.
+//!
+//! Most edits cannot clash with another one, because they start after the end of all earlier ones.
+//! Up to 64 of these form a [`Batch`]: a carrier then costs one bit, and each haplotype is moved
+//! once per batch.
+
+use rustc_hash::FxHashMap;
 
 use super::{
     ABSENT_HAPLOTYPE, LocusHaplotypes, Reason,
@@ -14,19 +20,119 @@ use super::{
 };
 use gf_genotypes::Locus;
 
-/// One of the distinct haplotypes so far.
-#[derive(Clone, Default)]
-struct Distinct {
+/// No edit: the haplotype is the reference.
+const REFERENCE: u32 = u32::MAX;
+/// A [`Move`] whose target is not known yet.
+const UNKNOWN: u32 = u32::MAX;
+/// A [`Move`] that does not happen, because the edit does not fit.
+const CLASH: u32 = u32::MAX - 1;
+
+/// Edits of one [`Batch`] that a haplotype has, linked to its earlier edits.
+///
+/// Haplotypes share their first edits, so that more edits cost one link for any number of carriers.
+#[derive(Clone, Copy)]
+struct Link {
+    /// Index in [`EditChains::edits`] of the edit that bit 0 of `carried` is about.
+    first: u32,
+    /// Index of the link with the edits before these, or [`REFERENCE`].
+    previous: u32,
+    /// Bit `i`: the haplotype has edit `first + i`. At least one bit is set.
+    carried: u64,
+}
+
+impl Link {
+    /// Indices into [`EditChains::edits`], the last one first.
+    fn backwards(self) -> impl Iterator<Item = u32> {
+        let highest = std::iter::successors(Some(self.carried), |&left| Some(left ^ top_bit(left)));
+        highest
+            .take_while(|&left| left != 0)
+            .map(move |left| self.first + left.ilog2())
+    }
+}
+
+/// The highest bit that is set; 0 if none is.
+fn top_bit(bits: u64) -> u64 {
+    bits.checked_ilog2().map_or(0, |highest| 1 << highest)
+}
+
+/// The edits of all haplotypes, as linked lists that begin with the last edits.
+#[derive(Default)]
+struct EditChains {
+    /// Numbers of the edits, in the order in which they were applied.
     edits: Vec<u32>,
-    /// Reference bases before this one cannot change any more.
-    frozen_end0: usize,
-    /// The last edit added more bases than it replaced.
-    inserted_last: bool,
+    links: Vec<Link>,
+}
+
+impl EditChains {
+    /// Adds edits that haplotypes may have from now on; returns the index of the first one.
+    fn add_edits(&mut self, numbers: &[u32]) -> u32 {
+        let first = self.edits.len() as u32;
+        self.edits.extend_from_slice(numbers);
+        first
+    }
+
+    /// Adds a link after the chain that it states; returns the new chain.
+    fn push(&mut self, link: Link) -> u32 {
+        self.links.push(link);
+        self.links.len() as u32 - 1
+    }
+
+    /// Numbers of the edits of a chain, the last one first.
+    fn backwards(&self, chain: u32) -> impl Iterator<Item = u32> {
+        let last = self.links.get(chain as usize);
+        std::iter::successors(last, |link| self.links.get(link.previous as usize))
+            .flat_map(|link| link.backwards())
+            .map(|edit| self.edits[edit as usize])
+    }
+}
+
+/// Edits that start after the end of all earlier ones, and their carriers.
+struct Batch {
+    /// Numbers of the edits, at most [`Self::SIZE`].
+    edits: Vec<u32>,
+    /// Of each sample haplotype: bit `i` means that it has `edits[i]`.
+    carried: Vec<u64>,
+}
+
+impl Batch {
+    const SIZE: usize = u64::BITS as usize;
+
+    fn push(&mut self, edit: u32, carriers: &[u32]) {
+        let bit = 1 << self.edits.len();
+        self.edits.push(edit);
+        for &haplotype in carriers {
+            self.carried[haplotype as usize] |= bit;
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.edits.len() == Self::SIZE
+    }
+}
+
+/// One of the distinct haplotypes so far.
+#[derive(Clone, Copy)]
+struct Distinct {
+    /// Its edits in [`EditChains`].
+    chain: u32,
     /// Number of sample haplotypes that are this one.
     n_holders: u32,
+    /// By bcftools' rules: reference bases before this one cannot change any more.
+    frozen_end0: usize,
+    /// By bcftools' rules: the last edit added more bases than it replaced.
+    inserted_last: bool,
 }
 
 impl Distinct {
+    fn reference(n_holders: u32) -> Self {
+        Self {
+            chain: REFERENCE,
+            n_holders,
+            frozen_end0: 0,
+            inserted_last: false,
+        }
+    }
+
     /// Whether `bcftools consensus` would skip the edit (`apply_variant` of bcftools 1.24): at the
     /// last frozen base only an indel that starts after it may follow.
     fn excludes_by_bcftools_rules(&self, ordered: &OrderedEdit) -> bool {
@@ -37,27 +143,39 @@ impl Distinct {
 }
 
 /// The effect of the current edit on those of its carriers that share one haplotype.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 struct Move {
-    n_moving: u32,
-    /// The haplotype with the edit, or the reason why the edit does not fit. `None` until the first
-    /// carrier is moved.
-    target: Option<Result<u32, Reason>>,
+    n_moved: u32,
+    /// The haplotype with the edit, [`CLASH`], or [`UNKNOWN`] until the first carrier is moved.
+    target: u32,
+}
+
+impl Move {
+    const NONE: Self = Self {
+        n_moved: 0,
+        target: UNKNOWN,
+    };
 }
 
 /// Builds the haplotypes of one locus for all samples, record by record.
 pub struct HaplotypeBuilder {
     overlap: Overlap,
     distinct: Vec<Distinct>,
+    /// Indices into `distinct` of haplotypes that no sample has any more.
+    unused: Vec<u32>,
+    chains: EditChains,
+    batch: Batch,
+    /// The largest end of all edits.
+    last_end0: usize,
     edits: Vec<Edit>,
     /// Index into `distinct` of haplotype `2 * sample + (0 or 1)`.
     distinct_of: Vec<u32>,
     /// Samples whose second haplotype is absent.
     absent: Vec<bool>,
     queue: Queue,
-    /// One per distinct haplotype. A buffer: all are the default between edits.
+    /// One per distinct haplotype. A buffer: all are [`Move::NONE`] between edits.
     moves: Vec<Move>,
-    /// Indices of the [`Self::moves`] that differ from the default.
+    /// Indices of the [`Self::moves`] that differ from [`Move::NONE`].
     moved: Vec<u32>,
     clashes: Vec<Clash>,
 }
@@ -68,10 +186,14 @@ impl HaplotypeBuilder {
     pub fn new(overlap: Overlap, n_samples: usize) -> Self {
         Self {
             overlap,
-            distinct: vec![Distinct {
-                n_holders: 2 * n_samples as u32,
-                ..Distinct::default()
-            }],
+            distinct: vec![Distinct::reference(2 * n_samples as u32)],
+            unused: Vec::new(),
+            chains: EditChains::default(),
+            batch: Batch {
+                edits: Vec::new(),
+                carried: vec![0; 2 * n_samples],
+            },
+            last_end0: 0,
             edits: Vec::new(),
             distinct_of: vec![0; 2 * n_samples],
             absent: vec![false; n_samples],
@@ -91,12 +213,13 @@ impl HaplotypeBuilder {
             carriers,
         }: Star,
     ) {
+        self.apply_batch();
         for allele in carriers {
-            let edits = &self.distinct[self.distinct_of[allele as usize] as usize].edits;
-            let is_covered = edits
-                .iter()
-                .rev()
-                .map(|&edit| &self.edits[edit as usize])
+            let haplotype = &self.distinct[self.distinct_of[allele as usize] as usize];
+            let is_covered = self
+                .chains
+                .backwards(haplotype.chain)
+                .map(|edit| &self.edits[edit as usize])
                 .take_while(|edit| edit.end0 > start0)
                 .any(|edit| edit.start0 <= start0 && edit.alt.len() < edit.end0 - edit.start0);
             let reason = if is_covered {
@@ -112,50 +235,136 @@ impl HaplotypeBuilder {
         }
     }
 
-    /// Moves the carriers of an edit to the haplotypes that have it.
-    fn apply(&mut self, ordered: &OrderedEdit, carriers: &[u32]) {
-        self.moves.resize(self.distinct.len(), Move::default());
-        for &haplotype in carriers {
-            self.moves[self.distinct_of[haplotype as usize] as usize].n_moving += 1;
+    /// Applies an edit to its carriers, now or together with a batch.
+    fn add_edit(&mut self, ordered: &OrderedEdit, carriers: &[u32]) {
+        let edit = &ordered.edit;
+        let may_clash = edit.start0 < self.last_end0
+            || (edit.start0 == self.last_end0 && (edit.is_insertion() || edit.is_deletion()));
+        self.last_end0 = self.last_end0.max(edit.end0);
+        if may_clash || edit.is_nothing() || self.overlap == Overlap::Bcftools {
+            self.apply_batch();
+            self.apply(ordered, carriers);
+            return;
         }
-        for &haplotype in carriers {
-            match self.target(self.distinct_of[haplotype as usize], ordered) {
-                Ok(to) => self.distinct_of[haplotype as usize] = to,
-                Err(reason) => self.clashes.push(Clash {
-                    allele: haplotype,
-                    position: ordered.position,
-                    reason,
-                }),
-            }
-        }
-        for from in self.moved.drain(..) {
-            self.moves[from as usize] = Move::default();
+        let number = number_of(&mut self.edits, edit);
+        self.batch.push(number, carriers);
+        if self.batch.is_full() {
+            self.apply_batch();
         }
     }
 
-    /// The new haplotype of an edit's carriers that had haplotype `from`, or the reason why the
-    /// edit does not fit. It is computed for the first carrier and looked up for the others.
-    fn target(&mut self, from: u32, ordered: &OrderedEdit) -> Result<u32, Reason> {
-        let known = self.moves[from as usize];
-        known.target.unwrap_or_else(|| {
-            let target = match self.clash(from, ordered) {
-                Some(reason) => Err(reason),
-                None => Ok(self.extend(from, known.n_moving, ordered)),
+    /// Moves the carriers of the edits of the batch to the haplotypes that have these, and empties
+    /// the batch.
+    fn apply_batch(&mut self) {
+        if self.batch.edits.is_empty() {
+            return;
+        }
+        let first = self.chains.add_edits(&self.batch.edits);
+        self.batch.edits.clear();
+        let mut targets: FxHashMap<(u32, u64), u32> = FxHashMap::default();
+        for haplotype in 0..self.distinct_of.len() {
+            let carried = std::mem::take(&mut self.batch.carried[haplotype]);
+            if carried == 0 {
+                continue;
+            }
+            let from = self.distinct_of[haplotype];
+            let target = match targets.get(&(from, carried)) {
+                Some(&target) => target,
+                None => {
+                    let target = self.extend_by_batch(from, first, carried);
+                    targets.insert((from, carried), target);
+                    target
+                }
             };
-            self.moves[from as usize].target = Some(target);
-            self.moved.push(from);
-            target
+            self.distinct[from as usize].n_holders -= 1;
+            self.distinct[target as usize].n_holders += 1;
+            self.distinct_of[haplotype] = target;
+        }
+        let mut left: Vec<u32> = targets.into_keys().map(|(from, _)| from).collect();
+        left.retain(|&from| self.distinct[from as usize].n_holders == 0);
+        left.sort_unstable();
+        left.dedup();
+        self.unused.extend(left);
+    }
+
+    /// Adds edits of a batch to a copy of haplotype `from`; returns the new haplotype, without
+    /// holders.
+    fn extend_by_batch(&mut self, from: u32, first: u32, carried: u64) -> u32 {
+        let chain = self.chains.push(Link {
+            first,
+            previous: self.distinct[from as usize].chain,
+            carried,
+        });
+        // By bcftools' rules, which need the other fields, there is no batch.
+        self.add_distinct(Distinct {
+            chain,
+            ..Distinct::reference(0)
         })
+    }
+
+    /// Moves the carriers of an edit to the haplotypes that have it.
+    fn apply(&mut self, ordered: &OrderedEdit, carriers: &[u32]) {
+        self.moves.resize(self.distinct.len(), Move::NONE);
+        for &haplotype in carriers {
+            let from = self.distinct_of[haplotype as usize];
+            let mut target = self.moves[from as usize].target;
+            if target == UNKNOWN {
+                target = self.first_move(from, ordered);
+                self.moves.resize(self.distinct.len(), Move::NONE);
+            }
+            if target == CLASH {
+                self.log_clash(haplotype, from, ordered);
+                continue;
+            }
+            self.moves[from as usize].n_moved += 1;
+            self.distinct_of[haplotype as usize] = target;
+        }
+        self.settle_holders();
+    }
+
+    /// The new haplotype of an edit's carriers that had haplotype `from`, or [`CLASH`].
+    fn first_move(&mut self, from: u32, ordered: &OrderedEdit) -> u32 {
+        let target = match self.clash(from, ordered) {
+            Some(_) => CLASH,
+            None => self.extend(from, ordered),
+        };
+        self.moves[from as usize].target = target;
+        self.moved.push(from);
+        target
+    }
+
+    fn log_clash(&mut self, haplotype: u32, from: u32, ordered: &OrderedEdit) {
+        if let Some(reason) = self.clash(from, ordered) {
+            self.clashes.push(Clash {
+                allele: haplotype,
+                position: ordered.position,
+                reason,
+            });
+        }
+    }
+
+    /// Updates the numbers of holders after the carriers of an edit moved.
+    fn settle_holders(&mut self) {
+        for from in self.moved.drain(..) {
+            let Move { n_moved, target } =
+                std::mem::replace(&mut self.moves[from as usize], Move::NONE);
+            if target == CLASH {
+                continue;
+            }
+            self.distinct[target as usize].n_holders = n_moved;
+            self.distinct[from as usize].n_holders -= n_moved;
+            if self.distinct[from as usize].n_holders == 0 {
+                self.unused.push(from);
+            }
+        }
     }
 
     /// The reason why a haplotype cannot take an edit; `None` if it can.
     fn clash(&self, from: u32, ordered: &OrderedEdit) -> Option<Reason> {
         let haplotype = &self.distinct[from as usize];
         let new = &ordered.edit;
-        let last = haplotype
-            .edits
-            .last()
-            .map(|&last| &self.edits[last as usize]);
+        let last_edit = self.chains.backwards(haplotype.chain).next();
+        let last = last_edit.map(|last| &self.edits[last as usize]);
         let overlaps = match self.overlap {
             Overlap::Canonical => last.is_some_and(|last| last.excludes(new)),
             Overlap::Bcftools => haplotype.excludes_by_bcftools_rules(ordered),
@@ -174,29 +383,46 @@ impl HaplotypeBuilder {
         })
     }
 
-    /// Adds an edit to haplotype `from` for `n_moving` of its holders; returns the new haplotype.
-    ///
-    /// If all holders move, the entry is changed in place.
-    fn extend(&mut self, from: u32, n_moving: u32, ordered: &OrderedEdit) -> u32 {
-        let edit = (!ordered.edit.is_nothing()).then(|| number_of(&mut self.edits, &ordered.edit));
-        let old = &mut self.distinct[from as usize];
-        old.n_holders -= n_moving;
-        let to = if old.n_holders == 0 {
-            from
-        } else {
-            let copy = old.clone();
-            self.distinct.push(copy);
-            self.distinct.len() as u32 - 1
-        };
-        let haplotype = &mut self.distinct[to as usize];
-        haplotype.n_holders = n_moving;
-        haplotype.edits.extend(edit);
-        haplotype.inserted_last = ordered.adds_bases();
-        haplotype.frozen_end0 = match self.overlap {
-            Overlap::Canonical => ordered.edit.end0,
-            Overlap::Bcftools => ordered.record_end0,
-        };
-        to
+    /// Adds an edit to a copy of haplotype `from`; returns the new haplotype, without holders.
+    fn extend(&mut self, from: u32, ordered: &OrderedEdit) -> u32 {
+        let mut chain = self.distinct[from as usize].chain;
+        if !ordered.edit.is_nothing() {
+            let edit = number_of(&mut self.edits, &ordered.edit);
+            let first = self.chains.add_edits(&[edit]);
+            chain = self.chains.push(Link {
+                first,
+                previous: chain,
+                carried: 1,
+            });
+        }
+        self.add_distinct(Distinct {
+            chain,
+            n_holders: 0,
+            frozen_end0: ordered.record_end0,
+            inserted_last: ordered.adds_bases(),
+        })
+    }
+
+    /// Adds a haplotype to the table; returns its index.
+    fn add_distinct(&mut self, haplotype: Distinct) -> u32 {
+        if let Some(to) = self.unused.pop() {
+            self.distinct[to as usize] = haplotype;
+            return to;
+        }
+        self.distinct.push(haplotype);
+        self.distinct.len() as u32 - 1
+    }
+
+    /// The edits of a distinct haplotype in the order of [`SortedEdits`].
+    fn sorted_edits(&self, distinct: u32, sorted: &SortedEdits) -> Vec<u32> {
+        let chain = self.distinct[distinct as usize].chain;
+        let mut edits: Vec<u32> = self
+            .chains
+            .backwards(chain)
+            .map(|edit| sorted.new_number[edit as usize])
+            .collect();
+        edits.reverse();
+        edits
     }
 }
 
@@ -208,7 +434,7 @@ impl Builder for HaplotypeBuilder {
     fn add(&mut self, edit: OrderedEdit, carriers: Vec<u32>) {
         match self.overlap {
             Overlap::Canonical => self.queue.push(edit, carriers),
-            Overlap::Bcftools => self.apply(&edit, &carriers),
+            Overlap::Bcftools => self.add_edit(&edit, &carriers),
         }
     }
 
@@ -225,7 +451,7 @@ impl Builder for HaplotypeBuilder {
             match due {
                 Due::Edit(edit, records) => records
                     .iter()
-                    .for_each(|carriers| self.apply(&edit, carriers)),
+                    .for_each(|carriers| self.add_edit(&edit, carriers)),
                 Due::Star(star) => self.log_star(star),
             }
         }
@@ -233,12 +459,13 @@ impl Builder for HaplotypeBuilder {
     }
 
     fn finish(
-        self: Box<Self>,
+        mut self: Box<Self>,
         locus: Locus,
         contig_len_nt: Option<usize>,
         masks: Masks,
         reference: Vec<u8>,
     ) -> LocusHaplotypes {
+        self.apply_batch();
         // By bcftools' rules edits come in the order of the file, which need not be that of
         // position.
         let sorted = SortedEdits::new(&self.edits);
@@ -250,14 +477,8 @@ impl Builder for HaplotypeBuilder {
                 numbers.push(ABSENT_HAPLOTYPE);
                 continue;
             }
-            let number = number_of[distinct as usize].unwrap_or_else(|| {
-                let edits: Vec<u32> = self.distinct[distinct as usize]
-                    .edits
-                    .iter()
-                    .map(|&edit| sorted.new_number[edit as usize])
-                    .collect();
-                numbering.number(&edits)
-            });
+            let number = number_of[distinct as usize]
+                .unwrap_or_else(|| numbering.number(&self.sorted_edits(distinct, &sorted)));
             number_of[distinct as usize] = Some(number);
             numbers.push(number);
         }

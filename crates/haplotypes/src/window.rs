@@ -142,6 +142,48 @@ impl Carriers {
             of_letters: BTreeMap::new(),
         }
     }
+
+    /// Adds the haplotypes of a sample to the carriers of its two [`PlainAlleles`].
+    fn push_plain(&mut self, sample: u32, call: Genotype) {
+        for (side, allele) in call.alleles.into_iter().enumerate() {
+            if allele > 0 {
+                self.of_alt[allele as usize - 1].push(2 * sample + side as u32);
+            }
+        }
+    }
+}
+
+/// The alleles of a record that no policy reads differently, in a call that needs no policy.
+///
+/// They are nearly all alleles of nearly all files.
+struct PlainAlleles {
+    /// By allele number: 0 is REF.
+    is_plain: Vec<bool>,
+    has_phase_sets: bool,
+}
+
+impl PlainAlleles {
+    fn new(record: &VariantRecord, alleles: &[Allele]) -> Self {
+        let are_plain = alleles
+            .iter()
+            .map(|allele| matches!(allele, Allele::Edit { .. } | Allele::Outside | Allele::Star));
+        Self {
+            is_plain: std::iter::once(true).chain(are_plain).collect(),
+            has_phase_sets: !record.phase_sets.is_empty(),
+        }
+    }
+
+    /// Whether both alleles of a diploid call are plain and on known haplotypes.
+    fn are_all_of(&self, call: Genotype) -> bool {
+        let [first, second] = call.alleles;
+        let is_phase_known = (call.phased && !self.has_phase_sets) || first == second;
+        is_phase_known && self.contains(first) && self.contains(second)
+    }
+
+    /// Negative numbers (missing, absent) are not plain.
+    fn contains(&self, allele: i16) -> bool {
+        self.is_plain.get(allele as usize).copied().unwrap_or(false)
+    }
 }
 
 /// The meaning of one allele of a call under the policies.
@@ -371,8 +413,14 @@ impl Window {
                 self.read_call(site, sample, alleles, &mut carriers, cohort)?;
             }
         } else {
+            let plain = PlainAlleles::new(site.record, alleles);
             for &sample in &site.record.not_reference {
-                self.read_call(site, sample as usize, alleles, &mut carriers, cohort)?;
+                let call = site.record.genotypes[sample as usize];
+                if plain.are_all_of(call) {
+                    carriers.push_plain(sample, call);
+                } else {
+                    self.read_call(site, sample as usize, alleles, &mut carriers, cohort)?;
+                }
             }
         }
         Ok(carriers)

@@ -16,6 +16,8 @@ const ABSENT_FIELD: &str = ".";
 /// The variants of a fileset, in the order of the file.
 #[derive(Clone, Debug, Default)]
 pub struct PgenVariants {
+    /// `##contig` lines of a PVAR file.
+    contig_lines: Vec<String>,
     contigs: Vec<String>,
     contig_of: Vec<u32>,
     positions: Vec<u32>,
@@ -80,6 +82,18 @@ impl PgenVariants {
     #[must_use]
     pub fn contigs(&self) -> &[String] {
         &self.contigs
+    }
+
+    /// The `##contig` lines of a PVAR file, which may state the length of each contig.
+    #[must_use]
+    pub fn contig_lines(&self) -> &[String] {
+        &self.contig_lines
+    }
+
+    /// Number of variants whose REF may be either allele.
+    #[must_use]
+    pub fn n_with_provisional_ref(&self) -> usize {
+        self.provisional_ref.count()
     }
 
     /// The variant with this 0-based index.
@@ -194,6 +208,9 @@ impl Builder {
             if fields(line).next() == Some("#CHROM") {
                 self.columns = Some(Columns::of_header(line)?);
             }
+            if line.starts_with("##contig") {
+                self.variants.contig_lines.push(line.to_owned());
+            }
             return Ok(());
         }
         if self.columns.is_none() && self.has_header {
@@ -220,6 +237,13 @@ impl Flags {
             self.words.resize(word + 1, 0);
         }
         self.words[word] |= 1 << (index % 64);
+    }
+
+    fn count(&self) -> usize {
+        self.words
+            .iter()
+            .map(|word| word.count_ones() as usize)
+            .sum()
     }
 
     fn get(&self, index: usize) -> bool {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     columns::Selection,
     gt,
-    header::{Contig, Header},
+    header::Header,
     imputed_dosages::DosageField,
     record::{RecordLocation, SymbolicLengths, VariantRecord},
     region_cursor::RegionCursor,
@@ -50,24 +50,21 @@ impl BgenRecords {
 
     /// Samples and contigs, in the form of a VCF header.
     pub fn header(&self) -> Header {
-        let mut names: Vec<String> = Vec::new();
+        let mut header = Header {
+            samples: self.file.samples().to_vec(),
+            warnings: self.file.sample_note().into_iter().collect(),
+            ..Header::default()
+        };
+        // Nearly always the contig of the variant before.
+        let mut last = "";
         for variant in self.variants.iter() {
-            let name = self.contig_of(variant.contig, variant.rsid);
-            if names.last().map(String::as_str) != Some(name) && !names.iter().any(|n| n == name) {
-                names.push(name.to_owned());
+            let contig = self.contig_of(variant.contig, variant.rsid);
+            if contig != last {
+                header.add_contigs([contig]);
+                last = contig;
             }
         }
-        Header {
-            samples: self.file.samples().to_vec(),
-            contigs: names
-                .into_iter()
-                .map(|name| Contig { name, len_nt: None })
-                .collect(),
-            names: Vec::new(),
-            n_lines: 0,
-            svlen_first: false,
-            warnings: self.file.sample_note().into_iter().collect(),
-        }
+        header
     }
 
     /// Gives the contig of variants whose chromosome field is empty.

@@ -34,16 +34,54 @@ impl Format {
     /// # Errors
     /// A damaged file, or one without its companions.
     pub fn open_binary(path: &Path) -> Result<Option<Self>, Error> {
+        match BinaryFormat::of_file(path)? {
+            Some(BinaryFormat::Plink) => {
+                let file = PgenFile::open(path)?;
+                Ok(Some(Self::Pgen(Box::new(file))))
+            }
+            Some(BinaryFormat::Bgen) => {
+                let file = BgenFile::open(path)?;
+                Ok(Some(Self::Bgen(Box::new(BgenRecords::new(file)?))))
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// The samples of a PGEN, BED or BGEN file, without its variants; `None` for any other file.
+    ///
+    /// # Errors
+    /// A damaged file, or one without its companions.
+    pub fn samples_of_binary(path: &Path) -> Result<Option<Vec<String>>, Error> {
+        match BinaryFormat::of_file(path)? {
+            Some(BinaryFormat::Plink) => {
+                let samples = PgenFile::samples_of(path)?;
+                Ok(Some(samples.ids().to_vec()))
+            }
+            Some(BinaryFormat::Bgen) => Ok(Some(BgenFile::open(path)?.samples().to_vec())),
+            None => Ok(None),
+        }
+    }
+}
+
+/// Formats that are not read as a stream.
+enum BinaryFormat {
+    /// PGEN or BED.
+    Plink,
+    /// BGEN.
+    Bgen,
+}
+
+impl BinaryFormat {
+    /// The format that the first bytes of a file state; `None` for VCF, BCF and anything else.
+    fn of_file(path: &Path) -> Result<Option<Self>, Error> {
         let start = first_bytes(path)?;
         if start.starts_with(&PLINK_MAGIC) {
-            let file = PgenFile::open(path)?;
-            return Ok(Some(Self::Pgen(Box::new(file))));
+            Ok(Some(Self::Plink))
+        } else if start.get(BGEN_MAGIC_AT..) == Some(BGEN_MAGIC) {
+            Ok(Some(Self::Bgen))
+        } else {
+            Ok(None)
         }
-        if start.get(BGEN_MAGIC_AT..) == Some(BGEN_MAGIC) {
-            let file = BgenFile::open(path)?;
-            return Ok(Some(Self::Bgen(Box::new(BgenRecords::new(file)?))));
-        }
-        Ok(None)
     }
 }
 

@@ -150,6 +150,18 @@ impl Header {
         Ok(header)
     }
 
+    /// Adds the contigs that have records but no `##contig` line.
+    pub fn add_contigs<'c>(&mut self, names: impl IntoIterator<Item = &'c str>) {
+        for name in names {
+            if self.contigs.iter().all(|contig| contig.name != name) {
+                self.contigs.push(Contig {
+                    name: name.to_owned(),
+                    len_nt: None,
+                });
+            }
+        }
+    }
+
     /// Replaces the warnings after the first few by their number.
     fn shorten_warnings(&mut self, path: &Path) {
         let n_more = self.warnings.len().saturating_sub(N_WARNINGS);
@@ -167,7 +179,7 @@ impl Header {
     ///
     /// # Errors
     /// A contig of an earlier line with another length.
-    fn add_meta_line(&mut self, line: &str) -> Result<(), String> {
+    pub fn add_meta_line(&mut self, line: &str) -> Result<(), String> {
         let Some((key, fields)) = structured(line) else {
             return Ok(());
         };

@@ -5,7 +5,7 @@
 use super::{
     columns::Selection,
     gt,
-    header::{Contig, Header},
+    header::Header,
     imputed_dosages::DosageField,
     record::{RecordLocation, SymbolicLengths, VariantRecord},
     region_cursor::RegionCursor,
@@ -18,28 +18,27 @@ use crate::{
 use gf_cohort_schema::counted;
 
 /// Samples and contigs of a file, in the form of a VCF header.
-pub(super) fn header(file: &PgenFile) -> Header {
-    let contigs = file.variants().contigs().iter().map(|name| Contig {
-        name: name.clone(),
-        len_nt: None,
-    });
-    Header {
+///
+/// # Errors
+/// A PVAR file that states two lengths of one contig.
+pub(super) fn header(file: &PgenFile) -> Result<Header, Error> {
+    let mut header = Header {
         samples: file.samples().ids().to_vec(),
-        contigs: contigs.collect(),
-        names: Vec::new(),
-        n_lines: 0,
-        svlen_first: false,
         warnings: provisional_ref_warning(file).into_iter().collect(),
+        ..Header::default()
+    };
+    for line in file.variants().contig_lines() {
+        header
+            .add_meta_line(line)
+            .map_err(|reason| Error::file(file.path(), reason))?;
     }
+    header.add_contigs(file.variants().contigs().iter().map(String::as_str));
+    Ok(header)
 }
 
 fn provisional_ref_warning(file: &PgenFile) -> Option<String> {
     let n_variants = file.variants().len();
-    let n_provisional = file
-        .variants()
-        .iter()
-        .filter(|variant| variant.has_provisional_ref)
-        .count();
+    let n_provisional = file.variants().n_with_provisional_ref();
     (n_provisional > 0).then(|| {
         format!(
             "{}: {n_provisional} of {} have a provisional REF allele, which may be the ALT allele \

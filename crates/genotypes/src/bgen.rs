@@ -50,6 +50,7 @@ use std::path::{Path, PathBuf};
 
 use self::{
     cache::Identity,
+    decode::Wanted,
     header::{Header, read_sample_names},
     record::ReadSettings,
     sample_names::{neighbour, numbered, read_sample_file, require_unique},
@@ -125,7 +126,10 @@ impl BgenFile {
                 compression: header.compression,
                 n_samples: header.n_samples,
                 selection: None,
-                threshold: DEFAULT_CALL_THRESHOLD,
+                wanted: Wanted {
+                    threshold: DEFAULT_CALL_THRESHOLD,
+                    dosages: true,
+                },
             },
         })
     }
@@ -207,13 +211,18 @@ impl BgenFile {
         self.settings.selection = None;
     }
 
+    /// Reads calls without dosages from now on, which is faster; or both again.
+    pub fn set_calls_only(&mut self, calls_only: bool) {
+        self.settings.wanted.dosages = !calls_only;
+    }
+
     /// Sets the probability that an allele or a genotype needs to be called.
     ///
     /// # Errors
     /// Not above 0.5 and at most 1.
     pub fn set_call_threshold(&mut self, threshold: f64) -> Result<(), BgenError> {
         if threshold > 0.5 && threshold <= 1.0 {
-            self.settings.threshold = threshold;
+            self.settings.wanted.threshold = threshold;
             return Ok(());
         }
         let problem = BgenProblem::Threshold { threshold };

@@ -180,6 +180,33 @@ impl PlainAlleles {
         is_phase_known && self.contains(first) && self.contains(second)
     }
 
+    /// Fills the carriers of the only ALT of a record whose calls all are plain; `false` for any
+    /// other record, whose carriers stay empty.
+    ///
+    /// There is no branch in the loop, because the haplotype that has the ALT is random.
+    fn fill_carriers(&self, record: &VariantRecord, carriers: &mut Carriers) -> bool {
+        let [carriers_of_alt] = &mut carriers.of_alt[..] else {
+            return false;
+        };
+        if self.has_phase_sets || !self.contains(1) {
+            return false;
+        }
+        carriers_of_alt.resize(2 * record.not_reference.len(), 0);
+        let mut n_carriers = 0;
+        let mut are_plain = true;
+        for &sample in &record.not_reference {
+            let call = record.genotypes[sample as usize];
+            let [first, second] = call.alleles;
+            are_plain &= (call.phased || first == second) && (first | second) as u16 <= 1;
+            carriers_of_alt[n_carriers] = 2 * sample;
+            n_carriers += usize::from(first == 1);
+            carriers_of_alt[n_carriers] = 2 * sample + 1;
+            n_carriers += usize::from(second == 1);
+        }
+        carriers_of_alt.truncate(if are_plain { n_carriers } else { 0 });
+        are_plain
+    }
+
     /// Negative numbers (missing, absent) are not plain.
     fn contains(&self, allele: i16) -> bool {
         self.is_plain.get(allele as usize).copied().unwrap_or(false)
@@ -414,6 +441,9 @@ impl Window {
             }
         } else {
             let plain = PlainAlleles::new(site.record, alleles);
+            if plain.fill_carriers(site.record, &mut carriers) {
+                return Ok(carriers);
+            }
             for &sample in &site.record.not_reference {
                 let call = site.record.genotypes[sample as usize];
                 if plain.are_all_of(call) {

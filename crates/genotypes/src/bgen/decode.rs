@@ -32,6 +32,15 @@ pub(super) struct Decoded {
     pub(super) unsupported: Option<(usize, u8)>,
 }
 
+/// What is made of a variant.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted {
+    /// The probability that an allele or a genotype needs to be called.
+    pub(super) threshold: f64,
+    /// Without them the dosages may have any value.
+    pub(super) dosages: bool,
+}
+
 /// The samples that are decoded, in this order.
 #[derive(Clone, Copy)]
 pub(super) enum Selection<'a> {
@@ -143,7 +152,7 @@ impl Decoded {
         stored: Stored<'_>,
         selection: Selection<'_>,
         ploidies: &[u8],
-        threshold: f64,
+        wanted: Wanted,
     ) -> Result<(), BgenProblem> {
         let block = stored.block;
         let n_dosages = ploidies.len() as u64 * block.n_alleles as u64;
@@ -161,12 +170,13 @@ impl Decoded {
         let biallelic_diploid = block.n_alleles == 2 && block.uniform_ploidy == Some(2);
         let pairs = Pairs {
             one: block.one(),
-            threshold: integer_threshold(threshold, block.one()),
+            threshold: integer_threshold(wanted.threshold, block.one()),
             probabilities: &stored.padded[block.probabilities_start()..],
             selection,
             ploidies,
         };
         match (biallelic_diploid, block.bits, block.phased) {
+            (true, 8, true) if !wanted.dosages => self.decode_haplotypes_of_bytes(pairs),
             (true, 8, true) => self.decode_pairs::<1, true>(pairs)?,
             (true, 8, false) => self.decode_pairs::<1, false>(pairs)?,
             (true, 16, true) => self.decode_pairs::<2, true>(pairs)?,
@@ -278,6 +288,28 @@ impl Decoded {
         }
         self.mark_missing(pairs.ploidies);
         Ok(())
+    }
+
+    /// Calls of two alleles, phased, ploidy 2, probabilities of one byte. The dosages stay as they
+    /// were.
+    fn decode_haplotypes_of_bytes(&mut self, pairs: Pairs<'_>) {
+        let allele_of_byte: [i16; 256] =
+            std::array::from_fn(|probability| pairs.haplotype(probability as u32));
+        let stored = pairs.probabilities.as_chunks::<2>().0;
+        match pairs.selection {
+            Selection::All => {
+                for (call, pair) in self.calls.iter_mut().zip(stored) {
+                    *call = pair.map(|probability| allele_of_byte[usize::from(probability)]);
+                }
+            }
+            Selection::Some(samples) => {
+                for (call, &sample) in self.calls.iter_mut().zip(samples) {
+                    let pair = stored[sample as usize];
+                    *call = pair.map(|probability| allele_of_byte[usize::from(probability)]);
+                }
+            }
+        }
+        self.mark_missing(pairs.ploidies);
     }
 
     /// Missing diploid samples of two alleles have stored zeros, which mean nothing.

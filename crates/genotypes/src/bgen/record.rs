@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use super::{
     block::{Block, is_missing, ploidy_of},
-    decode::{Decoded, Selection, Stored},
+    decode::{Decoded, Selection, Stored, Wanted},
     error::{BgenError, BgenPlace, BgenProblem},
     fields::Fields,
     header::BgenCompression,
@@ -19,7 +19,7 @@ pub(super) struct ReadSettings {
     pub(super) n_samples: usize,
     /// 0-based numbers of the selected samples; `None` for all.
     pub(super) selection: Option<Arc<[u32]>>,
-    pub(super) threshold: f64,
+    pub(super) wanted: Wanted,
 }
 
 /// One variant with the genotypes of the selected samples. Its buffers are used again by the next
@@ -39,6 +39,7 @@ pub struct BgenRecord {
     ploidies: Vec<u8>,
     selection: Option<Arc<[u32]>>,
     decoded: Decoded,
+    has_dosages: bool,
 }
 
 impl BgenRecord {
@@ -145,10 +146,11 @@ impl BgenRecord {
     }
 
     /// The expected number of copies of each allele: samples times alleles, the alleles of one
-    /// sample next to each other. NaN for a missing sample. Any ploidy.
+    /// sample next to each other. NaN for a missing sample. Any ploidy. Empty after
+    /// [`BgenFile::set_calls_only`](super::BgenFile::set_calls_only).
     #[must_use]
     pub fn dosages(&self) -> &[f32] {
-        if self.is_complete() {
+        if self.is_complete() && self.has_dosages {
             &self.decoded.dosages
         } else {
             &[]
@@ -256,7 +258,8 @@ impl BgenRecord {
             .as_deref()
             .map_or(Selection::All, Selection::Some);
         self.decoded
-            .decode(stored, selection, &self.ploidies, settings.threshold)?;
+            .decode(stored, selection, &self.ploidies, settings.wanted)?;
+        self.has_dosages = settings.wanted.dosages;
         self.fields = variant;
         Ok(())
     }

@@ -166,6 +166,8 @@ impl BgenRecords {
         if let Some(columns) = selection.columns.column_of_sample() {
             self.file.select(columns).map_err(Error::from)?;
         }
+        self.file
+            .set_calls_only(selection.dosage_field == DosageField::Gt);
         let mut stored = BgenRecord::new();
         let mut record = VariantRecord::default();
         for index in 0..self.variants.len() {
@@ -273,6 +275,11 @@ fn set_genotypes(
     let n_alleles = stored.alleles().len();
     let is_phased = stored.is_phased();
     let calls = stored.calls().map_err(Error::from)?.iter();
+    if order == RefOrder::RefFirst && is_phased {
+        let phased = true;
+        gt::set_all(record, calls.map(|&alleles| Genotype { alleles, phased }));
+        return Ok(());
+    }
     gt::set_all(
         record,
         calls.map(|call| {

@@ -502,8 +502,9 @@ impl Builder for HaplotypeBuilder {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::haplotype::splice, *};
     use gf_genotypes::Strand;
+    use proptest::prelude::*;
 
     const REFERENCE: &[u8] = b"ACGTACGTACGTACGTACGTACGTACGTAC";
 
@@ -517,13 +518,6 @@ mod tests {
     /// Applies records (POS, REF, ALT), all on haplotype 1, to a contig of 30 nt. The expected
     /// bases are those of bcftools 1.24 `consensus -s S1 -H 1`.
     fn h1(overlap: Overlap, records: &[(usize, &str, &str)]) -> Built {
-        let locus = Locus {
-            name: "golden".into(),
-            contig: "chr1".into(),
-            start0: 0,
-            end0: 30,
-            strand: Strand::Forward,
-        };
         let mut builder = HaplotypeBuilder::new(overlap, 1);
         let mut reasons = Vec::new();
         for (position, r, a) in records {
@@ -552,10 +546,21 @@ mod tests {
                 .into_iter()
                 .map(|clash| clash.reason),
         );
-        let built = Box::new(builder).finish(locus, None, Masks::default(), REFERENCE.to_vec());
+        let built =
+            Box::new(builder).finish(golden_locus(), None, Masks::default(), REFERENCE.to_vec());
         Built {
             bases: String::from_utf8(built.bases(built.pairs[0][0])).unwrap(),
             reasons,
+        }
+    }
+
+    fn golden_locus() -> Locus {
+        Locus {
+            name: "golden".into(),
+            contig: "chr1".into(),
+            start0: 0,
+            end0: REFERENCE.len(),
+            strand: Strand::Forward,
         }
     }
 
@@ -659,5 +664,75 @@ mod tests {
             reasons,
             [Reason::SpanningDeletion, Reason::StarWithoutDeletion]
         );
+    }
+
+    const BASES: [&[u8]; 4] = [b"", b"A", b"C", b"GT"];
+    const N_SAMPLES: usize = 5;
+
+    /// An edit (start, length, number of new bases) and whether each haplotype carries it.
+    type DrawnEdit = ((usize, usize, usize), Vec<bool>);
+
+    fn drawn_edits() -> impl Strategy<Value = Vec<DrawnEdit>> {
+        let edit = (0_usize..REFERENCE.len(), 0_usize..3, 0..BASES.len());
+        let carriers = proptest::collection::vec(proptest::bool::ANY, 2 * N_SAMPLES);
+        proptest::collection::vec((edit, carriers), 0..40)
+    }
+
+    /// All edits of a haplotype, one after the other, without those that an earlier one excludes.
+    fn bases_one_by_one(edits: &[OrderedEdit]) -> Vec<u8> {
+        let mut applied: Vec<&Edit> = Vec::new();
+        for ordered in edits {
+            if applied
+                .last()
+                .is_none_or(|last| !last.excludes(&ordered.edit))
+            {
+                applied.push(&ordered.edit);
+            }
+        }
+        splice(REFERENCE, 0, applied)
+    }
+
+    proptest! {
+        #[test]
+        fn batches_of_edits_give_the_bases_of_edits_one_by_one(drawn in drawn_edits()) {
+            let mut edits: Vec<(OrderedEdit, Vec<bool>)> = drawn
+                .into_iter()
+                .filter_map(|((start0, len, alt), carried)| {
+                    let end0 = (start0 + len).min(REFERENCE.len());
+                    let edit = Edit { start0, end0, alt: BASES[alt].to_vec() };
+                    (!edit.is_nothing()).then(|| (ordered_by_start(edit), carried))
+                })
+                .collect();
+            edits.sort_by(|(one, _), (other, _)| one.cmp(other));
+            let mut builder = HaplotypeBuilder::new(Overlap::Canonical, N_SAMPLES);
+            for (ordered, carried) in &edits {
+                let haplotypes = (0..2 * N_SAMPLES as u32).filter(|&h| carried[h as usize]);
+                builder.add(ordered.clone(), haplotypes.collect());
+            }
+            builder.settle_before(usize::MAX);
+            let built = Box::new(builder)
+                .finish(golden_locus(), None, Masks::default(), REFERENCE.to_vec());
+            for haplotype in 0..2 * N_SAMPLES {
+                let of_haplotype: Vec<OrderedEdit> = edits
+                    .iter()
+                    .filter(|(_, carried)| carried[haplotype])
+                    .map(|(ordered, _)| ordered.clone())
+                    .collect();
+                let number = built.pairs[haplotype / 2][haplotype % 2];
+                prop_assert_eq!(built.bases(number), bases_one_by_one(&of_haplotype));
+            }
+        }
+    }
+
+    fn ordered_by_start(edit: Edit) -> OrderedEdit {
+        OrderedEdit {
+            uncut_start0: edit.start0,
+            by_policy: false,
+            position: edit.start0 + 1,
+            record_end0: edit.end0,
+            ref_allele: REFERENCE[edit.start0..edit.end0].into(),
+            alt_allele: edit.alt.clone(),
+            edit,
+        }
     }
 }

@@ -235,12 +235,21 @@ impl BgenFile {
     /// # Errors
     /// As [`Self::variants_of_index`] and [`Self::walk`].
     pub fn variants(&self) -> Result<BgenVariants, BgenError> {
-        let bgi = crate::sidecar_path(&self.path, ".bgi");
-        if bgi.is_file() {
-            self.variants_of_index(&bgi)
+        if self.has_index() {
+            self.variants_of_index(&self.index_path())
         } else {
             self.walk()
         }
+    }
+
+    /// Whether the bgenix index `X.bgen.bgi` exists.
+    #[must_use]
+    pub fn has_index(&self) -> bool {
+        self.index_path().is_file()
+    }
+
+    fn index_path(&self) -> PathBuf {
+        crate::sidecar_path(&self.path, ".bgi")
     }
 
     /// Lists the variants of a bgenix index. Only records with more than two alleles are read from

@@ -100,6 +100,10 @@ impl VariantFile {
     /// An unreadable, empty or truncated file, a header that cannot be read, no samples, or a
     /// repeated sample name.
     pub fn open(path: &Path) -> Result<Self, Error> {
+        Self::open_listed(path, None)
+    }
+
+    fn open_listed(path: &Path, bgen_lists: Option<&Path>) -> Result<Self, Error> {
         let stamp = FileState::read(path);
         let is_stream = is_stream(path);
         // A stream continues after the header with the same input; a file is opened again.
@@ -108,7 +112,7 @@ impl VariantFile {
         } else {
             Decompression::Inline
         };
-        if !is_stream && let Some(format) = Format::open_binary(path)? {
+        if !is_stream && let Some(format) = Format::open_binary(path, bgen_lists)? {
             return Self::of_binary(path, stamp, format);
         }
         let mut input = Input::open(path, decompression)?;
@@ -145,7 +149,7 @@ impl VariantFile {
     /// # Errors
     /// Like [`Self::open`].
     pub fn open_with(path: &Path, options: &FormatOptions) -> Result<Self, Error> {
-        let mut file = Self::open(path)?;
+        let mut file = Self::open_listed(path, options.bgen_lists.as_deref())?;
         if let Some(order) = options.ref_order() {
             file.set_ref_order(order);
         }

@@ -2,6 +2,9 @@
 //!
 //! BGEN does not state which allele is REF. [`RefOrder`] says it for a whole file.
 
+use std::path::{Path, PathBuf};
+
+use flate2::Crc;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -37,9 +40,14 @@ pub(super) struct BgenRecords {
 }
 
 impl BgenRecords {
-    /// Lists the variants: from the `.bgi` index, or by a walk over the records.
-    pub fn new(file: BgenFile) -> Result<Self, Error> {
-        let variants = file.variants().map_err(Error::from)?;
+    /// Lists the variants: from the `.bgi` index, from a list that an earlier run kept in the
+    /// folder `lists`, or by a walk over the records.
+    pub fn new(file: BgenFile, lists: Option<&Path>) -> Result<Self, Error> {
+        let variants = match lists {
+            Some(folder) if !file.has_index() => file.variants_cached(&list_path(&file, folder)),
+            _ => file.variants(),
+        };
+        let variants = variants.map_err(Error::from)?;
         Ok(Self {
             file,
             variants,
@@ -218,6 +226,15 @@ impl BgenRecords {
         record.set_span(SymbolicLengths::default);
         Ok(cursor.wants(record))
     }
+}
+
+/// Where the list of a file's variants is kept. Files of one name in two folders have two lists.
+fn list_path(file: &BgenFile, folder: &Path) -> PathBuf {
+    let name = file.path().file_name().unwrap_or_default();
+    let mut hasher = Crc::new();
+    hasher.update(file.path().as_os_str().as_encoded_bytes());
+    let file_name = format!("{}.{:08x}.variants", name.display(), hasher.sum());
+    folder.join(file_name)
 }
 
 /// Variants whose alleles are compared with the reference, at most.

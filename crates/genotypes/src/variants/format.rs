@@ -29,11 +29,12 @@ const BGEN_MAGIC: &[u8] = b"bgen";
 const BGEN_MAGIC_AT: usize = 16;
 
 impl Format {
-    /// Opens a PGEN, BED or BGEN file; `None` for any other file.
+    /// Opens a PGEN, BED or BGEN file; `None` for any other file. The lists of variants of BGEN
+    /// files without a `.bgi` index are kept in the folder `bgen_lists`.
     ///
     /// # Errors
     /// A damaged file, or one without its companions.
-    pub fn open_binary(path: &Path) -> Result<Option<Self>, Error> {
+    pub fn open_binary(path: &Path, bgen_lists: Option<&Path>) -> Result<Option<Self>, Error> {
         match BinaryFormat::of_file(path)? {
             Some(BinaryFormat::Plink) => {
                 let file = PgenFile::open(path)?;
@@ -41,7 +42,9 @@ impl Format {
             }
             Some(BinaryFormat::Bgen) => {
                 let file = BgenFile::open(path)?;
-                Ok(Some(Self::Bgen(Box::new(BgenRecords::new(file)?))))
+                Ok(Some(Self::Bgen(Box::new(BgenRecords::new(
+                    file, bgen_lists,
+                )?))))
             }
             None => Ok(None),
         }

@@ -1,5 +1,7 @@
 //! What a genotype file does not state about itself.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use super::bgen_records::RefOrder;
@@ -22,6 +24,11 @@ pub struct FormatOptions {
     /// [default: the part of the variant id before its first colon].
     #[cfg_attr(feature = "clap", arg(long, value_name = "NAME"))]
     pub contig: Option<String>,
+    /// Folder in which the list of variants of each BGEN file without a `.bgi` index is kept, so
+    /// that the file is searched for its records only once. The result does not depend on it.
+    #[cfg_attr(feature = "clap", arg(skip))]
+    #[serde(skip)]
+    pub bgen_lists: Option<PathBuf>,
 }
 
 impl FormatOptions {

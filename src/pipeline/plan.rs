@@ -12,10 +12,7 @@ use std::{
 use anyhow::{Context, anyhow, bail};
 use clap::Args as _;
 use gf_cohort_schema::{Cohort, CohortReading, ScoreLayout, text};
-use serde::{
-    Deserialize, Serialize,
-    de::{DeserializeOwned, IgnoredAny},
-};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::layout;
 use crate::{
@@ -109,7 +106,7 @@ impl Data {
     ///
     /// # Errors
     /// A file that cannot be read, or more samples without genotypes than the policy allows.
-    pub fn people(&self) -> anyhow::Result<Cohort> {
+    pub(crate) fn people(&self) -> anyhow::Result<Cohort> {
         let mut cohort = Cohort::read_as(
             &self.cohort,
             self.reading.phenotype_coding,
@@ -128,7 +125,7 @@ impl Data {
     ///
     /// # Errors
     /// The same as [`Self::people`].
-    pub fn samples(&self) -> anyhow::Result<Cohort> {
+    pub(crate) fn samples(&self) -> anyhow::Result<Cohort> {
         let mut cohort = Cohort::read_splits(&self.cohort)?;
         cohort.keep_present_in(
             &samples_of_files(&self.genotypes)?,
@@ -138,7 +135,7 @@ impl Data {
     }
 
     /// The files of genotypes, reference and loci.
-    pub fn genome_files(&self) -> Vec<PathBuf> {
+    pub(crate) fn genome_files(&self) -> Vec<PathBuf> {
         let companions = self.genotypes.iter().flat_map(|path| companions(path));
         let others = [&self.reference, &self.regions_file];
         self.genotypes
@@ -152,14 +149,14 @@ impl Data {
     }
 
     /// All files.
-    pub fn paths(&self) -> Vec<PathBuf> {
+    pub(crate) fn paths(&self) -> Vec<PathBuf> {
         let mut paths = self.genome_files();
         paths.push(self.cohort.clone());
         paths
     }
 
     /// Settings that decide what is read from the genotypes, for the digest of a stage.
-    pub fn genome_key(&self) -> impl Serialize {
+    pub(crate) fn genome_key(&self) -> impl Serialize {
         (
             self.genotypes.len(),
             self.mask.is_some(),
@@ -170,7 +167,7 @@ impl Data {
     }
 
     /// Settings that decide what is read from the cohort table, for the digest of a stage.
-    pub fn cohort_key(&self) -> impl Serialize {
+    pub(crate) fn cohort_key(&self) -> impl Serialize {
         (
             self.reading.phenotype_coding,
             self.reading.covariates(),
@@ -179,7 +176,7 @@ impl Data {
     }
 
     /// Options for the training of `model` on the tokens in a folder.
-    pub fn training_options(
+    pub(crate) fn training_options(
         &self,
         model: &ModelSettings,
         tokens: &Path,
@@ -209,7 +206,7 @@ impl Data {
     ///
     /// The FILTER values of the sequences apply unless `settings` has its own. So do the callable
     /// regions and the reference.
-    pub fn baseline_options(
+    pub(crate) fn baseline_options(
         &self,
         settings: &BaselineSettings,
         filters: &ApplyFilters,
@@ -256,7 +253,7 @@ impl Data {
     }
 
     /// Options of the comparison.
-    pub fn evaluation_options(
+    pub(crate) fn evaluation_options(
         &self,
         settings: &ReportSettings,
         predictions: Vec<PathBuf>,
@@ -530,7 +527,7 @@ fn at_line(path: &Path, text: &str, error: &toml::de::Error) -> anyhow::Error {
 /// their lines, and does not list them when a key is unknown.
 fn in_data(text: &str) -> Option<toml::de::Error> {
     let checks = [
-        check_data::<HashMap<DataKey, IgnoredAny>>,
+        check_data::<HashMap<DataKey, toml::Value>>,
         check_data::<FormatOptions>,
         check_data::<CohortReading>,
     ];

@@ -53,8 +53,10 @@ pub enum Source {
     Data(Box<Data>),
 }
 
-/// The user's files. The command line does not have these keys as one set of options; clap keeps
-/// the names and texts of all keys.
+/// The user's files.
+///
+/// No command has these options as one set. They derive `Args` because clap then knows the names
+/// and texts of all keys, for messages and the reference page.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, clap::Args)]
 #[serde(deny_unknown_fields)]
 pub struct Data {

@@ -525,8 +525,8 @@ fn at_line(path: &Path, text: &str, error: &toml::de::Error) -> anyhow::Error {
     )
 }
 
-/// The first error inside `[data]`, with its line. serde reads the keys of flattened structs without
-/// their lines, and does not list them when a key is unknown.
+/// The first error inside `[data]`, with its line. serde reads the keys of flattened structs
+/// without their lines, and does not list them when a key is unknown.
 fn in_data(text: &str) -> Option<toml::de::Error> {
     let checks = [
         check_data::<HashMap<DataKey, toml::Value>>,

@@ -1,6 +1,6 @@
-//! `pipeline-file.md`: the keys of a pipeline file. Most keys are also options of a command, so clap
-//! has their texts and words, and serde has their names. Defaults are those that a run writes into
-//! `run.json`.
+//! `pipeline-file.md`: the keys of a pipeline file. Most keys are also options of a command, so
+//! clap has their texts and words, and serde has their names. Defaults are those that a run writes
+//! into `run.json`.
 
 use std::{fmt::Write as _, fs};
 

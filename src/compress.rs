@@ -225,11 +225,10 @@ pub fn run(options: &Options, on_progress: &mut dyn FnMut(Progress<'_>)) -> Resu
         .map(|cohort| MeasuredSamples::load(cohort, &dense, &options.model))
         .transpose()?;
     let Compressed { bundle, n_layers } = compressed(&dense, options)?;
-    let fine_tuning = options
-        .cohort
-        .as_ref()
-        .and_then(|cohort| Some((cohort, cohort.fine_tuning?)));
-    let models = if let (Some((cohort, fine_tuning)), Some(samples)) = (fine_tuning, &samples) {
+    let models = if let Some(cohort) = &options.cohort
+        && let Some(fine_tuning) = cohort.fine_tuning
+        && let Some(samples) = &samples
+    {
         let start = tempfile::tempdir().map_err(output::at(&std::env::temp_dir()))?;
         bundle.save(start.path())?;
         samples.write_predictions(&bundle, start.path())?;

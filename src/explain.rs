@@ -612,7 +612,8 @@ impl Summary {
 
 /// Whether a variant of a contig is in a region; `position` is 1-based, the region 0-based.
 fn is_within(variant: &Variant, contig: &str, region: &Locus) -> bool {
-    region.contig == contig && (region.start0 + 1..=region.end0).contains(&variant.position)
+    same_contig(&region.contig, contig)
+        && (region.start0 + 1..=region.end0).contains(&variant.position)
 }
 
 fn interval_ends(moments: &Moments) -> [Option<f64>; 2] {

@@ -23,6 +23,7 @@ pub use self::{
     check::check,
     division::Blocks,
     jobs::{Job, JobList, jobs},
+    plan::Data,
     progress::progress,
     tokenize::tokenize,
 };
@@ -39,7 +40,7 @@ use serde_json::json;
 
 use self::{
     division::Division,
-    plan::{Data, Plan, Source},
+    plan::{Plan, Source},
     stage::{Extent, Runner},
 };
 use crate::{baselines, evaluation, layout, report, simulate};

@@ -800,7 +800,9 @@ fn run_one_locus(options: &Options) -> Result<Summary, Error> {
 
 /// Founder haplotypes of the one locus: read from the panel, or simulated.
 fn panel_of_one_locus(options: &Options) -> Result<LoadedPanels, Error> {
-    if let (Some(panel), Some(reference)) = (&options.panel, &options.reference) {
+    if let Some(panel) = &options.panel
+        && let Some(reference) = &options.reference
+    {
         let mut variants = panel::open(panel, &options.founders)?;
         return Panel::read(&mut variants, reference, options.region.as_deref());
     }

@@ -399,10 +399,11 @@ pub fn run_member(
 ) -> Result<MemberSummary, Error> {
     let alone = Ranks::alone();
     let prepared = Prepared::new(options, &alone)?;
-    let (member, files) = prepared.member(number)?;
+    let index = prepared.member_index(number)?;
+    let member = &prepared.plan.members[index];
     let kept_files = MemberFiles {
         keep: true,
-        ..files.clone()
+        ..prepared.member_files[index].clone()
     };
     let data = prepared.data()?;
     let trained = terms::train(
@@ -430,13 +431,13 @@ pub fn run_terms(
 ) -> Result<Vec<String>, Error> {
     let alone = Ranks::alone();
     let prepared = Prepared::new(options, &alone)?;
-    let (member, files) = prepared.member(number)?;
+    let index = prepared.member_index(number)?;
     let data = prepared.data()?;
     let names = terms::train_of_loci(
         &prepared.setting(&data),
         prepared.term_setup(),
-        member,
-        files,
+        &prepared.plan.members[index],
+        &prepared.member_files[index],
         loci,
         on_progress,
     )?;
@@ -535,7 +536,7 @@ impl<'o> Prepared<'o> {
         require_additive_term(options)?;
         require_no_prs_model(&options.out)?;
         let device = options.device.open()?;
-        let (cohort, folder) = cohort_and_tokens(options)?;
+        let Inputs { cohort, folder } = Inputs::read(options)?;
         let config = config_of(options, &folder, &cohort);
         memory::require(&config, options, cohort.people.len())?;
         let plan = MemberPlan::new(&cohort, &options.schedule)?;
@@ -567,15 +568,14 @@ impl<'o> Prepared<'o> {
         })
     }
 
-    /// A member (1-based) and its files.
-    fn member(&self, number: usize) -> Result<(&Member, &MemberFiles), Error> {
+    /// The index of a member (1-based).
+    fn member_index(&self, number: usize) -> Result<usize, Error> {
         let n_members = self.plan.members.len();
         if !(1..=n_members).contains(&number) {
             let reason = format!("there is no member {number}; choose one from 1 to {n_members}");
             return Err(Error::Options(reason));
         }
-        let index = number - 1;
-        Ok((&self.plan.members[index], &self.member_files[index]))
+        Ok(number - 1)
     }
 
     fn data(&self) -> Result<Dataset<'_>, Error> {
@@ -702,27 +702,35 @@ fn require_no_prs_model(out: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Reads the cohort and the tokens.
-///
-/// Samples without tokens are left out. A published score is the last covariate.
-fn cohort_and_tokens(options: &Options) -> Result<(Cohort, tokens::Folder), Error> {
-    let Options {
-        cohort: path,
-        phenotype_coding,
-        covariates,
-        missing,
-        ..
-    } = options;
-    let mut cohort = Cohort::read_as(path, *phenotype_coding, covariates, missing)?;
-    members::require_both_classes(&cohort, path, &options.schedule)?;
-    let folder = tokens::Folder::load(&options.tokens)?;
-    require_not_fitted_on_held_out(&cohort, &folder, &options.tokens)?;
-    cohort.keep_present(&folder.tokens.samples, &options.tokens, missing.samples)?;
-    members::require_both_classes(&cohort, path, &options.schedule)?;
-    if let Some(offset) = &options.offset {
-        offset.join(&mut cohort)?;
+/// The cohort table and the tokens of its samples.
+struct Inputs {
+    cohort: Cohort,
+    folder: tokens::Folder,
+}
+
+impl Inputs {
+    /// Reads the cohort and the tokens.
+    ///
+    /// Samples without tokens are left out. A published score is the last covariate.
+    fn read(options: &Options) -> Result<Self, Error> {
+        let Options {
+            cohort: path,
+            phenotype_coding,
+            covariates,
+            missing,
+            ..
+        } = options;
+        let mut cohort = Cohort::read_as(path, *phenotype_coding, covariates, missing)?;
+        members::require_both_classes(&cohort, path, &options.schedule)?;
+        let folder = tokens::Folder::load(&options.tokens)?;
+        require_not_fitted_on_held_out(&cohort, &folder, &options.tokens)?;
+        cohort.keep_present(&folder.tokens.samples, &options.tokens, missing.samples)?;
+        members::require_both_classes(&cohort, path, &options.schedule)?;
+        if let Some(offset) = &options.offset {
+            offset.join(&mut cohort)?;
+        }
+        Ok(Self { cohort, folder })
     }
-    Ok((cohort, folder))
 }
 
 /// Architecture and shapes of the model to train.

@@ -37,6 +37,7 @@ pub mod arguments;
 mod attribution;
 mod characteristics;
 mod cohort;
+mod cohort_reading;
 mod counted;
 mod missing;
 mod performance;
@@ -59,6 +60,7 @@ pub use self::{
         Cohort, CohortColumn, CohortNotes, CohortSummary, CovariateChoice, Dropped, Person,
         SplitCounts,
     },
+    cohort_reading::CohortReading,
     counted::counted,
     missing::{
         CovariateReader, MissingCovariates, MissingPolicies, MissingSamples, MissingValues,

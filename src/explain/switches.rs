@@ -189,7 +189,7 @@ mod tests {
     }
 
     /// Three haplotypes with a SNP, a deletion that spans it, and a SNP further downstream.
-    fn tokenized() -> (Dictionary, Tokenized) {
+    fn dictionary() -> Dictionary {
         let locus = LocusHaplotypes {
             locus: Locus {
                 name: "L".into(),
@@ -206,14 +206,17 @@ mod tests {
             haplotypes: vec![vec![], vec![1], vec![0, 2]],
             pairs: vec![[0, 1], [1, 2]],
         };
-        let dictionary = Dictionary {
+        Dictionary {
             encoding: Encoding::Haplotype,
             iupac: false,
             samples: vec!["a".into(), "b".into()],
             loci: vec![locus],
-        };
-        let tokenized = run(
-            &dictionary,
+        }
+    }
+
+    fn tokenized() -> Tokenized {
+        run(
+            &dictionary(),
             &[0, 1],
             &Options {
                 segment_length: 10,
@@ -221,22 +224,19 @@ mod tests {
                 ..Options::default()
             },
         )
-        .unwrap();
-        (dictionary, tokenized)
+        .unwrap()
     }
 
-    fn pass<const N: usize>(switches: &[Switch<N>]) -> (Pass, Tokenized) {
-        let (dictionary, tokenized) = tokenized();
-        let pass = Pass::new(
-            &dictionary.loci[0],
+    fn pass<const N: usize>(tokenized: &Tokenized, switches: &[Switch<N>]) -> Pass {
+        Pass::new(
+            &dictionary().loci[0],
             0,
             &[0, 1, 2],
             switches,
             &tokenized.tokenizer,
             &tokenized.grid,
         )
-        .unwrap();
-        (pass, tokenized)
+        .unwrap()
     }
 
     fn row(pass: &Pass, haplotype: usize, switch: usize, version: usize) -> Option<&[u32]> {
@@ -246,7 +246,8 @@ mod tests {
 
     #[test]
     fn one_version_is_the_haplotype_as_it_is_and_the_others_are_shared() {
-        let (pass, tokenized) = pass(&[[0], [1], [2]]);
+        let tokenized = tokenized();
+        let pass = pass(&tokenized, &[[0], [1], [2]]);
         let locus = &tokenized.tokens.loci[0];
         assert_eq!(row(&pass, 0, 1, 0), Some(locus.row(0)));
         assert_eq!(row(&pass, 0, 1, 1), Some(locus.row(1)));
@@ -271,13 +272,13 @@ mod tests {
 
     #[test]
     fn a_version_that_needs_another_segment_is_counted_as_approximated() {
-        let known = pass(&[[1, 2]]).0;
+        let tokenized = tokenized();
+        let known = pass(&tokenized, &[[1, 2]]);
         let versions = known.versions[0][0].as_ref().unwrap();
         // All segments of the four versions occur in training, for the SNPs are in different ones.
         assert!(!versions.approximated && versions.rows.len() == 4);
         assert!(known.versions[2][0].is_none());
-        let (dictionary, tokenized) = tokenized();
-        let mut locus = dictionary.loci[0].clone();
+        let mut locus = dictionary().loci.remove(0);
         locus.edits[2].start0 = 122;
         locus.edits[2].end0 = 123;
         let pass = Pass::new(

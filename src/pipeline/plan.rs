@@ -3,14 +3,16 @@
 //! It is the file that a scientist edits and a paper cites. Unknown keys are errors, so that a
 //! misspelt option cannot silently have its default. Paths are relative to the file's folder.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashMap,
+    iter,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, anyhow, bail};
-use gf_cohort_schema::{
-    Cohort, CovariateChoice, MissingCovariates, MissingPolicies, MissingSamples, MissingValues,
-    PhenotypeCoding, ScoreLayout, text,
-};
-use serde::{Deserialize, Serialize};
+use clap::Args as _;
+use gf_cohort_schema::{Cohort, CohortReading, ScoreLayout, text};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::layout;
 use crate::{
@@ -52,81 +54,53 @@ pub enum Source {
 }
 
 /// The user's files.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+///
+/// No command has these options as one set. They derive `Args` because clap then knows the names
+/// and texts of all keys, for messages and the reference page.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, clap::Args)]
 #[serde(deny_unknown_fields)]
 pub struct Data {
     /// Genotype files of the same samples: VCF, VCF.gz, BCF, PGEN, BGEN or PLINK 1 BED. The content
     /// decides the format. The older name of this key is `vcf`.
     #[serde(alias = "vcf")]
+    #[arg(long, alias = "vcf", required = true)]
     pub genotypes: Vec<PathBuf>,
-    /// BGEN: the first allele of every variant is REF, as in the files of UK Biobank. Without this
-    /// key and `ref_last`, the reference decides.
-    #[serde(default)]
-    ref_first: bool,
-    /// BGEN: the last allele of every variant is REF, which is the default of plink2.
-    #[serde(default)]
-    ref_last: bool,
-    /// BGEN: chromosome of variants whose chromosome field is empty. By default it is the part of
-    /// the variant id before its first colon.
-    #[serde(default)]
-    contig: Option<String>,
+    /// Properties that the genotype files do not state.
+    #[serde(flatten)]
+    #[command(flatten)]
+    pub format: FormatOptions,
     /// FASTA of the reference genome.
+    #[arg(long)]
     pub reference: PathBuf,
     /// BED of loci.
+    #[arg(long)]
     pub regions_file: PathBuf,
     /// BED of positions to read as N.
     #[serde(default)]
+    #[arg(long)]
     pub mask: Option<PathBuf>,
     /// BED of callable positions. All other positions are read as N.
     #[serde(default)]
+    #[arg(long)]
     pub callable: Option<PathBuf>,
     /// Cohort table.
+    #[arg(long)]
     pub cohort: PathBuf,
-    /// Coding of the phenotypes.
-    #[serde(default)]
-    pub phenotype_coding: PhenotypeCoding,
-    /// Columns that are covariates of models and baselines. By default these are `age`, `sex` and
-    /// `PC1`, `PC2`, ... of the cohort table.
-    #[serde(default)]
-    covariates: Option<Vec<String>>,
-    /// Numbers that mean a missing value in phenotype and covariates, such as `["-9"]`, or
-    /// `["none"]` if no number does.
-    #[serde(default)]
-    missing_value: Option<MissingValues>,
-    /// Treatment of samples without a value of a covariate: drop-few (drop them if they are at most
-    /// 5 % of their split), error, drop, or mean (of the training samples).
-    #[serde(default)]
-    missing_covariates: MissingCovariates,
-    /// Treatment of samples of the cohort without genotypes: drop-few (drop them if they are at
-    /// most 5 % of their split), error, or drop.
-    #[serde(default)]
-    missing_samples: MissingSamples,
+    /// How the cohort table is read.
+    #[serde(flatten)]
+    #[command(flatten)]
+    pub reading: CohortReading,
 }
 
 impl Data {
-    /// Properties that the genotype files do not state.
-    pub fn format(&self) -> FormatOptions {
-        FormatOptions {
-            ref_first: self.ref_first,
-            ref_last: self.ref_last,
-            contig: self.contig.clone(),
-        }
-    }
-
-    /// The covariates, as the reader of the cohort table takes them.
-    pub fn covariates(&self) -> CovariateChoice {
-        self.covariates
-            .clone()
-            .map_or(CovariateChoice::Usual, CovariateChoice::Named)
-    }
-
-    /// Treatment of missing values, as the reader of the cohort table takes it.
-    pub fn missing(&self) -> MissingPolicies {
-        MissingPolicies {
-            value: self.missing_value.clone(),
-            covariates: self.missing_covariates,
-            samples: self.missing_samples,
-        }
+    /// Names of all keys, each older name after its key.
+    fn keys() -> Vec<String> {
+        let arguments = Self::augment_args(clap::Command::new("data"));
+        let names = arguments.get_arguments().flat_map(|argument| {
+            let aliases = argument.get_all_aliases().unwrap_or_default();
+            iter::once(argument.get_id().as_str()).chain(aliases)
+        });
+        names.map(str::to_owned).collect()
     }
 
     /// Reads the cohort table with phenotypes and covariates, without samples that have no
@@ -134,14 +108,17 @@ impl Data {
     ///
     /// # Errors
     /// A file that cannot be read, or more samples without genotypes than the policy allows.
-    pub fn people(&self) -> anyhow::Result<Cohort> {
+    pub(crate) fn people(&self) -> anyhow::Result<Cohort> {
         let mut cohort = Cohort::read_as(
             &self.cohort,
-            self.phenotype_coding,
-            &self.covariates(),
-            &self.missing(),
+            self.reading.phenotype_coding,
+            &self.reading.covariates(),
+            &self.reading.missing(),
         )?;
-        cohort.keep_present_in(&samples_of_files(&self.genotypes)?, self.missing_samples)?;
+        cohort.keep_present_in(
+            &samples_of_files(&self.genotypes)?,
+            self.reading.missing_samples,
+        )?;
         Ok(cohort)
     }
 
@@ -150,14 +127,17 @@ impl Data {
     ///
     /// # Errors
     /// The same as [`Self::people`].
-    pub fn samples(&self) -> anyhow::Result<Cohort> {
+    pub(crate) fn samples(&self) -> anyhow::Result<Cohort> {
         let mut cohort = Cohort::read_splits(&self.cohort)?;
-        cohort.keep_present_in(&samples_of_files(&self.genotypes)?, self.missing_samples)?;
+        cohort.keep_present_in(
+            &samples_of_files(&self.genotypes)?,
+            self.reading.missing_samples,
+        )?;
         Ok(cohort)
     }
 
     /// The files of genotypes, reference and loci.
-    pub fn genome_files(&self) -> Vec<PathBuf> {
+    pub(crate) fn genome_files(&self) -> Vec<PathBuf> {
         let companions = self.genotypes.iter().flat_map(|path| companions(path));
         let others = [&self.reference, &self.regions_file];
         self.genotypes
@@ -171,30 +151,34 @@ impl Data {
     }
 
     /// All files.
-    pub fn paths(&self) -> Vec<PathBuf> {
+    pub(crate) fn paths(&self) -> Vec<PathBuf> {
         let mut paths = self.genome_files();
         paths.push(self.cohort.clone());
         paths
     }
 
     /// Settings that decide what is read from the genotypes, for the digest of a stage.
-    pub fn genome_key(&self) -> impl Serialize {
+    pub(crate) fn genome_key(&self) -> impl Serialize {
         (
             self.genotypes.len(),
             self.mask.is_some(),
             self.callable.is_some(),
-            self.missing_samples,
-            Some(self.format()).filter(|format| !format.is_default()),
+            self.reading.missing_samples,
+            Some(&self.format).filter(|format| !format.is_default()),
         )
     }
 
     /// Settings that decide what is read from the cohort table, for the digest of a stage.
-    pub fn cohort_key(&self) -> impl Serialize {
-        (self.phenotype_coding, self.covariates(), self.missing())
+    pub(crate) fn cohort_key(&self) -> impl Serialize {
+        (
+            self.reading.phenotype_coding,
+            self.reading.covariates(),
+            self.reading.missing(),
+        )
     }
 
     /// Options for the training of `model` on the tokens in a folder.
-    pub fn training_options(
+    pub(crate) fn training_options(
         &self,
         model: &ModelSettings,
         tokens: &Path,
@@ -203,9 +187,9 @@ impl Data {
         training::Options {
             tokens: tokens.to_path_buf(),
             cohort: self.cohort.clone(),
-            phenotype_coding: self.phenotype_coding,
-            covariates: self.covariates(),
-            missing: self.missing(),
+            phenotype_coding: self.reading.phenotype_coding,
+            covariates: self.reading.covariates(),
+            missing: self.reading.missing(),
             out: out.to_path_buf(),
             name: Some(model.name()),
             architecture: model.architecture.clone(),
@@ -224,7 +208,7 @@ impl Data {
     ///
     /// The FILTER values of the sequences apply unless `settings` has its own. So do the callable
     /// regions and the reference.
-    pub fn baseline_options(
+    pub(crate) fn baseline_options(
         &self,
         settings: &BaselineSettings,
         filters: &ApplyFilters,
@@ -242,7 +226,7 @@ impl Data {
         baselines::Options {
             scoring: scoring::Options {
                 vcf: self.genotypes.clone(),
-                format: self.format(),
+                format: self.format.clone(),
                 filters,
                 scoring_files: settings.scoring_files.clone(),
                 genome_build: settings.genome_build,
@@ -255,9 +239,9 @@ impl Data {
             regions_file: (settings.variants == LearningVariants::Loci)
                 .then(|| self.regions_file.clone()),
             cohort: self.cohort.clone(),
-            phenotype_coding: self.phenotype_coding,
-            covariates: self.covariates(),
-            missing: self.missing(),
+            phenotype_coding: self.reading.phenotype_coding,
+            covariates: self.reading.covariates(),
+            missing: self.reading.missing(),
             offset: settings.offset.clone(),
             study: settings.study.clone(),
             kinship: settings.kinship.clone(),
@@ -271,7 +255,7 @@ impl Data {
     }
 
     /// Options of the comparison.
-    pub fn evaluation_options(
+    pub(crate) fn evaluation_options(
         &self,
         settings: &ReportSettings,
         predictions: Vec<PathBuf>,
@@ -282,7 +266,7 @@ impl Data {
         evaluation::Options {
             predictions,
             layout: ScoreLayout {
-                phenotype_coding: self.phenotype_coding,
+                phenotype_coding: self.reading.phenotype_coding,
                 ..ScoreLayout::default()
             },
             out: out.to_path_buf(),
@@ -387,7 +371,8 @@ impl Plan {
     /// two, contradicting options, or two models of the same name.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
         let text = text::read(path)?;
-        let file: File = toml::from_str(&text).map_err(|error| at_line(path, &text, &error))?;
+        let file: File = toml::from_str(&text)
+            .map_err(|error| at_line(path, &text, &in_data(&text).unwrap_or(error)))?;
         let table: toml::Table = toml::from_str(&text)?;
         if let Some((place, key)) = inner_key_set_elsewhere(&table) {
             bail!(
@@ -478,19 +463,10 @@ impl Plan {
             Source::Data(data) => Data::clone(data),
             Source::Simulate(options) => Data {
                 genotypes: vec![simulated.join(options.format.file_name())],
-                ref_first: false,
-                ref_last: false,
-                contig: None,
                 reference: simulated.join(layout::REFERENCE),
                 regions_file: simulated.join(layout::LOCI),
-                mask: None,
-                callable: None,
                 cohort: simulated.join(layout::COHORT),
-                phenotype_coding: PhenotypeCoding::Auto,
-                covariates: None,
-                missing_value: None,
-                missing_covariates: MissingCovariates::default(),
-                missing_samples: MissingSamples::default(),
+                ..Data::default()
             },
         }
     }
@@ -509,7 +485,7 @@ impl Plan {
             .collect();
         gf_haplotypes::Options {
             vcf: data.genotypes.clone(),
-            format: data.format(),
+            format: data.format.clone(),
             reference: data.reference.clone(),
             regions: Regions::File(data.regions_file.clone()),
             samples: Samples::Only(sample_ids),
@@ -547,6 +523,46 @@ fn at_line(path: &Path, text: &str, error: &toml::de::Error) -> anyhow::Error {
         number + 1,
         error.message().replace('\n', ", ")
     )
+}
+
+/// The first error inside `[data]`, with its line. serde reads the keys of flattened structs
+/// without their lines, and does not list them when a key is unknown.
+fn in_data(text: &str) -> Option<toml::de::Error> {
+    let checks = [
+        check_data::<HashMap<DataKey, toml::Value>>,
+        check_data::<FormatOptions>,
+        check_data::<CohortReading>,
+    ];
+    checks.iter().find_map(|check| check(text).err())
+}
+
+/// Reads `[data]` alone, as a `T`.
+fn check_data<T: DeserializeOwned>(text: &str) -> Result<(), toml::de::Error> {
+    #[derive(Deserialize)]
+    struct Only<T> {
+        #[serde(rename = "data")]
+        _data: Option<T>,
+    }
+    toml::from_str::<Only<T>>(text).map(drop)
+}
+
+/// A key of `[data]`.
+#[derive(PartialEq, Eq, Hash, Deserialize)]
+#[serde(try_from = "String")]
+struct DataKey(String);
+
+impl TryFrom<String> for DataKey {
+    type Error = String;
+
+    fn try_from(key: String) -> Result<Self, String> {
+        let known = Data::keys();
+        if known.contains(&key) {
+            return Ok(Self(key));
+        }
+        let known: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
+        let known = known.join(", ");
+        Err(format!("unknown field `{key}`, expected one of {known}"))
+    }
 }
 
 /// Describes a key of `[simulate]` that another key leaves without effect.
@@ -589,6 +605,9 @@ fn inner_key_set_elsewhere(table: &toml::Table) -> Option<(&'static str, &'stati
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser as _;
+    use gf_cohort_schema::{CovariateChoice, MissingPolicies, MissingSamples};
+
     use super::*;
 
     #[test]
@@ -693,6 +712,65 @@ mod tests {
     }
 
     #[test]
+    fn errors_of_data_have_their_line_and_the_keys() {
+        let message = refusal(&format!("{DATA}\nmissing_covariats = 'drop'\n"));
+        for part in [
+            "line 7 (`missing_covariats = 'drop'`)",
+            "unknown field `missing_covariats`, expected one of `genotypes`, `vcf`, `ref_first`",
+            "`cohort`, `phenotype_coding`",
+        ] {
+            assert!(message.contains(part), "{message}");
+        }
+        for (setting, expected) in [
+            ("covariates = 3", "expected a sequence"),
+            ("phenotype_coding = 'plink'", "unknown variant `plink`"),
+            ("missing_samples = 'mean'", "unknown variant `mean`"),
+            ("ref_first = 'no'", "expected a boolean"),
+            ("mask = 1", "expected path string"),
+        ] {
+            let message = refusal(&format!("{DATA}{setting}\n"));
+            assert!(
+                message.contains(&format!("line 6 (`{setting}`)")) && message.contains(expected),
+                "{message}"
+            );
+        }
+    }
+
+    #[test]
+    fn covariates_are_chosen_as_on_the_command_line() {
+        #[derive(clap::Parser)]
+        struct Command {
+            #[arg(long)]
+            cohort: PathBuf,
+            #[command(flatten)]
+            reading: CohortReading,
+        }
+        for (key, option) in [
+            ("covariates = ['none']", "--covariates none"),
+            ("covariates = ['age', 'PC1']", "--covariates age,PC1"),
+            ("", ""),
+        ] {
+            let plan = read(&format!("{DATA}{key}\n")).unwrap();
+            let Source::Data(data) = plan.source else {
+                panic!()
+            };
+            let line = format!("command --cohort c.csv {option}");
+            let command = Command::parse_from(line.split_whitespace());
+            assert!(command.cohort.ends_with("c.csv"));
+            assert_eq!(data.reading, command.reading, "{key}");
+            assert_eq!(data.reading.covariates(), command.reading.covariates());
+        }
+        let none = read(&format!("{DATA}covariates = ['none']\n")).unwrap();
+        let Source::Data(data) = none.source else {
+            panic!()
+        };
+        assert_eq!(
+            data.reading.covariates(),
+            CovariateChoice::Named(Vec::new())
+        );
+    }
+
+    #[test]
     fn one_seed_reaches_every_stage() {
         let plan = read("seed = 9\n[simulate]\n").unwrap();
         let Source::Simulate(simulate) = &plan.source else {
@@ -723,6 +801,6 @@ mod tests {
         let Source::Data(data) = plan.source else {
             panic!()
         };
-        data.missing()
+        data.reading.missing()
     }
 }

@@ -192,7 +192,7 @@ impl Facts<'_> {
         let Some(reference) = narrative::compared_to(self.verdict) else {
             return Some(format!(
                 "AUCs on the {split} split have 95 % confidence intervals by {}.",
-                self.method().0
+                self.interval_method()
             ));
         };
         let choice = if !self.background.evaluation["compare_to"].is_null() {
@@ -202,22 +202,27 @@ impl Facts<'_> {
         } else {
             ", the only baseline"
         };
-        let (interval, test) = self.method();
+        let interval = self.interval_method();
+        let test = match self.n_resamples() {
+            Some(_) => "bootstrap test",
+            None => "DeLong test",
+        };
         Some(format!(
             "AUCs on the {split} split have 95 % confidence intervals by {interval}. Each model \
              was compared with the reference {reference}{choice}, by a two-sided paired {test}."
         ))
     }
 
-    /// Method of intervals, and of the paired test.
-    fn method(&self) -> (String, &'static str) {
-        match self.background.evaluation["bootstrap"].as_u64() {
-            Some(n) => (
-                format!("a bootstrap over families with {} resamples", count(n)),
-                "bootstrap test",
-            ),
-            None => ("DeLong's method".to_owned(), "DeLong test"),
+    fn interval_method(&self) -> String {
+        match self.n_resamples() {
+            Some(n) => format!("a bootstrap over families with {} resamples", count(n)),
+            None => "DeLong's method".to_owned(),
         }
+    }
+
+    /// Resamples of the bootstrap; `None` without a bootstrap.
+    fn n_resamples(&self) -> Option<u64> {
+        self.background.evaluation["bootstrap"].as_u64()
     }
 
     fn correction(&self) -> Option<String> {

@@ -32,7 +32,10 @@ impl Dosage {
         let bits = [0, 1].map(|haplotype| {
             let mut equal = zip_words(&a.bits[haplotype], &b.bits[haplotype], |a, b| !(a ^ b));
             // The negation also sets the bits after the last sample; clear them.
-            if let (Some(last), n_used @ 1..) = (equal.last_mut(), a.n_samples % 64) {
+            let n_used = a.n_samples % 64;
+            if n_used > 0
+                && let Some(last) = equal.last_mut()
+            {
                 *last &= (1 << n_used) - 1;
             }
             equal

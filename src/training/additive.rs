@@ -270,27 +270,33 @@ fn columns_of_slot(
     else {
         return Vec::new();
     };
-    // Tokens with each difference, and their copies.
-    let mut carriers: BTreeMap<Difference, (Vec<u32>, usize)> = BTreeMap::new();
+    let mut carriers: BTreeMap<Difference, Carriers> = BTreeMap::new();
     for version in versions {
         if version.token == commonest.token {
             continue;
         }
         for difference in differences(tokenizer, kind, commonest.token, version.token) {
-            let (tokens, n_copies) = carriers.entry(difference).or_default();
-            tokens.push(version.token);
-            *n_copies += version.n_copies;
+            let carriers = carriers.entry(difference).or_default();
+            carriers.tokens.push(version.token);
+            carriers.n_copies += version.n_copies;
         }
     }
     carriers
         .into_values()
-        .filter(|(_, n_copies)| *n_copies >= MIN_COPIES)
-        .map(|(tokens, _)| Column {
+        .filter(|carriers| carriers.n_copies >= MIN_COPIES)
+        .map(|carriers| Column {
             locus,
             slot: commonest.slot,
-            tokens,
+            tokens: carriers.tokens,
         })
         .collect()
+}
+
+/// The versions of a slot with the same difference.
+#[derive(Default)]
+struct Carriers {
+    tokens: Vec<u32>,
+    n_copies: usize,
 }
 
 /// A difference of a version from the commonest one of its slot.

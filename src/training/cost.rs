@@ -5,8 +5,8 @@ use std::path::Path;
 use gf_cohort_schema::{CostRow, columns};
 
 use super::{
-    Bundle, BundleConfig, Error, MemberRecord, Options, Weights, additive_name, cohort_and_tokens,
-    config_of, memory, name_of,
+    Bundle, BundleConfig, Error, Inputs, MemberRecord, Options, Weights, additive_name, config_of,
+    memory, name_of,
 };
 use crate::layout;
 use crate::{
@@ -110,7 +110,7 @@ fn additive_row(name: &str, config: &BundleConfig, weights: &Weights) -> CostRow
 /// # Errors
 /// A cohort or tokens that cannot be read, an invalid architecture, or too little memory.
 pub fn report(options: &Options) -> Result<String, Error> {
-    let (cohort, folder) = cohort_and_tokens(options)?;
+    let Inputs { cohort, folder } = Inputs::read(options)?;
     let config = config_of(options, &folder, &cohort);
     options.schedule.check()?;
     // The cost is counted on a model in memory.

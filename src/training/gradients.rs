@@ -348,12 +348,13 @@ mod tests {
         }
     }
 
-    /// Loss and gradients by name.
-    fn gradients(
-        preset: Preset,
-        batch_size: usize,
-        bytes: usize,
-    ) -> (f64, BTreeMap<String, Vec<f32>>) {
+    struct Computed {
+        loss: f64,
+        /// By the names of the parameters.
+        gradients: BTreeMap<String, Vec<f32>>,
+    }
+
+    fn computed(preset: Preset, batch_size: usize, bytes: usize) -> Computed {
         let tokens = tokens();
         let cohort = cohort();
         let everyone: Vec<usize> = (0..N_PEOPLE).collect();
@@ -374,22 +375,26 @@ mod tests {
             &Ranks::alone(),
         )
         .unwrap();
-        let by_name = parameters
+        let gradients = parameters
             .iter()
             .map(|(name, var)| {
                 let gradient = step.gradients.get(var).unwrap().flatten_all().unwrap();
                 (name.to_owned(), gradient.to_vec1::<f32>().unwrap())
             })
             .collect();
-        (step.loss, by_name)
+        Computed {
+            loss: step.loss,
+            gradients,
+        }
     }
 
     #[test]
     fn parts_and_batches_give_the_gradients_of_the_whole() {
         for preset in Preset::ALL {
-            let (loss, whole) = gradients(preset, N_PEOPLE, usize::MAX);
+            let whole = computed(preset, N_PEOPLE, usize::MAX);
             assert!(
                 whole
+                    .gradients
                     .values()
                     .all(|values| values.iter().any(|value| value.abs() > 1e-6)),
                 "{preset}: a parameter without a gradient"
@@ -401,15 +406,17 @@ mod tests {
                 (3, usize::MAX),
                 (4, three),
             ] {
-                let (other_loss, others) = gradients(preset, batch_size, bytes);
+                let other = computed(preset, batch_size, bytes);
                 assert!(
-                    (loss - other_loss).abs() < 1e-6,
-                    "{preset}: {loss} {other_loss}"
+                    (whole.loss - other.loss).abs() < 1e-6,
+                    "{preset}: {} {}",
+                    whole.loss,
+                    other.loss
                 );
-                for (name, values) in &whole {
+                for (name, values) in &whole.gradients {
                     let off = values
                         .iter()
-                        .zip(&others[name])
+                        .zip(&other.gradients[name])
                         .map(|(a, b)| (a - b).abs())
                         .fold(0.0, f32::max);
                     assert!(

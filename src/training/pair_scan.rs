@@ -34,6 +34,7 @@ const MAX_R2: f64 = 0.8;
 /// A version of a slot.
 struct Version {
     slot: usize,
+    token: u32,
     frequency: f64,
 }
 
@@ -71,7 +72,8 @@ pub fn find(
 /// residuals.
 fn scan(rows: &[&[u32]], copies: &[f64], weights: &[f64], variance: f64) -> Vec<[usize; 2]> {
     let total: f64 = copies.iter().sum();
-    let (versions, centred) = versions(rows, copies, total);
+    let versions = versions(rows, copies, total);
+    let centred = centred_indicators(rows, &versions);
     let linkage = centred.t().dot(&scaled_rows(&centred, copies));
     let by_weight = scaled_rows(&centred, weights);
     let sums = Sums {
@@ -123,12 +125,10 @@ fn tag(linkage: &Array2<f64>, first: usize, second: usize) -> bool {
     linkage[[first, second]].powi(2) > MAX_R2 * linkage[[first, first]] * linkage[[second, second]]
 }
 
-/// The versions of each slot except its most frequent one, and their centred indicators
-/// (haplotypes x versions).
-fn versions(rows: &[&[u32]], copies: &[f64], total: f64) -> (Vec<Version>, Array2<f64>) {
+/// The versions of each slot except its most frequent one.
+fn versions(rows: &[&[u32]], copies: &[f64], total: f64) -> Vec<Version> {
     let n_slots = rows.first().map_or(0, |row| row.len());
     let mut versions = Vec::new();
-    let mut columns: Vec<Vec<f64>> = Vec::new();
     for slot in 0..n_slots {
         let mut counts: BTreeMap<u32, f64> = BTreeMap::new();
         for (row, n) in rows.iter().zip(copies) {
@@ -143,18 +143,22 @@ fn versions(rows: &[&[u32]], copies: &[f64], total: f64) -> (Vec<Version>, Array
             if Some(token) == commonest || frequency < MIN_FREQUENCY {
                 continue;
             }
-            versions.push(Version { slot, frequency });
-            columns.push(
-                rows.iter()
-                    .map(|row| f64::from(u8::from(row[slot] == token)) - frequency)
-                    .collect(),
-            );
+            versions.push(Version {
+                slot,
+                token,
+                frequency,
+            });
         }
     }
-    let centred = Array2::from_shape_fn((rows.len(), columns.len()), |(row, column)| {
-        columns[column][row]
-    });
-    (versions, centred)
+    versions
+}
+
+/// Whether a haplotype carries a version, minus the version's frequency (haplotypes x versions).
+fn centred_indicators(rows: &[&[u32]], versions: &[Version]) -> Array2<f64> {
+    Array2::from_shape_fn((rows.len(), versions.len()), |(row, column)| {
+        let version = &versions[column];
+        f64::from(u8::from(rows[row][version.slot] == version.token)) - version.frequency
+    })
 }
 
 /// Sums over the copies of the training haplotypes.

@@ -203,15 +203,18 @@ mod tests {
     fn fields(mut data: &[u8]) -> Vec<(u8, Vec<u8>)> {
         let mut fields = Vec::new();
         while let [head, rest @ ..] = data {
-            let (start, length) = match head & 7 {
-                0 => (
-                    0,
-                    rest.iter().position(|byte| byte & 0x80 == 0).unwrap() + 1,
-                ),
-                1 => (0, 8),
-                5 => (0, 4),
-                _ if rest[0] & 0x80 == 0 => (1, usize::from(rest[0])),
-                _ => (2, usize::from(rest[0] & 0x7f) | usize::from(rest[1]) << 7),
+            // A length precedes the bytes of a text or message.
+            let start = match head & 7 {
+                0 | 1 | 5 => 0,
+                _ if rest[0] & 0x80 == 0 => 1,
+                _ => 2,
+            };
+            let length = match head & 7 {
+                0 => rest.iter().position(|byte| byte & 0x80 == 0).unwrap() + 1,
+                1 => 8,
+                5 => 4,
+                _ if start == 1 => usize::from(rest[0]),
+                _ => usize::from(rest[0] & 0x7f) | usize::from(rest[1]) << 7,
             };
             fields.push((head >> 3, rest[start..start + length].to_vec()));
             data = &rest[start + length..];

@@ -7,6 +7,7 @@ use std::{
     path::Path,
 };
 
+use noodles::core::Region;
 use serde::{Deserialize, Serialize};
 
 use gf_cohort_schema::text;
@@ -325,14 +326,16 @@ fn parse_bed_number(text: &str, column: &str) -> Result<usize, String> {
 }
 
 /// Parses `contig:beg-end` (1-based, inclusive) to `(contig, start0, end0)`; thousands separators
-/// are allowed.
+/// are allowed. No contig has a comma in its name, as in SAM and VCF.
+///
+/// A region without both ends, an empty one and one without a contig give none.
 #[must_use]
 pub fn parse_region(text: &str) -> Option<(String, usize, usize)> {
-    let (contig, range) = text.rsplit_once(':')?;
-    let (beg, end) = range.split_once('-')?;
-    let beg: usize = beg.replace(',', "").parse().ok()?;
-    let end: usize = end.replace(',', "").parse().ok()?;
-    (beg >= 1 && end >= beg && !contig.is_empty()).then(|| (contig.to_string(), beg - 1, end))
+    let region: Region = text.replace(',', "").parse().ok()?;
+    let beg = region.interval().start()?.get();
+    let end = region.interval().end()?.get();
+    let contig = region.name().to_string();
+    (end >= beg && !contig.is_empty()).then_some((contig, beg - 1, end))
 }
 
 #[cfg(test)]
@@ -351,8 +354,21 @@ mod tests {
             parse_region("HLA-A*01:01:1-3"),
             Some(("HLA-A*01:01".into(), 0, 3))
         );
-        assert_eq!(parse_region("chr1"), None);
-        assert_eq!(parse_region("chr1:9-5"), None);
+        for text in [
+            "",
+            "chr1",
+            "chr1:",
+            "chr1:5",
+            "chr1:5-",
+            "chr1:-5",
+            "chr1:0-5",
+            "chr1:9-5",
+            ":5-12",
+            "chr1:5-12-13",
+            "chr1:a-b",
+        ] {
+            assert_eq!(parse_region(text), None, "{text}");
+        }
     }
 
     #[test]

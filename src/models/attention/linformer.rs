@@ -170,10 +170,12 @@ impl Mixing for Linformer {
             return Ok(None);
         };
         // The fused block supports one E for keys and values of all heads.
-        let (Summary::Learned { e, groups: 1 }, None) = (&self.key_summary, &self.value_summary)
-        else {
+        let Summary::Learned { e, groups: 1 } = &self.key_summary else {
             return Ok(None);
         };
+        if self.value_summary.is_some() {
+            return Ok(None);
+        }
         let projection = Some(e.narrow(1, sequence.slots.start, sequence.slots.len())?);
         Ok(Some(MixingParts {
             query,

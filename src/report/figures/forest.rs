@@ -12,8 +12,14 @@ use super::{
     HEADLINE_STYLE, REFERENCE_STYLE, Shown,
 };
 
-/// Estimate and interval of a row; `None` where they are undefined.
-type Estimate = fn(&AucRow) -> Option<(f64, Option<(f64, f64)>)>;
+/// A number of a row, with its 95 % CI where there is one.
+struct Estimate {
+    value: f64,
+    interval: Option<(f64, f64)>,
+}
+
+/// The estimate of a row; `None` where it is undefined.
+type EstimateOf = fn(&AucRow) -> Option<Estimate>;
 
 impl Shown<'_> {
     /// AUC of every model.
@@ -29,7 +35,12 @@ impl Shown<'_> {
             ),
             x: Axis::labelled("AUC"),
             y: self.row_axis(|row| interval(row.auroc, row.ci_low, row.ci_high, 3)),
-            panels: self.forest(guide, |row| Some((row.auroc?, row.ci_low.zip(row.ci_high)))),
+            panels: self.forest(guide, |row| {
+                Some(Estimate {
+                    value: row.auroc?,
+                    interval: row.ci_low.zip(row.ci_high),
+                })
+            }),
             arrangement: Arrangement::Forest,
         }
     }
@@ -39,7 +50,10 @@ impl Shown<'_> {
         let reference = self.reference.unwrap_or_default();
         let panels = if self.rows.iter().any(|row| row.delta_auroc.is_some()) {
             self.forest(Some(0.0), |row| {
-                Some((row.delta_auroc?, row.delta_ci_low.zip(row.delta_ci_high)))
+                Some(Estimate {
+                    value: row.delta_auroc?,
+                    interval: row.delta_ci_low.zip(row.delta_ci_high),
+                })
             })
         } else {
             Vec::new()
@@ -79,7 +93,7 @@ impl Shown<'_> {
     }
 
     /// Headline model, reference and further models as three series, with a vertical guide line.
-    fn forest(&self, guide: Option<f64>, estimate: Estimate) -> Vec<FigurePanel> {
+    fn forest(&self, guide: Option<f64>, estimate: EstimateOf) -> Vec<FigurePanel> {
         let last = self.rows.len() as f64 - 0.5;
         let guides = guide.map(|value| Series::guide((value, -0.5), (value, last)));
         let further = Style {
@@ -115,15 +129,15 @@ impl Shown<'_> {
         name: &str,
         style: Style,
         belongs: fn(&Self, &AucRow) -> bool,
-        estimate: Estimate,
+        estimate: EstimateOf,
     ) -> Series {
         let rows = self.rows.iter().zip(0_u32..);
         let points = rows
             .filter(|(row, _)| belongs(self, row))
             .filter_map(|(row, place)| {
-                let (x, interval) = estimate(row)?;
+                let Estimate { value, interval } = estimate(row)?;
                 Some(Point {
-                    x,
+                    x: value,
                     y: f64::from(place),
                     interval,
                 })

@@ -62,7 +62,8 @@ fn write_header(out: &mut dyn Write, genomes: &[Genomes<'_>], cohort: &Cohort) -
 fn write_records(out: &mut dyn Write, genomes: &[Genomes<'_>], n_samples: usize) -> io::Result<()> {
     let mut contig_index = 0;
     let mut contig = genomes.first().map(|locus| &locus.panel.locus.contig);
-    let (mut shared, mut calls) = (Vec::new(), Vec::new());
+    let mut shared = Vec::new();
+    let mut calls = Vec::new();
     for Genomes { panel, haplotypes } in genomes {
         if contig != Some(&panel.locus.contig) {
             contig_index += 1;

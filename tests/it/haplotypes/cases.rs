@@ -103,14 +103,8 @@ impl Case {
     }
 
     /// Contig, 0-based start and end of the region.
-    fn locus(&self) -> (&'static str, usize, usize) {
-        let (contig, range) = self.region.split_once(':').unwrap();
-        let (beg, end) = range.split_once('-').unwrap();
-        (
-            contig,
-            beg.parse::<usize>().unwrap() - 1,
-            end.parse().unwrap(),
-        )
+    fn locus(&self) -> (String, usize, usize) {
+        gf_genotypes::parse_region(self.region).unwrap()
     }
 
     /// Writes `cohort.vcf`, `reference.fa`, `loci.bed`, `mask.bed` (5-6) and `callable.bed` (1-8).
@@ -1419,7 +1413,7 @@ fn bcftools_gives_the_same_bases_and_so_do_indexed_vcf_and_bcf() {
         }
         let (contig, start0, end0) = case.locus();
         let name = if end0 - start0 == 30 {
-            contig
+            contig.as_str()
         } else {
             case.region
         };

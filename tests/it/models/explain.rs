@@ -353,6 +353,19 @@ fn one_person_a_region_and_few_haplotypes_can_be_looked_at() {
         pairs: 0,
         ..study.options(&vcf, "region")
     });
+    let contig = first["contig"].as_str();
+    let alias = contig
+        .strip_prefix("chr")
+        .map_or_else(|| format!("chr{contig}"), str::to_owned);
+    let by_alias = Explained::run(&Options {
+        regions: Some(format!(
+            "{alias}:{}-{}",
+            first["position"], last["position"]
+        )),
+        pairs: 0,
+        ..study.options(&vcf, "region_by_alias")
+    });
+    assert_eq!(by_alias.variants, in_region.variants);
     let rows = &mut in_region.variants;
     sort_by_position(rows);
     let summary = in_region.summary;

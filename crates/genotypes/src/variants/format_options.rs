@@ -10,7 +10,7 @@ use super::bgen_records::RefOrder;
 /// and keys of `[data]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "clap", derive(clap::Args))]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct FormatOptions {
     /// BGEN: the first allele of every variant is REF, as in the files of UK Biobank [default:
     /// decided by the reference FASTA].

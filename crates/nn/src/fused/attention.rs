@@ -342,9 +342,9 @@ impl<T: Real> Operation<T, 3> for Attention<T> {
     }
 
     fn forward(&self, [q, k, v]: [&[T]; 3], layouts: [&Layout; 3]) -> Result<(Vec<T>, Shape)> {
-        let (out, statistics) = self.output(q, k, v);
-        self.saved.save(statistics);
-        Ok((out.into_vec(), layouts[0].shape().clone()))
+        let output = self.output(q, k, v);
+        self.saved.save(output.statistics);
+        Ok((output.out.into_vec(), layouts[0].shape().clone()))
     }
 
     fn backward(
@@ -356,7 +356,7 @@ impl<T: Real> Operation<T, 3> for Attention<T> {
         let [dq, dk, dv] = with_slices::<T, 5, _>([q, k, v, out, gradient], |slices| {
             let statistics = self
                 .saved
-                .take_or(|| self.output(slices[0], slices[1], slices[2]).1);
+                .take_or(|| self.output(slices[0], slices[1], slices[2]).statistics);
             Ok(self.gradients(slices, &statistics))
         })?;
         Ok([
@@ -365,6 +365,14 @@ impl<T: Real> Operation<T, 3> for Attention<T> {
             gradient_of(v, dv.into_vec())?,
         ])
     }
+}
+
+/// The result for all sequences.
+struct Output<T: Real> {
+    /// The concatenated outputs of the heads, (batch, n, heads * d).
+    out: Buffer<T>,
+    /// (batch, n, heads).
+    statistics: Vec<SoftmaxStatistics<T>>,
 }
 
 impl<T: Real> Attention<T> {
@@ -388,14 +396,7 @@ impl<T: Real> Attention<T> {
             .map(|mask| &mask[sequence * self.sizes.m..][..self.sizes.m])
     }
 
-    /// The concatenated outputs of the heads, (batch, n, heads * d), and the softmax statistics,
-    /// (batch, n, heads).
-    pub(crate) fn output(
-        &self,
-        q: &[T],
-        k: &[T],
-        v: &[T],
-    ) -> (Buffer<T>, Vec<SoftmaxStatistics<T>>) {
+    fn output(&self, q: &[T], k: &[T], v: &[T]) -> Output<T> {
         let Sizes { n, heads, d, .. } = self.sizes;
         let width = self.sizes.width();
         let mut out = Buffer::unwritten(q.len());
@@ -418,7 +419,7 @@ impl<T: Real> Attention<T> {
                 statistics,
             );
         });
-        (out, statistics)
+        Output { out, statistics }
     }
 
     /// The output for some queries `q` of one sequence; `k` and `v` are those of all sequences.

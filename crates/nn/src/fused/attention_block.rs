@@ -140,10 +140,11 @@ impl AttentionBlock<'_> {
 /// The block as a composition of smaller operations, for devices other than the CPU.
 fn composed(x: &Tensor, mask: &Arc<Vec<u8>>, block: &AttentionBlock<'_>) -> Result<Tensor> {
     let normed = layer_norm(x, block.gamma, block.beta, Some(mask))?;
-    let (source, key_mask) = match &block.projection {
-        Some(e) => (project(e, &normed, 1)?, None),
-        None => (normed.clone(), Some(mask)),
+    let source = match &block.projection {
+        Some(e) => project(e, &normed, 1)?,
+        None => normed.clone(),
     };
+    let key_mask = block.projection.is_none().then_some(mask);
     let q = linear(&normed, block.query)?;
     let k = linear(&source, block.key)?;
     let v = linear(&source, block.value)?;

@@ -190,6 +190,13 @@ impl<T: Real> PackedBlock<'_, T> {
     }
 }
 
+/// The result for all rows.
+struct Output<T: Real> {
+    out: Vec<T>,
+    /// U.
+    before: Buffer<T>,
+}
+
 impl<T: Real> Fused<T> {
     pub(crate) fn new(block: FeedForward<'_>) -> Result<Self> {
         let (width, inner) = block.expand.dims2()?;
@@ -261,8 +268,7 @@ impl<T: Real> Fused<T> {
         }
     }
 
-    /// The result and U.
-    fn output<C: Curve<T>>(&self, x: &[T], packed: &[T]) -> (Vec<T>, Buffer<T>) {
+    fn output<C: Curve<T>>(&self, x: &[T], packed: &[T]) -> Output<T> {
         let block = self.packed_block(packed);
         let mut out = vec![T::default(); x.len()];
         let mut before = Buffer::unwritten(x.len() / self.width * self.inner);
@@ -272,7 +278,7 @@ impl<T: Real> Fused<T> {
             .zip(x.par_chunks(rows * self.width))
             .zip(before.par_chunks_mut(rows * self.inner));
         blocks_of_rows.for_each(|((out, x), before)| block.output::<C>(x, before, out));
-        (out, before)
+        Output { out, before }
     }
 
     /// Gradients of `x` and of the packed parameters.
@@ -289,7 +295,7 @@ impl<T: Real> Fused<T> {
             expand_transposed,
             contract_transposed,
         };
-        let saved = self.saved.take_or(|| self.output::<C>(x, packed).1);
+        let saved = self.saved.take_or(|| self.output::<C>(x, packed).before);
         let mut dx = vec![T::default(); x.len()];
         // Each task sums the parameters' gradients over a fixed number of rows, so that the result
         // does not depend on the number of threads.
@@ -436,7 +442,7 @@ impl<T: Real> Operation<T, 2> for Fused<T> {
     }
 
     fn forward(&self, [x, packed]: [&[T]; 2], layouts: [&Layout; 2]) -> Result<(Vec<T>, Shape)> {
-        let (out, before) = match self.activation {
+        let Output { out, before } = match self.activation {
             Activation::Gelu => self.output::<Gelu>(x, packed),
             Activation::Relu => self.output::<Relu>(x, packed),
             Activation::SquaredRelu => self.output::<SquaredRelu>(x, packed),

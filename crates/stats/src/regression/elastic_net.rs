@@ -347,9 +347,14 @@ impl Descent<'_> {
 mod tests {
     use super::*;
 
+    struct Generated {
+        features: Array2<f64>,
+        is_case: Array1<bool>,
+    }
+
     /// The matrix of tests/oracles/logistic.py, from a linear congruential generator, so that both
     /// programs make the same numbers.
-    fn generated(n_samples: usize, n_features: usize) -> (Array2<f64>, Array1<bool>) {
+    fn generated(n_samples: usize, n_features: usize) -> Generated {
         let mut state = 12_345_u64;
         let mut next = || {
             state = (1_103_515_245 * state + 12_345) % (1 << 31);
@@ -362,12 +367,12 @@ mod tests {
             .iter()
             .map(|row| row[0] - 0.5 * row[1] + 4.0 * next() - 2.5 > 0.0)
             .collect();
-        (
-            Array2::from_shape_fn((n_samples, n_features), |(person, feature)| {
+        Generated {
+            features: Array2::from_shape_fn((n_samples, n_features), |(person, feature)| {
                 rows[person][feature]
             }),
             is_case,
-        )
+        }
     }
 
     fn solve(
@@ -450,7 +455,7 @@ mod tests {
     // tests/oracles/elastic_net.py
     #[test]
     fn fits_agree_with_scikit_learn() {
-        let (features, is_case) = generated(120, 6);
+        let Generated { features, is_case } = generated(120, 6);
         for (lambda, l1_ratio, expected) in SKLEARN {
             let fit = solve(&features, &is_case, lambda, l1_ratio);
             for (found, expected) in fit
@@ -471,8 +476,10 @@ mod tests {
     /// with features that repeat one another and some that are free.
     #[test]
     fn at_the_end_no_coefficient_wants_to_move() {
-        let (features, is_case) = generated(150, 8);
-        let mut features = features;
+        let Generated {
+            mut features,
+            is_case,
+        } = generated(150, 8);
         let copy = features.column(0).to_owned();
         features.column_mut(1).assign(&copy);
         let problem = Problem {
@@ -512,7 +519,7 @@ mod tests {
 
     #[test]
     fn samples_of_weight_0_are_predicted_and_change_nothing() {
-        let (features, is_case) = generated(150, 6);
+        let Generated { features, is_case } = generated(150, 6);
         let some = Array2::from_shape_fn((100, 6), |place| features[place]);
         let of_some: Array1<bool> = is_case.iter().take(100).copied().collect();
         let weights =

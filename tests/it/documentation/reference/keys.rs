@@ -1,13 +1,16 @@
-//! `pipeline-file.md`: the keys of a pipeline file. Which there are, and which words they take, is
-//! asked of the program, by a key and by a value that it does not know; what they mean is said in
-//! the sources; what they are when nothing is said is what a run writes into `run.json`.
+//! `pipeline-file.md`: the keys of a pipeline file. Most keys are also options of a command, so
+//! clap has their texts and words, and serde has their names. Defaults are those that a run writes
+//! into `run.json`.
 
-use std::{fmt::Write as _, fs, path::Path};
+use std::{fmt::Write as _, fs};
 
+use clap::{Arg, Args, Command};
+use gf_cohort_schema::serde_names;
+use gf_genomics::{baselines, evaluation, models, pipeline, scoring, simulate, tokens, training};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::{cell, head, study};
-use crate::documentation::source::{self, Item};
 
 /// A table of the file.
 pub struct Section {
@@ -26,196 +29,180 @@ pub struct Key {
     documentation: String,
     /// Words that it takes, where these are all.
     words: Vec<String>,
-    /// When it is not there; none where it has to be.
-    default: Option<Value>,
+    /// Whether the file must have it.
+    is_required: bool,
+    /// When it is not there.
+    default: Value,
 }
 
-/// Tables: name, what stands above one of their keys, what they are for, source, struct.
-const SECTIONS: [(&str, &str, &str, &str, &str); 12] = [
-    ("", "", "Above all tables.", "src/pipeline/plan.rs", "File"),
-    (
-        "simulate",
-        "[simulate]",
-        "Simulated samples, from scratch or from a panel. Give either this table or `[data]`.",
-        "src/simulate/options.rs",
-        "Options",
-    ),
-    (
-        "data",
-        "[data]",
-        "Your own files; either this or `[simulate]`. Paths are relative to the folder of the \
-         pipeline file.",
-        "src/pipeline/plan.rs",
-        "Data",
-    ),
-    (
-        "sequences",
-        "[simulate]\n[sequences]",
-        "How genotypes become sequences.",
-        "crates/haplotypes/src/policies.rs",
-        "Policies",
-    ),
-    (
-        "tokens",
-        "[simulate]\n[tokens]",
-        "How sequences become tokens.",
-        "src/tokens/options.rs",
-        "Options",
-    ),
-    (
-        "models",
-        "[simulate]\n[[models]]",
-        "A model to train; one such table per model, `additive+linformer` when there is none.",
-        "src/training/options.rs",
-        "ModelSettings",
-    ),
-    (
-        "models.architecture",
-        "[simulate]\n[[models]]\n[models.architecture]",
-        "Architecture of the model: a preset, and axes that differ from it.",
-        "src/models/config.rs",
-        "ArchitectureChoice",
-    ),
-    (
-        "models.schedule",
-        "[simulate]\n[[models]]\n[models.schedule]",
-        "How it is trained.",
-        "src/training/schedule.rs",
-        "Schedule",
-    ),
-    (
-        "baselines",
-        "[simulate]\n[baselines]",
-        "Polygenic scores and the other baselines.",
-        "src/baselines/options.rs",
-        "BaselineSettings",
-    ),
-    (
-        "baselines.scoring",
-        "[simulate]\n[baselines.scoring]",
-        "How published scores are matched and summed.",
-        "src/scoring/published.rs",
-        "MatchingOptions",
-    ),
-    (
-        "baselines.scoring.reading",
-        "[simulate]\n[baselines.scoring.reading]",
-        "How genotypes become dosages.",
-        "src/scoring/dosages.rs",
-        "Reading",
-    ),
-    (
-        "report",
-        "[simulate]\n[report]",
-        "The comparison.",
-        "src/evaluation/options.rs",
-        "ReportSettings",
-    ),
-];
-
 /// Said once, elsewhere: the seed at the top, folders by `--out`.
-const SAID_ELSEWHERE: [(&str, &str); 4] = [
-    // The older name of `genotypes`.
-    ("data", "vcf"),
+const SAID_ELSEWHERE: [(&str, &str); 3] = [
     ("simulate", "seed"),
     ("simulate", "out"),
     ("models.schedule", "seed"),
 ];
 
-const SEED: &str = "Decides every random choice; `--seed` goes before it.";
-
 /// Every table of a pipeline file, with its keys.
 pub fn sections() -> Vec<Section> {
-    let folder = tempfile::tempdir().unwrap();
-    let defaults = defaults();
-    let mut sections = Vec::new();
-    for (name, header, about, file, kind) in SECTIONS {
-        let documented = source::items(file, "struct", kind);
-        let mut keys = Vec::new();
-        for key in words(&answer(folder.path(), header, "no_such_key")) {
-            if SAID_ELSEWHERE.contains(&(name, &key)) {
-                continue;
-            }
-            let field = documented
+    let mut sections = vec![
+        Section {
+            name: "",
+            about: "Above all tables.",
+            keys: vec![Key::only_here(
+                "seed",
+                "Decides every random choice; `--seed` goes before it.",
+                &[],
+            )],
+        },
+        section::<simulate::Options>(
+            "simulate",
+            "Simulated samples, from scratch or from a panel. Give either this table or `[data]`.",
+        ),
+        Section {
+            name: "data",
+            about: "Your own files; either this or `[simulate]`. Paths are relative to the folder \
+                    of the pipeline file.",
+            keys: options::<pipeline::Data>()
                 .iter()
-                .find(|field| field.name == key)
-                .unwrap_or_else(|| panic!("{file}: {kind} has no `{key}`"));
-            // Tables have a heading of their own.
-            if SECTIONS
-                .iter()
-                .any(|(other, ..)| *other == key || *other == format!("{name}.{key}"))
-            {
-                continue;
-            }
-            let answer = answer(folder.path(), header, &key);
-            let words = if answer.contains("unknown variant") {
-                words(&answer)
-            } else {
-                Vec::new()
-            };
-            let default = if is_required(name, field) {
-                None
-            } else {
-                let default = defaults[name].get(&key);
-                assert!(
-                    default.is_some(),
-                    "what is `{key}` of [{name}] when it is not there?"
-                );
-                default.cloned()
-            };
-            // The top of the file has tables, which have no documentation of their own, and this.
-            let documentation = if key == "seed" {
-                SEED.to_owned()
-            } else {
-                field.documentation.clone()
-            };
-            assert!(
-                !documentation.is_empty(),
-                "{file}: `{key}` of {kind} is not documented, or a table that is missing here"
-            );
-            keys.push(Key {
-                name: key,
-                documentation,
-                words,
-                default,
-            });
-        }
-        sections.push(Section { name, about, keys });
-    }
+                .map(Key::of_option)
+                .collect(),
+        },
+        section::<gf_haplotypes::Policies>("sequences", "How genotypes become sequences."),
+        section::<tokens::Options>("tokens", "How sequences become tokens."),
+        section::<training::ModelSettings>(
+            "models",
+            "A model to train; one such table per model, `additive+linformer` when there is none.",
+        ),
+        section::<models::ArchitectureChoice>(
+            "models.architecture",
+            "Architecture of the model: a preset, and axes that differ from it.",
+        ),
+        section::<training::Schedule>("models.schedule", "How it is trained."),
+        section::<baselines::BaselineSettings>(
+            "baselines",
+            "Polygenic scores and the other baselines.",
+        ),
+        section::<scoring::MatchingOptions>(
+            "baselines.scoring",
+            "How published scores are matched and summed.",
+        ),
+        section::<scoring::Reading>("baselines.scoring.reading", "How genotypes become dosages."),
+        section::<evaluation::ReportSettings>("report", "The comparison."),
+    ];
+    require_all_tables(&sections);
+    set_defaults(&mut sections);
     sections
 }
 
-/// Only files have no default.
-fn is_required(section: &str, field: &Item) -> bool {
-    section == "data" && !field.attributes.contains("serde(default)")
+/// The table that serde reads as a `T`, whose keys are also options of a command.
+fn section<T: Args + DeserializeOwned>(name: &'static str, about: &'static str) -> Section {
+    let options = options::<T>();
+    let keys = serde_names::<T>()
+        .iter()
+        .filter(|key| !SAID_ELSEWHERE.contains(&(name, key)) && !is_table(name, key))
+        .map(|key| {
+            let option = options.iter().find(|option| option.get_id() == *key);
+            option.map_or_else(|| not_an_option(name, key), Key::of_option)
+        })
+        .collect();
+    Section { name, about, keys }
 }
 
-/// What the program says of a key with a value that it does not know.
-fn answer(folder: &Path, header: &str, key: &str) -> String {
-    let setting = format!("{key} = \"no-such-word\"");
-    let text = if header.is_empty() {
-        format!("{setting}\n[simulate]\n")
-    } else {
-        format!("{header}\n{setting}\n")
-    };
-    fs::write(folder.join("asked.toml"), text).unwrap();
-    crate::support::stderr(&crate::support::run(
-        folder,
+fn options<T: Args>() -> Vec<Arg> {
+    let command = T::augment_args(Command::new("table"));
+    command.get_arguments().cloned().collect()
+}
+
+/// Tables inside tables have a heading of their own.
+fn is_table(section: &str, key: &str) -> bool {
+    [
+        ("models", "architecture"),
+        ("models", "schedule"),
+        ("baselines", "scoring"),
+        ("baselines.scoring", "reading"),
+    ]
+    .contains(&(section, key))
+}
+
+/// A key that no command has as an option.
+fn not_an_option(section: &str, key: &str) -> Key {
+    match (section, key) {
+        ("models", "tensorboard") => Key::only_here(
+            key,
+            "Whether to write event files for TensorBoard into `tensorboard/` of the model's \
+             folder.",
+            &[],
+        ),
+        ("baselines", "variants") => Key::only_here(
+            key,
+            "Variants that the baselines learn from: those inside the loci, like the sequence \
+             models (loci), or all variants of the genotype files (all).",
+            serde_names::<baselines::LearningVariants>(),
+        ),
+        _ => panic!("`{key}` of [{section}] is not an option of a command; describe it here"),
+    }
+}
+
+impl Key {
+    fn only_here(name: &str, documentation: &str, words: &[&str]) -> Self {
+        Self {
+            name: name.to_owned(),
+            documentation: documentation.to_owned(),
+            words: words.iter().map(|&word| word.to_owned()).collect(),
+            is_required: false,
+            default: Value::Null,
+        }
+    }
+
+    fn of_option(option: &Arg) -> Self {
+        let help = option.get_long_help().or(option.get_help());
+        let help = help.unwrap_or_else(|| panic!("{option} is not documented"));
+        let words: Vec<String> = option
+            .get_possible_values()
+            .iter()
+            .map(|value| value.get_name().to_owned())
+            .collect();
+        let is_flag = words == ["true", "false"];
+        Self {
+            // The name of the field, which is the key.
+            name: option.get_id().to_string(),
+            // clap takes the point from the end of a text.
+            documentation: format!("{}.", help.to_string().trim_end_matches('.')),
+            words: if is_flag { Vec::new() } else { words },
+            is_required: option.is_required_set(),
+            default: Value::Null,
+        }
+    }
+}
+
+/// The program lists the tables when it does not know one.
+fn require_all_tables(sections: &[Section]) {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("asked.toml"), "no_such_key = 1\n").unwrap();
+    let answer = crate::support::stderr(&crate::support::run(
+        folder.path(),
         "run asked.toml --dry-run --out asked",
-    ))
+    ));
+    let (_, expected) = answer.split_once(", expected one of ").unwrap();
+    for table in expected.split('`').skip(1).step_by(2) {
+        assert!(
+            table == "seed" || sections.iter().any(|section| section.name == table),
+            "[{table}] is not described here"
+        );
+    }
 }
 
-/// The words that an answer expects.
-fn words(answer: &str) -> Vec<String> {
-    let expected = answer
-        .split_once(", expected ")
-        .map_or("", |(_, expected)| expected);
-    expected
-        .split('`')
-        .skip(1)
-        .step_by(2)
-        .map(str::to_owned)
-        .collect()
+/// Every key that can be left out has a default, which may be null.
+fn set_defaults(sections: &mut [Section]) {
+    let defaults = defaults();
+    for Section { name, keys, .. } in sections {
+        for key in keys.iter_mut().filter(|key| !key.is_required) {
+            key.default = defaults[*name]
+                .get(&key.name)
+                .unwrap_or_else(|| panic!("`{}` of [{name}] has no default", key.name))
+                .clone();
+        }
+    }
 }
 
 /// What stands where nothing is said, by table.
@@ -227,24 +214,13 @@ fn defaults() -> Value {
     model["name"] = Value::Null;
     json!({
         "": { "seed": 1 },
-        "simulate": gf_genomics::simulate::Options::default(),
-        "data": {
-            "ref_first": false,
-            "ref_last": false,
-            "contig": null,
-            "mask": null,
-            "callable": null,
-            "phenotype_coding": gf_cohort_schema::PhenotypeCoding::default(),
-            "covariates": null,
-            "missing_value": null,
-            "missing_samples": gf_cohort_schema::MissingSamples::default(),
-            "missing_covariates": gf_cohort_schema::MissingCovariates::default(),
-        },
+        "simulate": simulate::Options::default(),
+        "data": pipeline::Data::default(),
         "sequences": gf_haplotypes::Policies::default(),
-        "tokens": gf_genomics::tokens::Options::default().resolved().unwrap(),
+        "tokens": tokens::Options::default().resolved().unwrap(),
         "models": model,
-        "models.architecture": gf_genomics::models::Architecture::default(),
-        "models.schedule": gf_genomics::training::Schedule::default(),
+        "models.architecture": models::Architecture::default(),
+        "models.schedule": training::Schedule::default(),
         "baselines": baselines,
         "baselines.scoring": baselines["scoring"],
         "baselines.scoring.reading": baselines["scoring"]["reading"],
@@ -278,13 +254,14 @@ pub fn page() -> String {
             name,
             documentation,
             words,
+            is_required,
             default,
         } in keys
         {
             let default = match default {
-                None => "*required*".to_owned(),
-                Some(Value::Null) => String::new(),
-                Some(value) => format!("`{value}`"),
+                _ if is_required => "*required*".to_owned(),
+                Value::Null => String::new(),
+                value => format!("`{value}`"),
             };
             let mut meaning = cell(&documentation);
             if !words.is_empty() {

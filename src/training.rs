@@ -64,7 +64,6 @@ use serde::{Deserialize, Serialize};
 
 use self::{
     init::Initial,
-    log::LOG_COLUMNS,
     member::{MemberFiles, SharedByMembers},
     members::{Member, MemberPlan, mean_logits},
     terms::{TermSetup, TrainedMember},
@@ -74,6 +73,7 @@ use crate::{
     dataset::{Dataset, Standardisation, logits_within},
     evaluation::roc,
     models::{Architecture, Config, LocusShape, RiskModel},
+    tables::write_shareable,
     tokens,
 };
 use gf_cohort_schema::counted;
@@ -642,7 +642,7 @@ impl<'o> Prepared<'o> {
         // last.
         let out = &self.options.out;
         output::remove_if_there(&out.join(layout::CONFIG))?;
-        output::shareable::write_csv(&out.join(layout::TRAINING_LOG), &LOG_COLUMNS, log)?;
+        write_shareable(&out.join(layout::TRAINING_LOG), log)?;
         output::write(&out.join(layout::PREDICTIONS), |out| {
             write_predictions(out, rows)
         })?;

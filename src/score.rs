@@ -331,7 +331,7 @@ fn sequence_model(options: &Options) -> Result<Summary, Error> {
             model: &config.name,
             logit,
         });
-    write(options, rows.collect())?;
+    write(options, &rows.collect::<Vec<_>>())?;
     Ok(Summary {
         n_people: all_samples.len(),
         cohort: cohort.notes,
@@ -537,7 +537,7 @@ fn polygenic_scores(options: &Options) -> Result<Summary, Error> {
         model: &row.model,
         logit: row.logit,
     });
-    write(options, scores.collect())?;
+    write(options, &scores.collect::<Vec<_>>())?;
     let mut warnings = applied.warnings;
     warnings.extend(
         cohort

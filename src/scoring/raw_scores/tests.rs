@@ -15,6 +15,7 @@ use crate::scoring::{
     dosages::NotUsed,
     testing::{shared_data, write_vcf},
 };
+use gf_cohort_schema::{MatchRow, RawScoreRow, columns};
 use gf_genotypes::GenomeBuild;
 
 /// Options for samples, records and scoring rows. A row has blanks instead of tabs: `chr pos effect

@@ -251,7 +251,7 @@ impl Outputs<'_> {
             study: self.options.study.as_deref(),
             genome_build: self.apoe.genome_build.or(self.apoe.build),
         };
-        let folder = self.path("scoring_files");
+        let folder = self.path(layout::SCORING_FILES);
         export::write_scoring_files(&folder, &baselines, &learned, &origin)?;
         let model = PrsModel {
             schema_version: SCHEMA_VERSION,

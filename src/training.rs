@@ -440,7 +440,10 @@ pub fn run_terms(
         loci,
         on_progress,
     )?;
-    output::write_json(&options.out.join(terms_file(number, loci)), &names)?;
+    output::write_json(
+        &options.out.join(layout::member_terms(number, loci)),
+        &names,
+    )?;
     Ok(names)
 }
 
@@ -815,42 +818,25 @@ fn require_not_fitted_on_held_out(
     }
 }
 
-/// Files of each member. The checkpoint of the first member has no number in its name.
+/// Files of each member.
 fn member_files(options: &Options, plan: &MemberPlan) -> Vec<MemberFiles> {
     let n_members = plan.members.len();
     (1..=n_members)
         .map(|number| {
-            let checkpoint = match number {
-                1 => layout::CHECKPOINT.into(),
-                _ => format!("checkpoint-{number}.safetensors"),
-            };
             let events = options.tensorboard.as_ref().map(|folder| match n_members {
                 1 => folder.clone(),
-                _ => folder.join(format!("member-{number}")),
+                _ => folder.join(layout::member_folder(number)),
             });
             MemberFiles {
                 number: (number, n_members),
                 term: None,
-                checkpoint: options.out.join(checkpoint),
-                trained: options.out.join(trained_file(number)),
+                checkpoint: options.out.join(layout::member_checkpoint(number)),
+                trained: options.out.join(layout::trained_member(number)),
                 keep: false,
                 events,
             }
         })
         .collect()
-}
-
-/// File to which [`run_member`] writes a member (1-based).
-#[must_use]
-pub fn trained_file(number: usize) -> String {
-    format!("trained-{number}.safetensors")
-}
-
-/// File to which [`run_terms`] writes the names of the loci with a deep term, for a member
-/// (1-based).
-#[must_use]
-pub fn terms_file(number: usize, loci: &Range<usize>) -> String {
-    format!("terms-{number}-loci-{}-{}.json", loci.start + 1, loci.end)
 }
 
 /// Predicts some samples: rows of `predictions.csv`.

@@ -82,15 +82,15 @@ pub use self::{
         is_missing, note_pairs_without_kinship,
     },
     performance::{
-        AucRow, CostRow, RocPoint, ScoreRow, TrainingLogRow, TrainingRow, read_costs, read_scores,
-        read_training_log,
+        AucRow, CostRow, RocPoint, SCORES_FILE, ScoreRow, TrainingLogRow, TrainingRow, read_costs,
+        read_scores, read_training_log,
     },
     phenotype::{CASE_WORDS, CONTROL_WORDS, Phenotype, PhenotypeCoding},
     prediction::{
         BASELINE_PREFIX, Prediction, PredictionRef, each_prediction, is_baseline, logit,
         nine_significant_digits, probability, read_predictions, write_predictions,
     },
-    published::{MatchRow, RawScoreRow},
+    published::{MatchRow, RAW_SCORES_FILE, RawScoreRow},
     risk::{RiskRow, TruthRow},
     role::{ModelRole, Role},
     rows::{columns, serde_names, write_rows},

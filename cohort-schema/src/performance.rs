@@ -207,6 +207,9 @@ pub struct CostRow {
     pub bytes: u64,
 }
 
+/// File name of the table of published scores.
+pub const SCORES_FILE: &str = "scores.csv";
+
 /// A published polygenic score, and how many of its variants are in the genotypes of a cohort.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ScoreRow {

@@ -3,6 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// File name of the sums of published scores.
+pub const RAW_SCORES_FILE: &str = "raw_scores.csv";
+
 /// Sum of a published score for a sample, in the terms of `plink2 --score`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RawScoreRow<'a> {

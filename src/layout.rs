@@ -163,6 +163,13 @@ pub fn part_of_member(stem: &str, part: &str) -> String {
 pub const PRS_MODEL: &str = "prs_model.json";
 /// Folder of the learned scores in the format of the PGS Catalog.
 pub const SCORING_FILES: &str = "scoring_files";
+
+/// A learned score; `stem` is the name of its baseline.
+#[must_use]
+pub fn scoring_file(stem: &str) -> String {
+    format!("{stem}.txt.gz")
+}
+
 /// Every term of every baseline.
 pub const WEIGHTS: &str = "weights.csv";
 /// Association of each allele among the training samples.

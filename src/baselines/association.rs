@@ -311,7 +311,7 @@ fn row<'a>(column: &'a Column<'_>, association: &Association) -> AssociationRow<
         n: association.n,
         beta: estimate.map(|estimate| estimate.beta),
         se: estimate.map(|estimate| estimate.se),
-        p_value: estimate.map(|estimate| estimate.p_value()),
+        p_value: estimate.map(Estimate::p_value),
         test: estimate.map(|estimate| estimate.test.name()),
     }
 }

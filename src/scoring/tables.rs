@@ -90,7 +90,7 @@ fn match_lines(
         while let Some(candidate) = candidates.next_if(|candidate| candidate.row == row_nr) {
             has_candidate = true;
             let site = &sites[candidate.site];
-            lines.serialize(candidate_row(line, candidate, site, constant))?;
+            lines.serialize(candidate_row(&line, candidate, site, constant))?;
         }
         if !has_candidate {
             lines.serialize(line)?;
@@ -145,7 +145,7 @@ fn unmatched_row<'a>(
 /// The line of a candidate: that of its row, and the record. `constant` is why the row adds a
 /// constant to every sample, if so.
 fn candidate_row<'a>(
-    row: MatchRow<'a>,
+    row: &MatchRow<'a>,
     candidate: &Candidate,
     site: &'a Site,
     constant: Option<ConstantSource>,
@@ -168,7 +168,7 @@ fn candidate_row<'a>(
         reason: constant
             .map(ConstantSource::name)
             .or(candidate.exclusion.map(Exclusion::name)),
-        ..row
+        ..*row
     }
 }
 

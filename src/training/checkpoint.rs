@@ -318,7 +318,10 @@ mod tests {
     fn a_row_of_the_log_with_a_number_too_few_is_an_error() {
         let row = vec![1.0, 0.5, 0.75, 0.5, 1e-3, 2.0, 100.0];
         let path = Path::new("checkpoint.safetensors");
-        assert_eq!(epoch_logs(path, &[row.clone()]).unwrap()[0].epoch, 1);
+        assert_eq!(
+            epoch_logs(path, std::slice::from_ref(&row)).unwrap()[0].epoch,
+            1
+        );
         let error = epoch_logs(path, &[row.clone(), row[1..].to_vec()]).unwrap_err();
         assert_eq!(
             error.to_string(),

@@ -29,6 +29,7 @@
 //! | output of `score` | [`RiskRow`] | `score` | `evaluate`, users |
 //! | `truth.csv` | [`TruthRow`] | `simulate` | users |
 //! | `report.csv` | [`TokenMeasureRow`] | `tokenize` | users |
+//! | output of `cohort --dropped` | [`DroppedSampleRow`] | `cohort` | users |
 //!
 //! The key of a sample is `sample_id`, its name in the VCF. The key of a prediction is
 //! (`sample_id`, `model`, `fold`).
@@ -51,6 +52,7 @@ mod baselines;
 mod characteristics;
 mod cohort;
 mod counted;
+mod dropped;
 mod missing;
 mod performance;
 mod phenotype;
@@ -77,6 +79,7 @@ pub use self::{
         SplitCounts,
     },
     counted::counted,
+    dropped::DroppedSampleRow,
     missing::{
         CovariateReader, MissingCovariates, MissingPolicies, MissingSamples, MissingValues,
         is_missing, note_pairs_without_kinship,

@@ -182,8 +182,8 @@ mod tests {
     use super::*;
     use crate::{
         ApoeRow, AssociationRow, AucRow, CalibrationRow, CoefficientRow, CostRow, DecileRow,
-        DistributionRow, EffectRow, FoldRow, GuardRow, MatchRow, NonAdditiveRow, PairRow,
-        Prediction, RawScoreRow, RelatedPairRow, RiskRow, RocPoint, ScoreAucRow, ScoreRow,
+        DistributionRow, DroppedSampleRow, EffectRow, FoldRow, GuardRow, MatchRow, NonAdditiveRow,
+        PairRow, Prediction, RawScoreRow, RelatedPairRow, RiskRow, RocPoint, ScoreAucRow, ScoreRow,
         StackedRow, StratumRow, TokenMeasureRow, TrainingLogRow, TruthRow,
     };
 
@@ -316,6 +316,7 @@ mod tests {
                 "sample_id,logit,probability,phenotype,split",
             ),
             (columns::<TokenMeasureRow<'_>>(), "measure,value"),
+            (columns::<DroppedSampleRow<'_>>(), "sample_id,reason"),
         ]
     }
 

@@ -9,9 +9,10 @@ use serde_json::Value;
 
 use crate::{
     ApoeRow, AssociationRow, AucRow, CalibrationRow, CoefficientRow, CostRow, DecileRow,
-    DistributionRow, EffectRow, FoldRow, GuardRow, MatchRow, NonAdditiveRow, PairRow, Phenotype,
-    Prediction, RawScoreRow, RelatedPairRow, RiskRow, RocPoint, ScoreAucRow, ScoreRow, Split,
-    StackedRow, StratumRow, TokenMeasureRow, TrainingLogRow, TruthRow, rows::columns,
+    DistributionRow, DroppedSampleRow, EffectRow, FoldRow, GuardRow, MatchRow, NonAdditiveRow,
+    PairRow, Phenotype, Prediction, RawScoreRow, RelatedPairRow, RiskRow, RocPoint, ScoreAucRow,
+    ScoreRow, Split, StackedRow, StratumRow, TokenMeasureRow, TrainingLogRow, TruthRow,
+    rows::columns,
 };
 
 /// A table with a schema.
@@ -71,11 +72,13 @@ pub enum Table {
     Truth,
     /// `report.csv` of `tokenize`
     TokenReport,
+    /// The output of `cohort --dropped`
+    Dropped,
 }
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::Cohort,
         Self::Predictions,
         Self::Cost,
@@ -103,6 +106,7 @@ impl Table {
         Self::Risks,
         Self::Truth,
         Self::TokenReport,
+        Self::Dropped,
     ];
 
     /// File name of the schema.
@@ -136,6 +140,7 @@ impl Table {
             Self::Risks => "score.schema.json",
             Self::Truth => "truth.schema.json",
             Self::TokenReport => "token_report.schema.json",
+            Self::Dropped => "dropped.schema.json",
         }
     }
 }
@@ -172,6 +177,7 @@ impl Table {
             Self::Risks => columns::<RiskRow<'_>>(),
             Self::Truth => columns::<TruthRow<'_>>(),
             Self::TokenReport => columns::<TokenMeasureRow<'_>>(),
+            Self::Dropped => columns::<DroppedSampleRow<'_>>(),
         }
     }
 }
@@ -207,6 +213,7 @@ pub fn json_schema(table: Table) -> Value {
         Table::Risks => row_schema::<RiskRow<'_>>(),
         Table::Truth => row_schema::<TruthRow<'_>>(),
         Table::TokenReport => row_schema::<TokenMeasureRow<'_>>(),
+        Table::Dropped => row_schema::<DroppedSampleRow<'_>>(),
     }
 }
 

@@ -34,7 +34,7 @@ const fn table(
     }
 }
 
-const WITH_SCHEMA: [WithSchema; 27] = [
+const WITH_SCHEMA: [WithSchema; 28] = [
     table("cohort.csv", Table::Cohort, "you, or `simulate`", None),
     table(
         "predictions.csv",
@@ -176,6 +176,12 @@ const WITH_SCHEMA: [WithSchema; 27] = [
         Table::Truth,
         "`simulate`",
         Some("run/0-cohort/truth.csv"),
+    ),
+    table(
+        "output of cohort --dropped",
+        Table::Dropped,
+        "`cohort`",
+        None,
     ),
 ];
 

@@ -12,7 +12,7 @@ use crate::{
         effect::Effect,
         matching::{Candidate, ConstantSource, Exclusion, Unmatched},
         published::Score,
-        scoring_file::{Unusable, WeightRow},
+        scoring_file::Unusable,
     },
     tables,
 };
@@ -79,13 +79,10 @@ fn match_lines(
     let candidates = &score.matches.candidates;
     let first = candidates.partition_point(|candidate| candidate.row < rows.start);
     let mut candidates = candidates[first..].iter().peekable();
-    for (row_nr, row) in rows.clone().zip(&score.file.rows[rows]) {
-        let weight = weight(&row.effect);
+    for row_nr in rows {
+        let weight = weight(&score.file.rows[row_nr].effect);
         let constant = score.matches.constant_rows.get(&row_nr).copied();
-        let line = MatchRow {
-            dataset,
-            ..unmatched_row(score, row_nr, row, &weight)
-        };
+        let line = unmatched_row(score, row_nr, &weight, dataset, constant);
         let mut has_candidate = false;
         while let Some(candidate) = candidates.next_if(|candidate| candidate.row == row_nr) {
             has_candidate = true;
@@ -101,14 +98,16 @@ fn match_lines(
         .map_err(|error| io::Error::other(error.error().to_string()))
 }
 
-/// The line of a row of the scoring file that matches no record.
+/// The line of a row of the scoring file that matches no record. `constant` is why the row adds a
+/// constant to every sample, if so.
 fn unmatched_row<'a>(
     score: &'a Score<'_>,
     row_nr: usize,
-    row: &'a WeightRow,
     weight: &'a str,
+    dataset: &'a str,
+    constant: Option<ConstantSource>,
 ) -> MatchRow<'a> {
-    let constant = score.matches.constant_rows.get(&row_nr).copied();
+    let row = &score.file.rows[row_nr];
     let unmatched = score.matches.unmatched.get(row_nr).copied().flatten();
     MatchRow {
         row_nr,
@@ -133,7 +132,7 @@ fn unmatched_row<'a>(
         duplicate_id: None,
         match_ids: "NA",
         match_status: constant.map_or("unmatched", constant_status),
-        dataset: "",
+        dataset,
         reason: row
             .unusable
             .map(Unusable::name)
@@ -142,8 +141,7 @@ fn unmatched_row<'a>(
     }
 }
 
-/// The line of a candidate: that of its row, and the record. `constant` is why the row adds a
-/// constant to every sample, if so.
+/// The line of a candidate: that of its row, and the record.
 fn candidate_row<'a>(
     row: &MatchRow<'a>,
     candidate: &Candidate,

@@ -46,7 +46,6 @@ mod tables;
 
 pub use self::{
     apoe::ApoeCounts,
-    association::ASSOCIATION_COLUMNS,
     error::Error,
     fitting::WithoutApoe,
     model::{
@@ -54,11 +53,10 @@ pub use self::{
         SCHEMA_VERSION, Term,
     },
     names::model_names,
-    no_fit::{AREA_COLUMNS, AurocRow, NoFitSummary, run as without_fit},
+    no_fit::{AurocRow, NoFitSummary, run as without_fit},
     options::{BaselineSettings, LearningVariants, Options},
     selection::{Choice, Hyperparameters, Tried},
     summary::Summary,
-    tables::WEIGHT_COLUMNS,
 };
 
 use std::path::PathBuf;
@@ -216,7 +214,7 @@ impl Outputs<'_> {
         match &self.apoe.calls {
             Ok(calls) => {
                 let rows = apoe_rows(self.cohort, calls);
-                output::write_csv(&apoe_csv, gf_cohort_schema::columns::<ApoeRow>(), rows)?;
+                crate::tables::write(&apoe_csv, rows)?;
             }
             Err(_) => output::remove_if_there(&apoe_csv)?,
         }
@@ -253,7 +251,7 @@ impl Outputs<'_> {
             study: self.options.study.as_deref(),
             genome_build: self.apoe.genome_build.or(self.apoe.build),
         };
-        let folder = self.path("scoring_files");
+        let folder = self.path(layout::SCORING_FILES);
         export::write_scoring_files(&folder, &baselines, &learned, &origin)?;
         let model = PrsModel {
             schema_version: SCHEMA_VERSION,

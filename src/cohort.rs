@@ -19,7 +19,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gf_cohort_schema::{CohortColumn, MissingValues, Phenotype, Split};
+use gf_cohort_schema::{
+    CohortColumn, DroppedSampleRow, MissingValues, Phenotype, Split, write_rows,
+};
 use serde::{Deserialize, Serialize};
 
 use self::{
@@ -820,12 +822,11 @@ impl Prepared {
     /// # Errors
     /// When `out` cannot be written.
     pub fn write_dropped(&self, out: impl Write) -> io::Result<()> {
-        let mut table = csv::Writer::from_writer(out);
-        table.write_record(["sample_id", "reason"])?;
-        self.dropped
+        let rows = self
+            .dropped
             .iter()
-            .try_for_each(|(sample, reason)| table.write_record([sample, reason]))?;
-        table.flush()
+            .map(|(sample_id, reason)| DroppedSampleRow { sample_id, reason });
+        write_rows::<DroppedSampleRow<'_>>(out, rows)
     }
 }
 

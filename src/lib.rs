@@ -36,7 +36,8 @@
 //! smaller. [`pipeline`] runs the stages of a TOML file in this order and resumes where it was
 //! stopped, or does one job of them; it also checks all inputs (`check`) and lists the jobs
 //! (`plan`). [`cli`] turns arguments into options and does nothing else. [`layout`] has the names
-//! of the files of a run, [`run_record`] is `run.json`, and only [`interrupt`] handles signals.
+//! of the files of a run, [`run_record`] is `run.json`, and only [`interrupt`] handles signals. The
+//! columns of a table are the fields of its row type, nearly always in `gf-cohort-schema`.
 //!
 //! Each stage is one module with `Options` (checked, stored in `run.json`), `run(..) ->
 //! Result<Summary, Error>` (in [`evaluation`] it is `evaluate`) and `Error`. The crates in
@@ -60,5 +61,6 @@ pub mod run_record;
 pub mod score;
 pub mod scoring;
 pub mod simulate;
+mod tables;
 pub mod tokens;
 pub mod training;

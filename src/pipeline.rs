@@ -242,12 +242,16 @@ impl Pipeline<'_> {
             .iter()
             .map(|model| models.join(model.name()).join(layout::PREDICTIONS))
             .collect();
-        predictions.push(self.out.join("4-baselines/predictions.csv"));
+        predictions.push(
+            self.out
+                .join(layout::BASELINES_FOLDER)
+                .join(layout::PREDICTIONS),
+        );
         predictions
     }
 
     fn report_path(self) -> PathBuf {
-        self.out.join("5-report/report.html")
+        self.out.join(layout::REPORT_FOLDER).join(layout::REPORT)
     }
 }
 

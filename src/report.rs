@@ -44,7 +44,10 @@ pub use self::{
     tables::{write_effects, write_guards, write_pairs},
     terminal::{costs, guards, table},
 };
-use crate::evaluation::{Background, PeopleRow, Summary, Verdict};
+use crate::{
+    evaluation::{Background, PeopleRow, Summary, Verdict},
+    layout,
+};
 
 /// Ids of the figures that have a file of their own, `ID.svg`.
 const FIGURES: [&str; 9] = [
@@ -95,7 +98,7 @@ impl Report<'_> {
     fn write(self, folder: &Path) -> Result<Vec<PathBuf>, output::Error> {
         let figures = figures::figures(self.verdict, self.background);
         let mut paths = Vec::new();
-        let page = folder.join("report.html");
+        let page = folder.join(layout::REPORT);
         let html = page::html(self, &figures).map_err(output::at(&page))?;
         output::shareable::write(&page, |out| out.write_all(html.as_bytes()))?;
         paths.push(page);

@@ -18,7 +18,7 @@ use std::{
 };
 
 use gf_cohort_schema::{
-    Cohort, CohortNotes, MissingPolicies, Person, Split, nine_significant_digits, probability,
+    Cohort, CohortNotes, MissingPolicies, Person, RiskRow, Split, probability, write_rows,
 };
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +26,7 @@ use crate::layout;
 use crate::{
     baselines::{self, AbsentAlleles, PrsModel, Rewritten},
     dataset::{self, Dataset},
+    tables,
     tokens::{self, encode},
     training::{self, Bundle, DeviceChoice},
 };
@@ -261,8 +262,6 @@ pub enum Error {
 /// Default share of the expected common variants that the samples must carry.
 pub const MIN_OVERLAP: f64 = 0.5;
 
-const COLUMNS: [&str; 4] = ["sample_id", "model", "logit", "probability"];
-
 /// Scores all samples of the files.
 ///
 /// # Errors
@@ -332,7 +331,7 @@ fn sequence_model(options: &Options) -> Result<Summary, Error> {
             model: &config.name,
             logit,
         });
-    write(options, rows.collect())?;
+    write(options, &rows.collect::<Vec<_>>())?;
     Ok(Summary {
         n_people: all_samples.len(),
         cohort: cohort.notes,
@@ -538,7 +537,7 @@ fn polygenic_scores(options: &Options) -> Result<Summary, Error> {
         model: &row.model,
         logit: row.logit,
     });
-    write(options, scores.collect())?;
+    write(options, &scores.collect::<Vec<_>>())?;
     let mut warnings = applied.warnings;
     warnings.extend(
         cohort
@@ -645,7 +644,7 @@ struct Score<'s> {
 }
 
 /// Writes the table; `-` is standard output.
-fn write(options: &Options, scores: Vec<Score<'_>>) -> Result<(), Error> {
+fn write(options: &Options, scores: &[Score<'_>]) -> Result<(), Error> {
     if let Some(score) = scores.iter().find(|score| !score.logit.is_finite()) {
         return Err(Error::NotFinite {
             path: options.model.clone(),
@@ -654,23 +653,15 @@ fn write(options: &Options, scores: Vec<Score<'_>>) -> Result<(), Error> {
             logit: score.logit,
         });
     }
-    let mut rows = scores.into_iter().map(|score| {
-        (
-            score.sample_id.to_string(),
-            score.model.to_string(),
-            nine_significant_digits(score.logit),
-            nine_significant_digits(probability(score.logit)),
-        )
+    let rows = scores.iter().map(|score| RiskRow {
+        sample_id: score.sample_id,
+        model: score.model,
+        logit: score.logit,
+        probability: probability(score.logit),
     });
     if options.output == Path::new("-") {
-        let mut table = csv::Writer::from_writer(std::io::stdout().lock());
-        let written = table
-            .write_record(COLUMNS)
-            .and_then(|()| rows.try_for_each(|row| table.serialize(row)));
-        return Ok(written
-            .map_err(std::io::Error::from)
-            .and_then(|()| table.flush())
-            .map_err(output::at(&options.output))?);
+        let written = write_rows::<RiskRow<'_>>(std::io::stdout().lock(), rows);
+        return Ok(written.map_err(output::at(&options.output))?);
     }
-    Ok(output::write_csv(&options.output, &COLUMNS, rows)?)
+    Ok(tables::write(&options.output, rows)?)
 }

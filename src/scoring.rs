@@ -40,5 +40,4 @@ pub use self::{
     raw_scores::{RawSummary, run as raw_scores},
     reasons::{Reason, Reasons},
     scoring_file::{EffectColumn, ScoringFile, Unusable},
-    tables::{MATCH_COLUMNS, RAW_SCORE_COLUMNS},
 };

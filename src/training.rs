@@ -64,7 +64,6 @@ use serde::{Deserialize, Serialize};
 
 use self::{
     init::Initial,
-    log::LOG_COLUMNS,
     member::{MemberFiles, SharedByMembers},
     members::{Member, MemberPlan, mean_logits},
     terms::{TermSetup, TrainedMember},
@@ -74,6 +73,7 @@ use crate::{
     dataset::{Dataset, Standardisation, logits_within},
     evaluation::roc,
     models::{Architecture, Config, LocusShape, RiskModel},
+    tables::write_shareable,
     tokens,
 };
 use gf_cohort_schema::counted;
@@ -441,7 +441,10 @@ pub fn run_terms(
         loci,
         on_progress,
     )?;
-    output::write_json(&options.out.join(terms_file(number, loci)), &names)?;
+    output::write_json(
+        &options.out.join(layout::member_terms(number, loci)),
+        &names,
+    )?;
     Ok(names)
 }
 
@@ -642,7 +645,7 @@ impl<'o> Prepared<'o> {
         // last.
         let out = &self.options.out;
         output::remove_if_there(&out.join(layout::CONFIG))?;
-        output::shareable::write_csv(&out.join(layout::TRAINING_LOG), &LOG_COLUMNS, log)?;
+        write_shareable(&out.join(layout::TRAINING_LOG), log)?;
         output::write(&out.join(layout::PREDICTIONS), |out| {
             write_predictions(out, rows)
         })?;
@@ -823,42 +826,25 @@ fn require_not_fitted_on_held_out(
     }
 }
 
-/// Files of each member. The checkpoint of the first member has no number in its name.
+/// Files of each member.
 fn member_files(options: &Options, plan: &MemberPlan) -> Vec<MemberFiles> {
     let n_members = plan.members.len();
     (1..=n_members)
         .map(|number| {
-            let checkpoint = match number {
-                1 => layout::CHECKPOINT.into(),
-                _ => format!("checkpoint-{number}.safetensors"),
-            };
             let events = options.tensorboard.as_ref().map(|folder| match n_members {
                 1 => folder.clone(),
-                _ => folder.join(format!("member-{number}")),
+                _ => folder.join(layout::member_folder(number)),
             });
             MemberFiles {
                 number: (number, n_members),
                 term: None,
-                checkpoint: options.out.join(checkpoint),
-                trained: options.out.join(trained_file(number)),
+                checkpoint: options.out.join(layout::member_checkpoint(number)),
+                trained: options.out.join(layout::trained_member(number)),
                 keep: false,
                 events,
             }
         })
         .collect()
-}
-
-/// File to which [`run_member`] writes a member (1-based).
-#[must_use]
-pub fn trained_file(number: usize) -> String {
-    format!("trained-{number}.safetensors")
-}
-
-/// File to which [`run_terms`] writes the names of the loci with a deep term, for a member
-/// (1-based).
-#[must_use]
-pub fn terms_file(number: usize, loci: &Range<usize>) -> String {
-    format!("terms-{number}-loci-{}-{}.json", loci.start + 1, loci.end)
 }
 
 /// Predicts some samples: rows of `predictions.csv`.

@@ -17,6 +17,19 @@
 //! | `apoe.csv` | [`ApoeRow`] | `prs` | `evaluate` |
 //! | `explain.csv` | [`EffectRow`] | `explain` | users |
 //! | `pairs.csv` | [`PairRow`] | `explain` | users |
+//! | `stacked.csv` | [`StackedRow`] | `evaluate` | users |
+//! | `non_additive.csv` | [`NonAdditiveRow`] | `evaluate` | users |
+//! | `weights.csv` | [`CoefficientRow`] | `prs` | users |
+//! | `association.csv` | [`AssociationRow`] | `prs` | users |
+//! | `raw_scores.csv` | [`RawScoreRow`] | `prs` | `evaluate`, users |
+//! | `match_log.csv` | [`MatchRow`] | `prs` | users |
+//! | `score_auc.csv` | [`ScoreAucRow`] | `prs --no-fit` | users |
+//! | `related_pairs.csv` | [`RelatedPairRow`] | `prs` | users |
+//! | `training_log.csv` | [`TrainingLogRow`] | `train` | `evaluate`, users |
+//! | output of `score` | [`RiskRow`] | `score` | `evaluate`, users |
+//! | `truth.csv` | [`TruthRow`] | `simulate` | users |
+//! | `report.csv` | [`TokenMeasureRow`] | `tokenize` | users |
+//! | output of `cohort --dropped` | [`DroppedSampleRow`] | `cohort` | users |
 //!
 //! The key of a sample is `sample_id`, its name in the VCF. The key of a prediction is
 //! (`sample_id`, `model`, `fold`).
@@ -35,14 +48,18 @@ struct Readme;
 #[cfg(feature = "clap")]
 pub mod arguments;
 mod attribution;
+mod baselines;
 mod characteristics;
 mod cohort;
 mod cohort_reading;
 mod counted;
+mod dropped;
 mod missing;
 mod performance;
 mod phenotype;
 mod prediction;
+mod published;
+mod risk;
 mod role;
 mod rows;
 mod schema;
@@ -51,10 +68,12 @@ mod scored;
 mod split;
 mod table;
 pub mod text;
+mod token_report;
 mod verdict;
 
 pub use self::{
     attribution::{EffectRow, PairRow},
+    baselines::{AssociationRow, CoefficientRow, RelatedPairRow, ScoreAucRow},
     characteristics::Characteristics,
     cohort::{
         Cohort, CohortColumn, CohortNotes, CohortSummary, CovariateChoice, Dropped, Person,
@@ -62,30 +81,35 @@ pub use self::{
     },
     cohort_reading::CohortReading,
     counted::counted,
+    dropped::DroppedSampleRow,
     missing::{
         CovariateReader, MissingCovariates, MissingPolicies, MissingSamples, MissingValues,
         is_missing, note_pairs_without_kinship,
     },
     performance::{
-        AucRow, CostRow, RocPoint, ScoreRow, TrainingRow, read_costs, read_scores,
-        read_training_log,
+        AucRow, CostRow, RocPoint, SCORES_FILE, ScoreRow, TrainingLogRow, TrainingRow, read_costs,
+        read_scores, read_training_log,
     },
     phenotype::{CASE_WORDS, CONTROL_WORDS, Phenotype, PhenotypeCoding},
     prediction::{
         BASELINE_PREFIX, Prediction, PredictionRef, each_prediction, is_baseline, logit,
         nine_significant_digits, probability, read_predictions, write_predictions,
     },
+    published::{MatchRow, RAW_SCORES_FILE, RawScoreRow},
+    risk::{RiskRow, TruthRow},
     role::{ModelRole, Role},
     rows::{columns, serde_names, write_rows},
-    schema::{Table, json_schema},
+    schema::{Table, json_schema, row_schema},
     score_table::ScoreColumn,
     scored::{
         Assigned, ScoreLayout, ScoredRef, ScoredTable, StatedPhenotype, each_score, read_assigned,
     },
     split::{Split, UnknownSplit},
+    token_report::TokenMeasureRow,
     verdict::{
         ALONE, ApoeRow, CalibrationRow, DecileRow, DistributionRow, FoldRow, GuardRow,
-        GuardVerdict, STACKED, StratumRow, WITHOUT_APOE, read_apoe, read_guards, rung,
+        GuardVerdict, NonAdditiveRow, STACKED, StackedRow, StratumRow, WITHOUT_APOE, read_apoe,
+        read_guards, rung,
     },
 };
 

@@ -207,6 +207,9 @@ pub struct CostRow {
     pub bytes: u64,
 }
 
+/// File name of the table of published scores.
+pub const SCORES_FILE: &str = "scores.csv";
+
 /// A published polygenic score, and how many of its variants are in the genotypes of a cohort.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ScoreRow {
@@ -332,7 +335,33 @@ pub fn read_scores(path: &Path) -> Result<Vec<ScoreRow>, Error> {
         .collect()
 }
 
-/// The columns of `training_log.csv` that the report shows, for one epoch.
+/// Training of a deep term of a model in one epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TrainingLogRow {
+    /// 1-based member of the bundle: a fold, or a seed of an ensemble.
+    #[schemars(range(min = 1))]
+    pub member: usize,
+    /// 1-based deep term of the model; 1 for a pure sequence model.
+    #[schemars(range(min = 1))]
+    pub term: usize,
+    /// 1-based epoch.
+    #[schemars(range(min = 1))]
+    pub epoch: usize,
+    /// Mean (weighted) loss over the training samples of the epoch, each before its own update.
+    pub train_loss: f64,
+    /// AUROC on the validation samples, which choose the epoch.
+    pub validation_auroc: f64,
+    /// Mean loss over the validation samples.
+    pub validation_loss: f64,
+    /// Learning rate at the end of the epoch.
+    pub learning_rate: f64,
+    /// Wall-clock time of the epoch in seconds.
+    pub seconds: f64,
+    /// Training samples per second, without validation.
+    pub people_per_second: f64,
+}
+
+/// The columns of [`TrainingLogRow`] that the report shows, for one epoch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrainingRow {
     /// 1-based member of the bundle: a fold, or a seed of an ensemble.
@@ -376,6 +405,33 @@ pub fn read_training_log(path: &Path) -> Result<Vec<TrainingRow>, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_training_log_is_read_as_it_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("training_log.csv");
+        let row = TrainingLogRow {
+            member: 1,
+            term: 2,
+            epoch: 3,
+            train_loss: 0.5,
+            validation_auroc: 0.75,
+            validation_loss: 0.625,
+            learning_rate: 0.001,
+            seconds: 4.0,
+            people_per_second: 250.0,
+        };
+        let file = std::fs::File::create(&path).unwrap();
+        crate::write_rows::<TrainingLogRow>(file, [row]).unwrap();
+        let expected = TrainingRow {
+            member: 1,
+            epoch: 3,
+            train_loss: 0.5,
+            validation_auroc: 0.75,
+            validation_loss: 0.625,
+        };
+        assert_eq!(read_training_log(&path).unwrap(), [expected]);
+    }
 
     #[test]
     fn scores_are_read_as_they_are_written_and_bad_cells_are_named() {

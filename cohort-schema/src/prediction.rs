@@ -42,17 +42,6 @@ pub struct Prediction {
     pub role: Role,
 }
 
-/// The columns that tables of every version have.
-const FIRST_COLUMNS: [&str; 7] = [
-    "sample_id",
-    "model",
-    "split",
-    "fold",
-    "phenotype",
-    "logit",
-    "probability",
-];
-
 /// Prefix of the names of this program's baselines: `prs-covariates`, `prs-apoe`, `prs-dosages`,
 /// `prs-<scoring file id>`.
 pub const BASELINE_PREFIX: &str = "prs-";
@@ -111,11 +100,14 @@ pub fn each_prediction<E: From<Error>>(
     mut visit: impl FnMut(PredictionRef<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
     let table = CsvTable::open(path)?;
-    let mut columns = [0; FIRST_COLUMNS.len()];
-    for (column, name) in columns.iter_mut().zip(FIRST_COLUMNS) {
-        *column = table.column(name)?;
-    }
-    let [sample_id, model, split, fold, phenotype, logit, probability] = columns;
+    let sample_id = table.column("sample_id")?;
+    let model = table.column("model")?;
+    let split = table.column("split")?;
+    let fold = table.column("fold")?;
+    let phenotype = table.column("phenotype")?;
+    let logit = table.column("logit")?;
+    let probability = table.column("probability")?;
+    // Tables of earlier versions do not have this column.
     let role = table.optional_column("role");
     let mut phenotypes = PhenotypeReader::default();
     table.each(|row| {
@@ -180,7 +172,7 @@ pub fn write_predictions<'a>(
     out: impl Write,
     rows: impl IntoIterator<Item = &'a Prediction>,
 ) -> io::Result<()> {
-    write_rows(out, rows)
+    write_rows::<Prediction>(out, rows)
 }
 
 /// The role in the table, or the role by name in a table of an earlier version.

@@ -1,11 +1,14 @@
 //! Tables from row types: the fields of a row are the columns, in their order, and serde attributes
 //! define how numbers are written. JSON Schema and the book describe the same fields.
 
-use std::io::{self, Write};
+use std::{
+    borrow::Borrow,
+    io::{self, Write},
+};
 
 use serde::{
-    Deserializer, Serialize, Serializer,
-    de::{self, DeserializeOwned, Visitor, value},
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{self, Visitor, value},
     forward_to_deserialize_any,
 };
 
@@ -13,14 +16,14 @@ use crate::nine_significant_digits;
 
 /// Names of the columns of a table, in their order.
 #[must_use]
-pub fn columns<R: DeserializeOwned>() -> &'static [&'static str] {
+pub fn columns<'de, R: Deserialize<'de>>() -> &'static [&'static str] {
     serde_names::<R>()
 }
 
 /// Serialized names of the fields of a struct, or of the variants of an enum (each alias after its
 /// name).
 #[must_use]
-pub fn serde_names<T: DeserializeOwned>() -> &'static [&'static str] {
+pub fn serde_names<'de, T: Deserialize<'de>>() -> &'static [&'static str] {
     let mut names: &'static [&'static str] = &[];
     // serde passes the names to the deserializer before it requests a value.
     let _ = T::deserialize(NamesOnly(&mut names));
@@ -31,16 +34,16 @@ pub fn serde_names<T: DeserializeOwned>() -> &'static [&'static str] {
 ///
 /// # Errors
 /// When `out` cannot be written.
-pub fn write_rows<'r, R: Serialize + DeserializeOwned + 'r>(
+pub fn write_rows<'de, R: Serialize + Deserialize<'de>>(
     out: impl Write,
-    rows: impl IntoIterator<Item = &'r R>,
+    rows: impl IntoIterator<Item: Borrow<R>>,
 ) -> io::Result<()> {
     let mut table = csv::WriterBuilder::new()
         .has_headers(false)
         .from_writer(out);
     table.write_record(columns::<R>())?;
     for row in rows {
-        table.serialize(row)?;
+        table.serialize(row.borrow())?;
     }
     table.flush()
 }
@@ -120,6 +123,14 @@ pub(crate) fn six_decimals<S: Serializer>(
     })
 }
 
+/// Four decimals.
+pub(crate) fn four_decimals<S: Serializer>(
+    number: &impl Number,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    text(number, serializer, |value| format!("{value:.4}"))
+}
+
 /// One decimal.
 pub(crate) fn one_decimal<S: Serializer>(
     number: &impl Number,
@@ -144,12 +155,36 @@ pub(crate) fn nine_digits<S: Serializer>(
     text(number, serializer, nine_significant_digits)
 }
 
+/// Nine significant digits in scientific notation, as `1.23456789e-4`; `-0` as `0`.
+pub(crate) fn nine_digits_scientific<S: Serializer>(
+    number: &impl Number,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    text(number, serializer, |value| format!("{:.8e}", value + 0.0))
+}
+
+/// A whole number without decimals, any other number with nine significant digits.
+pub(crate) fn whole_or_nine_digits<S: Serializer>(
+    number: &impl Number,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    text(number, serializer, |value| {
+        if value.fract() == 0.0 {
+            format!("{value:.0}")
+        } else {
+            nine_significant_digits(value)
+        }
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
-        ApoeRow, AucRow, CalibrationRow, CostRow, DecileRow, DistributionRow, EffectRow, FoldRow,
-        GuardRow, PairRow, Prediction, RocPoint, ScoreRow, StratumRow,
+        ApoeRow, AssociationRow, AucRow, CalibrationRow, CoefficientRow, CostRow, DecileRow,
+        DistributionRow, DroppedSampleRow, EffectRow, FoldRow, GuardRow, MatchRow, NonAdditiveRow,
+        PairRow, Prediction, RawScoreRow, RelatedPairRow, RiskRow, RocPoint, ScoreAucRow, ScoreRow,
+        StackedRow, StratumRow, TokenMeasureRow, TrainingLogRow, TruthRow,
     };
 
     type Contract = (&'static [&'static str], &'static str);
@@ -223,12 +258,130 @@ mod tests {
         ]
     }
 
+    fn baselines() -> Vec<Contract> {
+        vec![
+            (
+                columns::<CoefficientRow<'_>>(),
+                "model,term,name,chrom,position,ref_allele,alt_allele,effect_allele,weight,\
+                 frequency,mean,sd",
+            ),
+            (
+                columns::<AssociationRow<'_>>(),
+                "contig,position,id,ref_allele,alt_allele,effect_allele,frequency,n,beta,se,\
+                 p_value,test",
+            ),
+            (
+                columns::<RawScoreRow<'_>>(),
+                "sample_id,accession,sum,denominator,average,n_missing",
+            ),
+            (
+                columns::<MatchRow<'_>>(),
+                "row_nr,accession,chr_name,chr_position,effect_allele,other_allele,effect_weight,\
+                 effect_type,ID,REF,ALT,matched_effect_allele,match_type,is_multiallelic,\
+                 ambiguous,match_flipped,best_match,exclude,duplicate_best_match,duplicate_ID,\
+                 match_IDs,match_status,dataset,reason",
+            ),
+            (
+                columns::<ScoreAucRow<'_>>(),
+                "model,split,n_cases,n_controls,auroc,ci_low,ci_high",
+            ),
+            (
+                columns::<RelatedPairRow<'_>>(),
+                "sample_id_1,split_1,sample_id_2,split_2,kinship,relation",
+            ),
+        ]
+    }
+
+    fn training_and_risks() -> Vec<Contract> {
+        vec![
+            (
+                columns::<StackedRow<'_>>(),
+                "term,coefficient,standard_error,n_validation",
+            ),
+            (
+                columns::<NonAdditiveRow<'_>>(),
+                "model,compared_to,split,auroc,delta_auroc,delta_ci_low,delta_ci_high,p_value",
+            ),
+            (
+                columns::<TrainingLogRow>(),
+                "member,term,epoch,train_loss,validation_auroc,validation_loss,learning_rate,\
+                 seconds,people_per_second",
+            ),
+            (
+                columns::<RiskRow<'_>>(),
+                "sample_id,model,logit,probability",
+            ),
+            (
+                columns::<TruthRow<'_>>(),
+                "sample_id,logit,probability,phenotype,split",
+            ),
+            (columns::<TokenMeasureRow<'_>>(), "measure,value"),
+            (columns::<DroppedSampleRow<'_>>(), "sample_id,reason"),
+        ]
+    }
+
     /// Scripts of users depend on names and order, so new columns come last.
     #[test]
     fn names_and_order_of_columns_are_a_contract() {
-        let tables = [models(), evaluations_and_explanations()].concat();
+        let tables = [
+            models(),
+            evaluations_and_explanations(),
+            baselines(),
+            training_and_risks(),
+        ]
+        .concat();
         for (found, expected) in tables {
             assert_eq!(found.join(","), expected);
         }
+    }
+
+    /// Cells are those of the named columns, in the precision of the table.
+    #[test]
+    fn rows_of_baselines_are_written_in_their_precision() {
+        let row = CoefficientRow {
+            model: "prs-dosages",
+            term: "apoe",
+            name: Some("e4"),
+            chrom: None,
+            position: None,
+            ref_allele: None,
+            alt_allele: None,
+            effect_allele: None,
+            weight: -0.0,
+            frequency: None,
+            mean: Some(0.25),
+            sd: Some(1.0 / 3.0),
+        };
+        assert_eq!(
+            written(row),
+            "prs-dosages,apoe,e4,,,,,,0.00000000e0,,2.50000000e-1,3.33333333e-1"
+        );
+        let pair = RelatedPairRow {
+            sample_id_1: "A",
+            split_1: crate::Split::Train,
+            sample_id_2: "B",
+            split_2: crate::Split::Test,
+            kinship: Some(0.25),
+            relation: "first-degree",
+        };
+        assert_eq!(written(pair), "A,train,B,test,0.2500,first-degree");
+    }
+
+    #[test]
+    fn counts_of_a_token_report_have_no_decimals() {
+        let values = [Some(12.0), Some(0.5), None];
+        let measure = "m";
+        assert_eq!(
+            values.map(|value| written(TokenMeasureRow { measure, value })),
+            ["m,12", "m,0.500000000", "m,"]
+        );
+    }
+
+    /// The line of a row.
+    fn written<'de, R: Serialize + Deserialize<'de>>(row: R) -> String {
+        let mut text = Vec::new();
+        write_rows::<R>(&mut text, [row]).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        text.lines().last().unwrap().to_owned()
     }
 }

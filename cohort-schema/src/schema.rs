@@ -8,8 +8,11 @@ use schemars::{JsonSchema, schema_for};
 use serde_json::Value;
 
 use crate::{
-    ApoeRow, AucRow, CalibrationRow, CostRow, DecileRow, DistributionRow, EffectRow, FoldRow,
-    GuardRow, PairRow, Phenotype, Prediction, RocPoint, ScoreRow, Split, StratumRow, rows::columns,
+    ApoeRow, AssociationRow, AucRow, CalibrationRow, CoefficientRow, CostRow, DecileRow,
+    DistributionRow, DroppedSampleRow, EffectRow, FoldRow, GuardRow, MatchRow, NonAdditiveRow,
+    PairRow, Phenotype, Prediction, RawScoreRow, RelatedPairRow, RiskRow, RocPoint, ScoreAucRow,
+    ScoreRow, Split, StackedRow, StratumRow, TokenMeasureRow, TrainingLogRow, TruthRow,
+    rows::columns,
 };
 
 /// A table with a schema.
@@ -45,11 +48,37 @@ pub enum Table {
     Effects,
     /// `pairs.csv`
     Pairs,
+    /// `stacked.csv`
+    Stacked,
+    /// `non_additive.csv`
+    NonAdditive,
+    /// `weights.csv`
+    Coefficients,
+    /// `association.csv`
+    Associations,
+    /// `raw_scores.csv`
+    RawScores,
+    /// `match_log.csv`
+    Matches,
+    /// `score_auc.csv`
+    ScoreAuc,
+    /// `related_pairs.csv`
+    RelatedPairs,
+    /// `training_log.csv`
+    TrainingLog,
+    /// The output of `score`
+    Risks,
+    /// `truth.csv`
+    Truth,
+    /// `report.csv` of `tokenize`
+    TokenReport,
+    /// The output of `cohort --dropped`
+    Dropped,
 }
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 28] = [
         Self::Cohort,
         Self::Predictions,
         Self::Cost,
@@ -65,6 +94,19 @@ impl Table {
         Self::Apoe,
         Self::Effects,
         Self::Pairs,
+        Self::Stacked,
+        Self::NonAdditive,
+        Self::Coefficients,
+        Self::Associations,
+        Self::RawScores,
+        Self::Matches,
+        Self::ScoreAuc,
+        Self::RelatedPairs,
+        Self::TrainingLog,
+        Self::Risks,
+        Self::Truth,
+        Self::TokenReport,
+        Self::Dropped,
     ];
 
     /// File name of the schema.
@@ -86,6 +128,19 @@ impl Table {
             Self::Apoe => "apoe.schema.json",
             Self::Effects => "explain.schema.json",
             Self::Pairs => "pairs.schema.json",
+            Self::Stacked => "stacked.schema.json",
+            Self::NonAdditive => "non_additive.schema.json",
+            Self::Coefficients => "weights.schema.json",
+            Self::Associations => "association.schema.json",
+            Self::RawScores => "raw_scores.schema.json",
+            Self::Matches => "match_log.schema.json",
+            Self::ScoreAuc => "score_auc.schema.json",
+            Self::RelatedPairs => "related_pairs.schema.json",
+            Self::TrainingLog => "training_log.schema.json",
+            Self::Risks => "score.schema.json",
+            Self::Truth => "truth.schema.json",
+            Self::TokenReport => "token_report.schema.json",
+            Self::Dropped => "dropped.schema.json",
         }
     }
 }
@@ -110,6 +165,19 @@ impl Table {
             Self::Apoe => columns::<ApoeRow>(),
             Self::Effects => columns::<EffectRow>(),
             Self::Pairs => columns::<PairRow>(),
+            Self::Stacked => columns::<StackedRow<'_>>(),
+            Self::NonAdditive => columns::<NonAdditiveRow<'_>>(),
+            Self::Coefficients => columns::<CoefficientRow<'_>>(),
+            Self::Associations => columns::<AssociationRow<'_>>(),
+            Self::RawScores => columns::<RawScoreRow<'_>>(),
+            Self::Matches => columns::<MatchRow<'_>>(),
+            Self::ScoreAuc => columns::<ScoreAucRow<'_>>(),
+            Self::RelatedPairs => columns::<RelatedPairRow<'_>>(),
+            Self::TrainingLog => columns::<TrainingLogRow>(),
+            Self::Risks => columns::<RiskRow<'_>>(),
+            Self::Truth => columns::<TruthRow<'_>>(),
+            Self::TokenReport => columns::<TokenMeasureRow<'_>>(),
+            Self::Dropped => columns::<DroppedSampleRow<'_>>(),
         }
     }
 }
@@ -118,23 +186,41 @@ impl Table {
 #[must_use]
 pub fn json_schema(table: Table) -> Value {
     match table {
-        Table::Cohort => schema_for!(CohortRow),
-        Table::Predictions => schema_for!(Prediction),
-        Table::Cost => schema_for!(CostRow),
-        Table::Scores => schema_for!(ScoreRow),
-        Table::Auc => schema_for!(AucRow),
-        Table::Roc => schema_for!(RocPoint),
-        Table::Strata => schema_for!(StratumRow),
-        Table::Calibration => schema_for!(CalibrationRow),
-        Table::Deciles => schema_for!(DecileRow),
-        Table::Distribution => schema_for!(DistributionRow),
-        Table::Folds => schema_for!(FoldRow),
-        Table::Guards => schema_for!(GuardRow),
-        Table::Apoe => schema_for!(ApoeRow),
-        Table::Effects => schema_for!(EffectRow),
-        Table::Pairs => schema_for!(PairRow),
+        Table::Cohort => row_schema::<CohortRow>(),
+        Table::Predictions => row_schema::<Prediction>(),
+        Table::Cost => row_schema::<CostRow>(),
+        Table::Scores => row_schema::<ScoreRow>(),
+        Table::Auc => row_schema::<AucRow>(),
+        Table::Roc => row_schema::<RocPoint>(),
+        Table::Strata => row_schema::<StratumRow>(),
+        Table::Calibration => row_schema::<CalibrationRow>(),
+        Table::Deciles => row_schema::<DecileRow>(),
+        Table::Distribution => row_schema::<DistributionRow>(),
+        Table::Folds => row_schema::<FoldRow>(),
+        Table::Guards => row_schema::<GuardRow>(),
+        Table::Apoe => row_schema::<ApoeRow>(),
+        Table::Effects => row_schema::<EffectRow>(),
+        Table::Pairs => row_schema::<PairRow>(),
+        Table::Stacked => row_schema::<StackedRow<'_>>(),
+        Table::NonAdditive => row_schema::<NonAdditiveRow<'_>>(),
+        Table::Coefficients => row_schema::<CoefficientRow<'_>>(),
+        Table::Associations => row_schema::<AssociationRow<'_>>(),
+        Table::RawScores => row_schema::<RawScoreRow<'_>>(),
+        Table::Matches => row_schema::<MatchRow<'_>>(),
+        Table::ScoreAuc => row_schema::<ScoreAucRow<'_>>(),
+        Table::RelatedPairs => row_schema::<RelatedPairRow<'_>>(),
+        Table::TrainingLog => row_schema::<TrainingLogRow>(),
+        Table::Risks => row_schema::<RiskRow<'_>>(),
+        Table::Truth => row_schema::<TruthRow<'_>>(),
+        Table::TokenReport => row_schema::<TokenMeasureRow<'_>>(),
+        Table::Dropped => row_schema::<DroppedSampleRow<'_>>(),
     }
-    .to_value()
+}
+
+/// JSON Schema of a row type.
+#[must_use]
+pub fn row_schema<R: JsonSchema>() -> Value {
+    schema_for!(R).to_value()
 }
 
 /// One sample of a cohort: the fixed columns, then any other columns.

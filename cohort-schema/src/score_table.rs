@@ -106,7 +106,7 @@ impl ScoreColumn {
     /// # Errors
     /// A `scores.csv` that cannot be read.
     pub fn study(&self) -> Result<Option<String>, Error> {
-        let table = self.path.with_file_name("scores.csv");
+        let table = self.path.with_file_name(crate::SCORES_FILE);
         if table == self.path || !table.exists() {
             return Ok(None);
         }

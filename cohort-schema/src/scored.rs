@@ -186,7 +186,7 @@ pub fn each_score<E: From<Error>>(
 ) -> Result<ScoredTable, E> {
     let table = CsvTable::open(path)?;
     if is_list_of_scores(&table) {
-        let raw = path.with_file_name("raw_scores.csv");
+        let raw = path.with_file_name(crate::RAW_SCORES_FILE);
         if raw.exists() {
             return each_score(&raw, layout, visit);
         }

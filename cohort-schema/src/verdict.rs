@@ -1,5 +1,6 @@
 //! Further tables of an evaluation, next to `auc.csv` and `roc.csv`: `strata.csv`,
-//! `calibration.csv`, `deciles.csv`, `distribution.csv`, `folds.csv` and `guards.csv`.
+//! `calibration.csv`, `deciles.csv`, `distribution.csv`, `folds.csv`, `guards.csv`, `stacked.csv`
+//! and `non_additive.csv`.
 //!
 //! An undefined value is an empty cell.
 
@@ -312,6 +313,55 @@ impl FromStr for GuardVerdict {
             .find(|verdict| verdict.to_string() == text)
             .ok_or_else(|| format!("`{text}` is not a verdict; write pass, not-run, warn or fail"))
     }
+}
+
+/// Term of the stacked model, a logistic regression on the validation split (row 5 of the
+/// comparison).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct StackedRow<'a> {
+    /// `intercept`, or the model whose logit is the predictor.
+    pub term: &'a str,
+    /// Log odds ratio per unit of this logit.
+    #[serde(serialize_with = "nine_digits")]
+    pub coefficient: f64,
+    /// Standard error of the coefficient.
+    #[schemars(range(min = 0.0))]
+    #[serde(serialize_with = "nine_digits")]
+    pub standard_error: f64,
+    /// Number of samples of the validation split on which the regression was fitted.
+    pub n_validation: usize,
+}
+
+/// Comparison of a model that has an additive term and deep terms with its additive term alone.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct NonAdditiveRow<'a> {
+    /// Name of the model.
+    pub model: &'a str,
+    /// Name of its additive term.
+    pub compared_to: &'a str,
+    /// Split on which both were evaluated.
+    pub split: Split,
+    /// Area under the ROC curve of the model.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    #[serde(serialize_with = "nine_digits")]
+    pub auroc: f64,
+    /// `auroc` minus the `auroc` of the additive term.
+    #[schemars(range(min = -1.0, max = 1.0))]
+    #[serde(serialize_with = "nine_digits")]
+    pub delta_auroc: f64,
+    /// Lower bound of the 95 % confidence interval of `delta_auroc`. This column and the next two
+    /// are empty if both predict the same.
+    #[schemars(range(min = -1.0, max = 1.0))]
+    #[serde(serialize_with = "nine_digits")]
+    pub delta_ci_low: Option<f64>,
+    /// Upper bound of this interval.
+    #[schemars(range(min = -1.0, max = 1.0))]
+    #[serde(serialize_with = "nine_digits")]
+    pub delta_ci_high: Option<f64>,
+    /// Two-sided p-value of the test that `delta_auroc` is zero.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    #[serde(serialize_with = "nine_digits")]
+    pub p_value: Option<f64>,
 }
 
 #[cfg(test)]

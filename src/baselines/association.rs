@@ -8,13 +8,16 @@
 //!    with the largest score statistics. If the classes are separated, Firth's regression replaces
 //!    it, like `plink2 --glm firth-fallback`. Samples without a call are left out.
 
-use std::{fmt, path::Path};
+use std::path::Path;
 
-use gf_cohort_schema::probability;
+use gf_cohort_schema::{AssociationRow, probability};
 use nalgebra::{Cholesky, DMatrix, DVector, Dyn};
 use rayon::prelude::*;
 
-use crate::baselines::panel::{Column, TrainingDosages};
+use crate::{
+    baselines::panel::{Column, TrainingDosages},
+    tables::write_shareable,
+};
 use gf_files::output;
 use gf_stats::{
     normal::two_sided,
@@ -23,22 +26,6 @@ use gf_stats::{
 
 /// Number of alleles with a regression of their own. The others keep the score test.
 const FULL_FITS: usize = 20_000;
-
-/// Columns of `association.csv`.
-pub const ASSOCIATION_COLUMNS: [&str; 12] = [
-    "contig",
-    "position",
-    "id",
-    "ref_allele",
-    "alt_allele",
-    "effect_allele",
-    "frequency",
-    "n",
-    "beta",
-    "se",
-    "p_value",
-    "test",
-];
 
 /// Method of an estimate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,13 +38,14 @@ pub enum Test {
     Score,
 }
 
-impl fmt::Display for Test {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Test {
+    /// Name in `association.csv`.
+    fn name(self) -> &'static str {
+        match self {
             Self::Wald => "wald",
             Self::Firth => "firth",
             Self::Score => "score",
-        })
+        }
     }
 }
 
@@ -303,46 +291,29 @@ impl NullModel {
 /// # Errors
 /// The file cannot be written.
 pub fn write(path: &Path, associations: &[(Column<'_>, Association)]) -> Result<(), output::Error> {
-    output::shareable::write_csv(
-        path,
-        &ASSOCIATION_COLUMNS,
-        associations
-            .iter()
-            .map(|(column, association)| record(column, association)),
-    )
+    let rows = associations
+        .iter()
+        .map(|(column, association)| row(column, association));
+    write_shareable(path, rows)
 }
 
-/// A row of `association.csv`.
-fn record(column: &Column<'_>, association: &Association) -> [String; ASSOCIATION_COLUMNS.len()] {
+fn row<'a>(column: &'a Column<'_>, association: &Association) -> AssociationRow<'a> {
     let allele = &column.allele;
-    let [beta, se, p_value, test] = match association.estimate {
-        None => Default::default(),
-        Some(estimate) => [
-            number(estimate.beta),
-            number(estimate.se),
-            number(estimate.p_value()),
-            estimate.test.to_string(),
-        ],
-    };
-    [
-        allele.chrom.clone(),
-        allele.position.to_string(),
-        column.site.id.clone(),
-        allele.ref_allele.clone(),
-        allele.alt_allele.clone(),
-        allele.effect_allele().to_owned(),
-        number(allele.frequency),
-        association.n.to_string(),
-        beta,
-        se,
-        p_value,
-        test,
-    ]
-}
-
-/// A number with nine significant digits; -0 becomes 0.
-fn number(value: f64) -> String {
-    format!("{:.8e}", value + 0.0)
+    let estimate = association.estimate;
+    AssociationRow {
+        contig: &allele.chrom,
+        position: allele.position,
+        id: &column.site.id,
+        ref_allele: &allele.ref_allele,
+        alt_allele: &allele.alt_allele,
+        effect_allele: allele.effect_allele(),
+        frequency: allele.frequency,
+        n: association.n,
+        beta: estimate.map(|estimate| estimate.beta),
+        se: estimate.map(|estimate| estimate.se),
+        p_value: estimate.map(Estimate::p_value),
+        test: estimate.map(|estimate| estimate.test.name()),
+    }
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use gf_cohort_schema::{BASELINE_PREFIX, Cohort, Split};
 
 use crate::{
     baselines::model::{AlleleWeight, Baseline},
+    layout,
     leakage::scores::{COHORT_KEY, DIGEST_KEY, digest},
 };
 use gf_files::output;
@@ -60,7 +61,7 @@ fn file_name(model: &str) -> String {
             if is_safe { c } else { '_' }
         })
         .collect();
-    format!("{stem}.txt.gz")
+    layout::scoring_file(&stem)
 }
 
 /// Writes one scoring file.

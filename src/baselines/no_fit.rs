@@ -8,7 +8,7 @@
 use std::fmt;
 
 use gf_cohort_schema::{
-    BASELINE_PREFIX, Cohort, CovariateChoice, Prediction, Role, Split, probability,
+    BASELINE_PREFIX, Cohort, CovariateChoice, Prediction, Role, ScoreAucRow, Split, probability,
     write_predictions,
 };
 use serde::Serialize;
@@ -21,19 +21,9 @@ use crate::{
         published::Score,
         raw_scores::{self, RawSummary},
     },
+    tables::write_shareable,
 };
 use gf_files::output;
-
-/// Columns of `score_auc.csv`.
-pub const AREA_COLUMNS: [&str; 7] = [
-    "model",
-    "split",
-    "n_cases",
-    "n_controls",
-    "auroc",
-    "ci_low",
-    "ci_high",
-];
 
 /// AUC of one score in one split.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -137,11 +127,8 @@ pub fn run(options: &Options) -> Result<NoFitSummary, Error> {
         output::write(&options.scoring.out.join(layout::PREDICTIONS), |out| {
             write_predictions(out, &predictions)
         })?;
-        Ok(output::shareable::write_csv(
-            &options.scoring.out.join(layout::SCORE_AUC),
-            &AREA_COLUMNS,
-            areas.iter().map(row),
-        )?)
+        let path = options.scoring.out.join(layout::SCORE_AUC);
+        Ok(write_shareable(&path, areas.iter().map(row))?)
     })?;
     without_area.dedup();
     Ok(NoFitSummary {
@@ -209,19 +196,16 @@ fn area(group: &Group, predictions: &[Prediction]) -> Result<AurocRow, String> {
     })
 }
 
-/// A row of `score_auc.csv`.
-fn row(area: &AurocRow) -> (&str, &str, usize, usize, f64, Option<f64>, Option<f64>) {
-    let low = area.ci.map(|ci| ci[0]);
-    let high = area.ci.map(|ci| ci[1]);
-    (
-        &area.model,
-        &area.split,
-        area.n_cases,
-        area.n_controls,
-        area.auroc,
-        low,
-        high,
-    )
+fn row(area: &AurocRow) -> ScoreAucRow<'_> {
+    ScoreAucRow {
+        model: &area.model,
+        split: &area.split,
+        n_cases: area.n_cases,
+        n_controls: area.n_controls,
+        auroc: area.auroc,
+        ci_low: area.ci.map(|[low, _]| low),
+        ci_high: area.ci.map(|[_, high]| high),
+    }
 }
 
 /// Predictions of one score for all samples of the cohort.

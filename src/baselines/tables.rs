@@ -2,24 +2,11 @@
 
 use std::path::Path;
 
-use super::model::{AlleleWeight, Baseline, Feature};
+use gf_cohort_schema::CoefficientRow;
 use gf_files::output;
 
-/// Columns of `weights.csv`.
-pub const WEIGHT_COLUMNS: [&str; 12] = [
-    "model",
-    "term",
-    "name",
-    "chrom",
-    "position",
-    "ref_allele",
-    "alt_allele",
-    "effect_allele",
-    "weight",
-    "frequency",
-    "mean",
-    "sd",
-];
+use super::model::{AlleleWeight, Baseline, Feature};
+use crate::tables::write_shareable;
 
 /// Writes every coefficient on the scale of the data: `logit = intercept + sum of weight * value`.
 ///
@@ -31,18 +18,11 @@ pub const WEIGHT_COLUMNS: [&str; 12] = [
 /// # Errors
 /// The file cannot be written.
 pub fn write_weights(path: &Path, baselines: &[Baseline]) -> Result<(), output::Error> {
-    output::shareable::write_csv(
-        path,
-        &WEIGHT_COLUMNS,
-        baselines.iter().flat_map(weight_records),
-    )
+    write_shareable(path, baselines.iter().flat_map(rows))
 }
 
-/// A row of `weights.csv`.
-type WeightRecord = [String; WEIGHT_COLUMNS.len()];
-
 /// The rows of one baseline: the intercept, then the terms.
-fn weight_records(baseline: &Baseline) -> Vec<WeightRecord> {
+fn rows(baseline: &Baseline) -> Vec<CoefficientRow<'_>> {
     let model = baseline.model.as_str();
     // The terms are standardised; without standardisation their means move to the intercept.
     let intercept = baseline.intercept
@@ -51,59 +31,66 @@ fn weight_records(baseline: &Baseline) -> Vec<WeightRecord> {
             .iter()
             .map(|term| term.coefficient * (term.feature.least() - term.mean) / term.sd)
             .sum::<f64>();
-    let mut records = vec![weight_record(model, "intercept", "", intercept)];
+    let mut rows = vec![row(model, "intercept", intercept)];
     for term in &baseline.terms {
         let per_unit = term.coefficient / term.sd;
         let kind = match &term.feature {
             Feature::Covariate { .. } => "covariate",
             Feature::ApoeE2 | Feature::ApoeE4 => "apoe",
             Feature::AlleleScore { alleles } => {
-                records.extend(
+                rows.extend(
                     alleles
                         .iter()
-                        .flat_map(|allele| allele_records(model, allele, per_unit)),
+                        .flat_map(|allele| allele_rows(model, allele, per_unit)),
                 );
                 continue;
             }
         };
-        let mut record = weight_record(model, kind, term.feature.name(), per_unit);
-        record[10..].clone_from_slice(&[term.mean, term.sd].map(number));
-        records.push(record);
+        rows.push(CoefficientRow {
+            name: Some(term.feature.name()),
+            mean: Some(term.mean),
+            sd: Some(term.sd),
+            ..row(model, kind, per_unit)
+        });
     }
-    records
+    rows
 }
 
 /// The rows of one allele of a score with the coefficient `per_unit`.
-fn allele_records(
-    model: &str,
-    allele: &AlleleWeight,
+fn allele_rows<'a>(
+    model: &'a str,
+    allele: &'a AlleleWeight,
     per_unit: f64,
-) -> impl Iterator<Item = WeightRecord> {
-    allele.increments().map(move |(term, weight)| {
-        let mut record = weight_record(model, term, "", per_unit * weight);
-        let position = allele.position.to_string();
-        let variant: [&str; 5] = [
-            &allele.chrom,
-            &position,
-            &allele.ref_allele,
-            &allele.alt_allele,
-            allele.effect_allele(),
-        ];
-        record[3..8].clone_from_slice(&variant.map(String::from));
-        record[9..].clone_from_slice(&[allele.frequency, allele.mean, allele.sd].map(number));
-        record
-    })
+) -> impl Iterator<Item = CoefficientRow<'a>> {
+    allele
+        .increments()
+        .map(move |(term, weight)| CoefficientRow {
+            chrom: Some(&allele.chrom),
+            position: Some(allele.position),
+            ref_allele: Some(&allele.ref_allele),
+            alt_allele: Some(&allele.alt_allele),
+            effect_allele: Some(allele.effect_allele()),
+            frequency: Some(allele.frequency),
+            mean: Some(allele.mean),
+            sd: Some(allele.sd),
+            ..row(model, term, per_unit * weight)
+        })
 }
 
-/// A row with empty cells for allele, frequency and moments.
-fn weight_record(model: &str, term: &str, name: &str, weight: f64) -> WeightRecord {
-    let mut record = WeightRecord::default();
-    record[..3].clone_from_slice(&[model.into(), term.into(), name.into()]);
-    record[8] = number(weight);
-    record
-}
-
-/// A number with nine significant digits; -0 becomes 0.
-fn number(value: f64) -> String {
-    format!("{:.8e}", value + 0.0)
+/// A row with empty cells for name, allele, frequency and moments.
+fn row<'a>(model: &'a str, term: &'a str, weight: f64) -> CoefficientRow<'a> {
+    CoefficientRow {
+        model,
+        term,
+        name: None,
+        chrom: None,
+        position: None,
+        ref_allele: None,
+        alt_allele: None,
+        effect_allele: None,
+        weight,
+        frequency: None,
+        mean: None,
+        sd: None,
+    }
 }

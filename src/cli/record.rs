@@ -103,7 +103,8 @@ impl<'a> PendingRecord<'a> {
         let is_file =
             !is_standard_output && file.metadata().map_or(true, |metadata| metadata.is_file());
         let mut path = file.as_os_str().to_owned();
-        path.push(".run.json");
+        path.push(".");
+        path.push(layout::RUN);
         Ok(is_file.then(|| Self {
             path: path.into(),
             invocation,

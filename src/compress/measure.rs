@@ -100,7 +100,7 @@ impl MeasuredSamples {
             .map(|member| member.fold)
             .collect();
         if folds.iter().any(Option::is_some) {
-            let path = model.join("predictions.csv");
+            let path = model.join(layout::PREDICTIONS);
             let found = folds_of(&path)?;
             for (fold, person) in fold_of.iter_mut().zip(&cohort.people) {
                 *fold = found.get(&person.sample_id).copied().flatten();

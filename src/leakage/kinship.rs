@@ -25,10 +25,10 @@ use std::{
     path::Path,
 };
 
-use gf_cohort_schema::{Cohort, GuardRow, GuardVerdict, text};
+use gf_cohort_schema::{Cohort, GuardRow, GuardVerdict, RelatedPairRow, text};
 use rayon::prelude::*;
 
-use crate::{leakage::Error, scoring::dosages::Site};
+use crate::{leakage::Error, scoring::dosages::Site, tables};
 use gf_cohort_schema::counted;
 use gf_files::output;
 use gf_genotypes::contig_key;
@@ -49,16 +49,6 @@ const MAX_IDENTICAL_BY_CHANCE: f64 = 0.01;
 /// Expected number of unrelated pairs above the cut-off of a relation from which the relation is
 /// not reported. The expectation is from the spread of all kinships.
 const MAX_FALSE_PAIRS: f64 = 0.5;
-
-/// Columns of `related_pairs.csv`.
-pub const PAIR_COLUMNS: [&str; 6] = [
-    "sample_id_1",
-    "split_1",
-    "sample_id_2",
-    "split_2",
-    "kinship",
-    "relation",
-];
 
 /// Degree of relatedness of two samples, by the cut-offs of KING.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -211,28 +201,21 @@ pub fn write_pairs(path: &Path, cohort: &Cohort, pairs: &[Pair]) -> Result<(), o
     if pairs.is_empty() {
         return output::remove_if_there(path);
     }
-    let records = pairs.iter().map(|pair| pair.record(cohort));
-    output::write_csv(path, &PAIR_COLUMNS, records)
+    tables::write(path, pairs.iter().map(|pair| pair.row(cohort)))
 }
 
 impl Pair {
-    /// The cells of [`PAIR_COLUMNS`].
-    fn record(&self, cohort: &Cohort) -> [String; 6] {
+    fn row<'c>(&self, cohort: &'c Cohort) -> RelatedPairRow<'c> {
         let a = &cohort.people[self.a];
         let b = &cohort.people[self.b];
-        let kinship = if self.kinship.is_nan() {
-            String::new()
-        } else {
-            format!("{:.4}", self.kinship)
-        };
-        [
-            a.sample_id.clone(),
-            a.split.to_string(),
-            b.sample_id.clone(),
-            b.split.to_string(),
-            kinship,
-            self.relation.name().into(),
-        ]
+        RelatedPairRow {
+            sample_id_1: &a.sample_id,
+            split_1: a.split,
+            sample_id_2: &b.sample_id,
+            split_2: b.split,
+            kinship: (!self.kinship.is_nan()).then_some(self.kinship),
+            relation: self.relation.name(),
+        }
     }
 }
 

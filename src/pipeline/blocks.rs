@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::{
     Pipeline,
-    division::{Block, FIT, SequenceBlock, member_job},
+    division::{Block, SequenceBlock, fit_job, member_job},
     made::{self, MadeFrom},
     progress::progress,
     stage::Runner,
@@ -23,7 +23,7 @@ use super::{
 use crate::{
     layout,
     tokens::{self, Summary},
-    training::{self, ModelSettings, trained_file},
+    training::{self, ModelSettings},
 };
 
 /// The sequences from which tokens are made.
@@ -173,7 +173,7 @@ impl Pipeline<'_> {
         if self.division.token_blocks().is_empty() || !options.learns_tokenizer() {
             return Ok(options);
         }
-        let vocab_size = runner.shard(FIT, made_from, |folder| {
+        let vocab_size = runner.shard(&fit_job(), made_from, |folder| {
             let tokenizer = fit_tokenizer(sequences, &self.data.samples()?, &options)?;
             output::write(&folder.join(layout::TOKENIZER), |out| {
                 out.write_all(tokenizer.json().as_bytes())
@@ -183,7 +183,7 @@ impl Pipeline<'_> {
         if vocab_size.is_none() {
             return Ok(options);
         }
-        Ok(options.with_tokenizer(runner.shard_folder(FIT).join(layout::TOKENIZER)))
+        Ok(options.with_tokenizer(runner.shard_folder(&fit_job()).join(layout::TOKENIZER)))
     }
 
     /// The shards of one block of loci each that this job makes or needs.
@@ -344,8 +344,8 @@ impl Pipeline<'_> {
 /// Copies the members that jobs have trained into the folder of the bundle.
 fn copy_members(members: &Path, folder: &Path, n_members: usize) -> anyhow::Result<()> {
     for number in 1..=n_members {
-        let from = members.join(trained_file(number));
-        let to = folder.join(trained_file(number));
+        let from = members.join(layout::trained_member(number));
+        let to = folder.join(layout::trained_member(number));
         fs::copy(&from, to)
             .with_context(|| format!("{}: train member {number} first", from.display()))?;
     }

@@ -164,7 +164,7 @@ impl Checker<'_> {
         self.add(layout::TOKENS_FOLDER, tokens(self.plan));
         for model in &self.plan.models {
             let options = self.data.training_options(model, self.out, self.out);
-            let stage = format!("3-models/{}", model.name());
+            let stage = model.stage();
             self.add_options(&stage, training::check(&options, cohort));
         }
         let baselines = match cohort {

@@ -110,7 +110,10 @@ impl Division {
         for (loci, loci_number) in self.loci.iter().zip(1_usize..) {
             for (samples, number) in self.samples.iter().zip(1_usize..) {
                 blocks.push(SequenceBlock {
-                    job: format!("1-sequences/people-{number}-loci-{loci_number}"),
+                    job: format!(
+                        "{}/people-{number}-loci-{loci_number}",
+                        layout::SEQUENCES_FOLDER
+                    ),
                     samples: samples.clone(),
                     loci: loci.clone(),
                 });
@@ -173,7 +176,7 @@ impl Division {
             .swap_remove(index)
             .needs
             .into_iter()
-            .filter(|need| !need.contains("/member-"))
+            .filter(|need| split_member(need).is_none())
             .collect())
     }
 
@@ -240,7 +243,7 @@ impl Division {
         let mut fit = Vec::new();
         if plan.tokens.learns_tokenizer() {
             let needs = shards.clone();
-            fit.push(drafts.add_for_all_samples(Rule::Fit, FIT.into(), needs, &self.loci));
+            fit.push(drafts.add_for_all_samples(Rule::Fit, fit_job(), needs, &self.loci));
         }
         let mut token_jobs = Vec::new();
         for (Block { job, range }, sequences) in blocks.into_iter().zip(shards) {
@@ -385,11 +388,18 @@ fn equal_blocks(n: usize, max_len: usize) -> Vec<Range<usize>> {
 }
 
 /// Name of the job that fits the tokenizer where tokens are made by blocks of loci.
-pub const FIT: &str = "2-tokens/fit";
+pub fn fit_job() -> String {
+    format!("{}/{}", layout::TOKENS_FOLDER, layout::FIT_FOLDER)
+}
 
 /// Name of the job that trains a member (1-based) of the model of a stage.
 pub fn member_job(stage: &str, number: usize) -> String {
-    format!("{stage}/member-{number}")
+    format!("{stage}/{}", layout::member_folder(number))
+}
+
+/// The stage of a job of a member, and the rest of the job's name from the number of the member.
+pub fn split_member(job: &str) -> Option<(&str, &str)> {
+    job.split_once(&format!("/{}", layout::MEMBER))
 }
 
 /// The type of a job. The number is the index of its model in the pipeline file.

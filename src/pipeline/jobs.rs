@@ -15,14 +15,11 @@ use serde::Serialize;
 
 use super::{
     Options,
-    division::{Blocks, Division, JobDraft, Rule},
+    division::{Blocks, Division, JobDraft, Rule, split_member},
     estimate::{Estimate, Sizes},
     plan::{Plan, Source},
 };
-use crate::{
-    layout,
-    training::{DeviceChoice, terms_file, trained_file},
-};
+use crate::{layout, training::DeviceChoice};
 
 /// A part of a run that can be done by itself, on any machine that sees the folder.
 #[derive(Clone, Debug, Serialize)]
@@ -86,7 +83,7 @@ pub fn jobs(options: &Options) -> anyhow::Result<JobList> {
         .map(|draft| lister.job(draft))
         .collect::<anyhow::Result<_>>()?;
     Ok(JobList {
-        result: lister.out.join("5-report/auc.csv"),
+        result: lister.out.join(layout::REPORT_FOLDER).join(layout::AUC),
         out: lister.out,
         notes: sizes.notes,
         jobs,
@@ -143,14 +140,14 @@ impl Lister<'_> {
     /// own with a record, which is written last.
     fn output(&self, draft: &JobDraft) -> anyhow::Result<PathBuf> {
         let name = &draft.name;
-        let shards = self.out.join("shards");
+        let shards = self.out.join(layout::SHARDS);
         match draft.rule {
             Rule::Terms(_) | Rule::Train(_) => {
-                let (stage, member) = name.split_once("/member-").unwrap_or_default();
+                let (stage, member) = split_member(name).unwrap_or_default();
                 let number = member.split('/').next().unwrap_or_default().parse()?;
                 let file = match draft.rule {
-                    Rule::Terms(_) => terms_file(number, &draft.loci[0]),
-                    _ => trained_file(number),
+                    Rule::Terms(_) => layout::member_terms(number, &draft.loci[0]),
+                    _ => layout::trained_member(number),
                 };
                 Ok(shards.join(stage).join(file))
             }

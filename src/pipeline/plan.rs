@@ -199,7 +199,7 @@ impl Data {
             schedule: model.schedule.clone(),
             init: model.init.clone(),
             device: model.device,
-            tensorboard: model.tensorboard.then(|| out.join("tensorboard")),
+            tensorboard: model.tensorboard.then(|| out.join(layout::TENSORBOARD)),
             resume: training::Resume::IfSame,
         }
     }

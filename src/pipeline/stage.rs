@@ -39,7 +39,7 @@ const RECORD: &str = layout::STAGE;
 
 /// In the folder of the results: files that jobs leave for other jobs. They are not needed any more
 /// when the report is written.
-const SHARDS: &str = "shards";
+const SHARDS: &str = layout::SHARDS;
 
 /// The last stage. `run.json` is complete with it.
 const LAST: &str = layout::REPORT_FOLDER;
@@ -217,7 +217,7 @@ impl Runner {
         let name = output::sha256(path.to_string_lossy().as_bytes());
         self.out
             .join(SHARDS)
-            .join("inputs")
+            .join(layout::INPUT_NOTES)
             .join(name)
             .with_extension("json")
     }

@@ -8,7 +8,7 @@ use gf_cohort_schema::AucRow;
 use serde_json::{Map, Value, json};
 
 use super::{Background, PeopleRow, Verdict, figure::Figure, narrative};
-use crate::evaluation::p_value_text;
+use crate::{evaluation::p_value_text, layout};
 
 /// Name and content of each file.
 pub fn files(
@@ -23,12 +23,12 @@ pub fn files(
         .map(|(_, section)| (id_of(section), section.clone()))
         .collect();
     let configuration = (
-        format!("{name}.gf_genomics.json"),
+        format!("{name}{}", layout::MULTIQC),
         json!({ "custom_data": custom_data }),
     );
     let files_of_sections = sections
         .into_iter()
-        .map(|(key, section)| (format!("{name}.{key}_mqc.json"), section));
+        .map(|(key, section)| (format!("{name}.{key}{}", layout::MULTIQC_SECTION), section));
     [configuration]
         .into_iter()
         .chain(files_of_sections)

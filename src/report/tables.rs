@@ -5,30 +5,16 @@
 
 use std::path::{Path, PathBuf};
 
-use gf_cohort_schema::{EffectRow, GuardRow, PairRow, Split, columns, nine_significant_digits};
+use gf_cohort_schema::{EffectRow, GuardRow, NonAdditiveRow, PairRow, Split, StackedRow, columns};
 use gf_files::output;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::Verdict;
 use crate::{
-    evaluation::{NonAdditive, Stacked, Term},
+    evaluation::{NonAdditive, Stacked},
     layout,
+    tables::write_shareable,
 };
-
-/// Columns of `stacked.csv`, in order.
-const STACKED_COLUMNS: [&str; 4] = ["term", "coefficient", "standard_error", "n_validation"];
-
-/// Columns of `non_additive.csv`, in order.
-const NON_ADDITIVE_COLUMNS: [&str; 8] = [
-    "model",
-    "compared_to",
-    "split",
-    "auroc",
-    "delta_auroc",
-    "delta_ci_low",
-    "delta_ci_high",
-    "p_value",
-];
 
 /// Writes every table of a verdict into `folder`, each with its header even when it has no rows:
 /// `auc.csv`, `roc.csv`, `strata.csv`, `calibration.csv`, `deciles.csv`, `distribution.csv`,
@@ -67,33 +53,27 @@ pub fn write_non_additive(
     folder: &Path,
     tests: &[NonAdditive],
 ) -> Result<Option<PathBuf>, output::Error> {
-    let path = folder.join("non_additive.csv");
+    let path = folder.join(layout::NON_ADDITIVE);
     if tests.is_empty() {
         output::remove_if_there(&path)?;
         return Ok(None);
     }
-    let records = tests.iter().map(non_additive_record);
-    output::shareable::write_csv(&path, &NON_ADDITIVE_COLUMNS, records)?;
+    write_shareable(&path, tests.iter().map(non_additive_row))?;
     Ok(Some(path))
 }
 
-fn non_additive_record(test: &NonAdditive) -> [String; 8] {
+fn non_additive_row(test: &NonAdditive) -> NonAdditiveRow<'_> {
     let interval = test.inference.map(|(interval, _)| interval);
-    let p_value = test.inference.map(|(_, p_value)| p_value);
-    [
-        test.model.clone(),
-        test.additive.clone(),
-        Split::Test.to_string(),
-        nine_significant_digits(test.auroc),
-        nine_significant_digits(test.delta),
-        number_or_empty(interval.map(|[low, _]| low)),
-        number_or_empty(interval.map(|[_, high]| high)),
-        number_or_empty(p_value),
-    ]
-}
-
-fn number_or_empty(value: Option<f64>) -> String {
-    value.map(nine_significant_digits).unwrap_or_default()
+    NonAdditiveRow {
+        model: &test.model,
+        compared_to: &test.additive,
+        split: Split::Test,
+        auroc: test.auroc,
+        delta_auroc: test.delta,
+        delta_ci_low: interval.map(|[low, _]| low),
+        delta_ci_high: interval.map(|[_, high]| high),
+        p_value: test.inference.map(|(_, p_value)| p_value),
+    }
 }
 
 /// Writes `stacked.csv` and returns its path. Without a stacked model it removes the file of an
@@ -105,26 +85,19 @@ pub fn write_stacked(
     folder: &Path,
     stacked: Option<&Stacked>,
 ) -> Result<Option<PathBuf>, output::Error> {
-    let path = folder.join("stacked.csv");
+    let path = folder.join(layout::STACKED);
     let Some(stacked) = stacked else {
         output::remove_if_there(&path)?;
         return Ok(None);
     };
-    let records = stacked
-        .terms
-        .iter()
-        .map(|term| stacked_record(term, stacked.n_validation));
-    output::shareable::write_csv(&path, &STACKED_COLUMNS, records)?;
+    let rows = stacked.terms.iter().map(|term| StackedRow {
+        term: &term.name,
+        coefficient: term.coefficient,
+        standard_error: term.standard_error,
+        n_validation: stacked.n_validation,
+    });
+    write_shareable(&path, rows)?;
     Ok(Some(path))
-}
-
-fn stacked_record(term: &Term, n_validation: usize) -> [String; 4] {
-    [
-        term.name.clone(),
-        nine_significant_digits(term.coefficient),
-        nine_significant_digits(term.standard_error),
-        n_validation.to_string(),
-    ]
 }
 
 fn write_table<R: Serialize + DeserializeOwned>(

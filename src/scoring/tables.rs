@@ -1,17 +1,20 @@
 //! Output tables of published scores: `match_log.csv`, `raw_scores.csv` and `scores.csv`.
 
-use std::{ops::Range, path::Path};
+use std::{io, ops::Range, path::Path};
 
-use gf_cohort_schema::{BASELINE_PREFIX, ScoreRow, columns};
+use gf_cohort_schema::{BASELINE_PREFIX, MatchRow, RawScoreRow, ScoreRow, columns};
 use rayon::prelude::*;
 
-use crate::scoring::{
-    Options,
-    dosages::Site,
-    effect::Effect,
-    matching::{Candidate, ConstantSource, Exclusion, Unmatched},
-    published::Score,
-    scoring_file::Unusable,
+use crate::{
+    scoring::{
+        Options,
+        dosages::Site,
+        effect::Effect,
+        matching::{Candidate, ConstantSource, Exclusion, Unmatched},
+        published::Score,
+        scoring_file::Unusable,
+    },
+    tables,
 };
 use gf_files::output;
 
@@ -19,46 +22,6 @@ use gf_files::output;
 const ROWS_PER_TASK: usize = 1 << 13;
 /// Initial capacity for each line of the log; enough for nearly all lines.
 const BYTES_PER_LINE: usize = 120;
-
-/// Columns of `match_log.csv`: those of `pgsc_calc`'s log, and the `reason` of rows that are not
-/// used by a record.
-pub const MATCH_COLUMNS: [&str; 24] = [
-    "row_nr",
-    "accession",
-    "chr_name",
-    "chr_position",
-    "effect_allele",
-    "other_allele",
-    "effect_weight",
-    "effect_type",
-    "ID",
-    "REF",
-    "ALT",
-    "matched_effect_allele",
-    "match_type",
-    "is_multiallelic",
-    "ambiguous",
-    "match_flipped",
-    "best_match",
-    "exclude",
-    "duplicate_best_match",
-    "duplicate_ID",
-    "match_IDs",
-    "match_status",
-    "dataset",
-    "reason",
-];
-
-/// Columns of `raw_scores.csv`: SUM, DENOM and AVG of `plink2 --score`, and the number of missing
-/// genotypes of the sample.
-pub const RAW_SCORE_COLUMNS: [&str; 6] = [
-    "sample_id",
-    "accession",
-    "sum",
-    "denominator",
-    "average",
-    "n_missing",
-];
 
 /// Writes the match result of every row of every scoring file: one line per candidate, and one line
 /// for a row without any.
@@ -82,7 +45,7 @@ pub fn write_match_log(
         .to_string_lossy();
     let dataset = file_name.split('.').next().unwrap_or_default();
     output::shareable::write(path, |out| {
-        writeln!(out, "{}", MATCH_COLUMNS.join(","))?;
+        writeln!(out, "{}", columns::<MatchRow<'_>>().join(","))?;
         for score in scores {
             // A score may have millions of rows. All threads format lines, but only one block of
             // rows per thread is in memory at once.
@@ -95,7 +58,7 @@ pub fn write_match_log(
                 let lines: Vec<Vec<u8>> = blocks_at_once
                     .par_iter()
                     .map(|rows| match_lines(score, rows.clone(), sites, dataset))
-                    .collect();
+                    .collect::<io::Result<_>>()?;
                 lines.iter().try_for_each(|lines| out.write_all(lines))?;
             }
         }
@@ -104,109 +67,107 @@ pub fn write_match_log(
 }
 
 /// Lines of the match log for a range of rows.
-fn match_lines(score: &Score<'_>, rows: Range<usize>, sites: &[Site], dataset: &str) -> Vec<u8> {
-    let mut lines = Vec::with_capacity(BYTES_PER_LINE * rows.len());
+fn match_lines(
+    score: &Score<'_>,
+    rows: Range<usize>,
+    sites: &[Site],
+    dataset: &str,
+) -> io::Result<Vec<u8>> {
+    let mut lines = csv::WriterBuilder::new()
+        .has_headers(false)
+        .from_writer(Vec::with_capacity(BYTES_PER_LINE * rows.len()));
     let candidates = &score.matches.candidates;
     let first = candidates.partition_point(|candidate| candidate.row < rows.start);
     let mut candidates = candidates[first..].iter().peekable();
-    for (row_nr, row) in rows.clone().zip(&score.file.rows[rows]) {
-        let row_nr_text = row_nr.to_string();
-        let position = row
-            .chr_position
-            .map_or(String::new(), |position| position.to_string());
-        let weight = weight(&row.effect);
-        // Cells are borrowed: a copy of each would cost more than the rest of the line.
-        let mut cells = [""; MATCH_COLUMNS.len()];
-        cells[..8].copy_from_slice(&[
-            row_nr_text.as_str(),
-            &score.file.id,
-            &row.chr_name,
-            &position,
-            &row.effect_allele,
-            row.other_allele.as_deref().unwrap_or_default(),
-            &weight,
-            if row.unusable.is_none() {
-                row.effect.name()
-            } else {
-                ""
-            },
-        ]);
-        // Columns `match_IDs` and `dataset`.
-        cells[20] = "NA";
-        cells[22] = dataset;
+    for row_nr in rows {
+        let weight = weight(&score.file.rows[row_nr].effect);
         let constant = score.matches.constant_rows.get(&row_nr).copied();
+        let line = unmatched_row(score, row_nr, &weight, dataset, constant);
         let mut has_candidate = false;
         while let Some(candidate) = candidates.next_if(|candidate| candidate.row == row_nr) {
             has_candidate = true;
-            set_candidate_cells(&mut cells, candidate, &sites[candidate.site], constant);
-            write_line(&mut lines, &cells);
+            let site = &sites[candidate.site];
+            lines.serialize(candidate_row(&line, candidate, site, constant))?;
         }
         if !has_candidate {
-            let unmatched = score.matches.unmatched.get(row_nr).copied().flatten();
-            let reason = row
-                .unusable
-                .map(Unusable::name)
-                .or(constant.map(ConstantSource::name))
-                .or(unmatched.map(Unmatched::name));
-            cells[21] = constant.map_or("unmatched", constant_status);
-            cells[23] = reason.unwrap_or_default();
-            write_line(&mut lines, &cells);
+            lines.serialize(line)?;
         }
     }
     lines
+        .into_inner()
+        .map_err(|error| io::Error::other(error.error().to_string()))
 }
 
-/// Sets the cells of a candidate. `constant` is why its row adds a constant to every sample, if so.
-fn set_candidate_cells<'a>(
-    cells: &mut [&'a str; MATCH_COLUMNS.len()],
+/// The line of a row of the scoring file that matches no record. `constant` is why the row adds a
+/// constant to every sample, if so.
+fn unmatched_row<'a>(
+    score: &'a Score<'_>,
+    row_nr: usize,
+    weight: &'a str,
+    dataset: &'a str,
+    constant: Option<ConstantSource>,
+) -> MatchRow<'a> {
+    let row = &score.file.rows[row_nr];
+    let unmatched = score.matches.unmatched.get(row_nr).copied().flatten();
+    MatchRow {
+        row_nr,
+        accession: &score.file.id,
+        chr_name: &row.chr_name,
+        chr_position: row.chr_position,
+        effect_allele: &row.effect_allele,
+        other_allele: row.other_allele.as_deref(),
+        effect_weight: weight,
+        effect_type: row.unusable.is_none().then(|| row.effect.name()),
+        id: None,
+        ref_allele: None,
+        alt_allele: None,
+        matched_effect_allele: None,
+        match_type: None,
+        is_multiallelic: None,
+        ambiguous: None,
+        match_flipped: None,
+        best_match: None,
+        exclude: None,
+        duplicate_best_match: None,
+        duplicate_id: None,
+        match_ids: "NA",
+        match_status: constant.map_or("unmatched", constant_status),
+        dataset,
+        reason: row
+            .unusable
+            .map(Unusable::name)
+            .or(constant.map(ConstantSource::name))
+            .or(unmatched.map(Unmatched::name)),
+    }
+}
+
+/// The line of a candidate: that of its row, and the record.
+fn candidate_row<'a>(
+    row: &MatchRow<'a>,
     candidate: &Candidate,
     site: &'a Site,
     constant: Option<ConstantSource>,
-) {
-    cells[8..12].copy_from_slice(&[
-        &site.id,
-        &site.ref_allele,
-        site.allele(candidate.alt),
-        site.allele(candidate.effect_allele()),
-    ]);
-    cells[12] = candidate.match_type.name();
-    let flags = [
-        candidate.multiallelic,
-        candidate.ambiguous,
-        candidate.match_type.is_flipped(),
-        candidate.best_match,
-        candidate.exclusion.is_some(),
-        candidate.duplicate_best_match,
-        candidate.duplicate_id,
-    ];
-    cells[13..20].copy_from_slice(&flags.map(|flag| if flag { "true" } else { "false" }));
+) -> MatchRow<'a> {
     let constant = constant.filter(|_| candidate.is_first_best());
-    cells[21] = constant.map_or(candidate.status(), constant_status);
-    cells[23] = constant
-        .map(ConstantSource::name)
-        .or(candidate.exclusion.map(Exclusion::name))
-        .unwrap_or_default();
-}
-
-/// Writes a line of CSV, byte for byte like the `csv` crate, which takes three times as long for
-/// two dozen cells that are mostly empty.
-fn write_line(out: &mut Vec<u8>, cells: &[&str]) {
-    for (number, cell) in cells.iter().enumerate() {
-        if number > 0 {
-            out.push(b',');
-        }
-        if cell
-            .bytes()
-            .any(|byte| matches!(byte, b',' | b'"' | b'\r' | b'\n'))
-        {
-            out.push(b'"');
-            out.extend_from_slice(cell.replace('"', "\"\"").as_bytes());
-            out.push(b'"');
-        } else {
-            out.extend_from_slice(cell.as_bytes());
-        }
+    MatchRow {
+        id: Some(&site.id),
+        ref_allele: Some(&site.ref_allele),
+        alt_allele: Some(site.allele(candidate.alt)),
+        matched_effect_allele: Some(site.allele(candidate.effect_allele())),
+        match_type: Some(candidate.match_type.name()),
+        is_multiallelic: Some(candidate.multiallelic),
+        ambiguous: Some(candidate.ambiguous),
+        match_flipped: Some(candidate.match_type.is_flipped()),
+        best_match: Some(candidate.best_match),
+        exclude: Some(candidate.exclusion.is_some()),
+        duplicate_best_match: Some(candidate.duplicate_best_match),
+        duplicate_id: Some(candidate.duplicate_id),
+        match_status: constant.map_or(candidate.status(), constant_status),
+        reason: constant
+            .map(ConstantSource::name)
+            .or(candidate.exclusion.map(Exclusion::name)),
+        ..*row
     }
-    out.push(b'\n');
 }
 
 /// Value of `match_status` for a row that adds a constant: `matched` if its genotypes are known.
@@ -240,18 +201,18 @@ pub fn write_raw_scores(
     let rows = scores.iter().flat_map(|score| {
         samples.iter().zip(&score.totals).map(|(sample_id, total)| {
             let average = (total.denominator > 0).then(|| total.sum / f64::from(total.denominator));
-            (
+            RawScoreRow {
                 sample_id,
-                &score.file.id,
+                accession: &score.file.id,
                 // Turns -0 into 0.
-                total.sum + 0.0,
-                total.denominator,
+                sum: total.sum + 0.0,
+                denominator: total.denominator,
                 average,
-                total.n_missing,
-            )
+                n_missing: total.n_missing,
+            }
         })
     });
-    output::write_csv(path, &RAW_SCORE_COLUMNS, rows)
+    tables::write(path, rows)
 }
 
 /// Writes `scores.csv`: metadata of each score and the fraction of matched variants.
@@ -271,26 +232,5 @@ pub fn write_scores(path: &Path, scores: &[Score<'_>]) -> Result<(), output::Err
         match_rate: matches.counts.overlap(),
         study: file.study.clone(),
     });
-    output::shareable::write_csv(path, columns::<ScoreRow>(), rows)
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn lines_are_those_of_the_csv_crate(
-            cells in prop::collection::vec("[ab,\"\r\n é.-]{0,5}", 2..6),
-        ) {
-            let cells: Vec<&str> = cells.iter().map(String::as_str).collect();
-            let mut table = csv::Writer::from_writer(Vec::new());
-            table.write_record(&cells).unwrap();
-            let mut line = Vec::new();
-            write_line(&mut line, &cells);
-            prop_assert_eq!(line, table.into_inner().unwrap());
-        }
-    }
+    tables::write_shareable(path, rows)
 }

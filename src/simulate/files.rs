@@ -15,11 +15,11 @@ use std::{
     path::Path,
 };
 
-use gf_cohort_schema::{Cohort, nine_significant_digits, probability};
+use gf_cohort_schema::{Cohort, TruthRow, probability};
 
 pub use self::genotypes::GenotypeFormat;
 use super::{Truth, mosaic::Mosaics, panel::Panel};
-use crate::layout;
+use crate::{layout, tables};
 use gf_files::output;
 use gf_genotypes::{Locus, Strand};
 
@@ -61,9 +61,7 @@ pub fn write(
             .try_for_each(|locus| write_locus(out, &locus.panel.locus))
     })?;
     output::write(&folder.join(layout::COHORT), |out| cohort.write(out))?;
-    output::write(&folder.join(layout::TRUTH), |out| {
-        write_truth(out, cohort, logits)
-    })?;
+    write_truth(&folder.join(layout::TRUTH), cohort, logits)?;
     output::write_json(&folder.join(layout::TRUTH_SUMMARY), truth)
 }
 
@@ -100,20 +98,17 @@ fn write_fasta(out: &mut dyn Write, panel: &Panel) -> io::Result<()> {
     Ok(())
 }
 
-fn write_truth(out: &mut dyn Write, cohort: &Cohort, logits: &[f64]) -> io::Result<()> {
-    let mut table = csv::Writer::from_writer(out);
-    table.write_record(["sample_id", "logit", "probability", "phenotype", "split"])?;
-    for (person, &logit) in cohort.people.iter().zip(logits) {
-        let phenotype = person
-            .phenotype
-            .map_or(String::new(), |phenotype| phenotype.to_string());
-        table.write_record([
-            &person.sample_id,
-            &nine_significant_digits(logit),
-            &nine_significant_digits(probability(logit)),
-            &phenotype,
-            &person.split.to_string(),
-        ])?;
-    }
-    table.flush()
+fn write_truth(path: &Path, cohort: &Cohort, logits: &[f64]) -> Result<(), output::Error> {
+    let rows = cohort
+        .people
+        .iter()
+        .zip(logits)
+        .map(|(person, &logit)| TruthRow {
+            sample_id: &person.sample_id,
+            logit,
+            probability: probability(logit),
+            phenotype: person.phenotype,
+            split: person.split,
+        });
+    tables::write(path, rows)
 }

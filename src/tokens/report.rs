@@ -6,8 +6,8 @@
 use std::{collections::HashSet, path::Path};
 
 use super::{Error, Tokenized, present_haplotypes};
-use gf_cohort_schema::{Split, nine_significant_digits};
-use gf_files::output;
+use crate::tables;
+use gf_cohort_schema::{Split, TokenMeasureRow};
 
 /// Names and levels of the reported quantiles of tokens per haplotype.
 const QUANTILES: [(&str, f64); 7] = [
@@ -98,8 +98,8 @@ impl Report {
         let rows = self
             .0
             .iter()
-            .map(|(measure, value)| (measure, value.map(cell).unwrap_or_default()));
-        Ok(output::write_csv(path, &["measure", "value"], rows)?)
+            .map(|&(ref measure, value)| TokenMeasureRow { measure, value });
+        Ok(tables::write(path, rows)?)
     }
 
     /// A value for the terminal; `-` when it is undefined.
@@ -114,15 +114,6 @@ impl Report {
             || "-".to_string(),
             |share| format!("{:.3} %", 100.0 * share),
         )
-    }
-}
-
-/// A value of the table; counts are whole numbers.
-fn cell(value: f64) -> String {
-    if value.fract() == 0.0 {
-        format!("{value:.0}")
-    } else {
-        nine_significant_digits(value)
     }
 }
 

@@ -118,8 +118,8 @@ impl Bundle {
         let config = folder.join(layout::CONFIG);
         output::remove_if_there(&config)?;
         remove_members(folder)?;
-        for (number, parameters) in self.members.iter().enumerate() {
-            let weights = folder.join(file_name(number));
+        for (parameters, number) in self.members.iter().zip(1_usize..) {
+            let weights = folder.join(layout::member_weights(number));
             let bytes = safetensors::serialize(parameters, None)
                 .map_err(|error| wrong(&weights, error.to_string()))?;
             output::shareable::write(&weights, |out| out.write_all(&bytes))?;
@@ -145,7 +145,7 @@ impl Bundle {
             "gf-genomics train",
         )
         .map_err(|reason| wrong(&config_path, reason))?;
-        let tokenizer_path = folder.join("tokenizer.json");
+        let tokenizer_path = folder.join(layout::TOKENIZER);
         let json = String::from_utf8(stored_format::read(&tokenizer_path)?)
             .map_err(|error| wrong(&tokenizer_path, error.to_string()))?;
         let tokenizer = Tokenizer::from_json(&json)
@@ -167,12 +167,12 @@ impl Bundle {
             ));
         }
         let mut members = Vec::new();
-        for number in 0..config.members.len() {
-            let path = folder.join(file_name(number));
+        for (record, number) in config.members.iter().zip(1_usize..) {
+            let path = folder.join(layout::member_weights(number));
             let parameters = weights(&path)?;
             if let Err(error) = build(
                 &config.model,
-                config.members[number].terms.as_deref(),
+                record.terms.as_deref(),
                 &parameters,
                 &Device::Cpu,
             ) {
@@ -272,18 +272,9 @@ pub(super) fn build(
 
 /// Files of the weights of a bundle.
 pub fn weight_files(folder: &Path) -> impl Iterator<Item = PathBuf> {
-    (0..)
-        .map(|number| folder.join(file_name(number)))
+    (1..)
+        .map(|number| folder.join(layout::member_weights(number)))
         .take_while(|path| path.exists())
-}
-
-/// `model.safetensors`, `member-2.safetensors`, ...
-fn file_name(number: usize) -> String {
-    if number == 0 {
-        layout::WEIGHTS_OF_MODEL.into()
-    } else {
-        format!("member-{}.safetensors", number + 1)
-    }
 }
 
 /// Removes the second and later members of an older bundle.
@@ -293,7 +284,7 @@ fn remove_members(folder: &Path) -> Result<(), Error> {
     };
     for path in entries.flatten().map(|entry| entry.path()) {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if name.starts_with("member-") && name.ends_with(".safetensors") {
+        if layout::is_later_member(&name) {
             output::remove_if_there(&path)?;
         }
     }

@@ -14,6 +14,7 @@ use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 
 use super::{EpochLog, Error, Schedule, Weights, optimizer::Moments};
+use gf_cohort_schema::counted;
 use gf_files::{output, stored_format};
 use gf_nn::Parameters;
 
@@ -193,11 +194,7 @@ impl Checkpoint {
         }
         .ok_or_else(|| damaged(path, "no log"))?;
         if let Some(epochs) = log.remove("epochs") {
-            state.log = epochs
-                .to_vec2::<f64>()?
-                .iter()
-                .filter_map(|row| EpochLog::from_numbers(row))
-                .collect();
+            state.log = epoch_logs(path, &epochs.to_vec2()?)?;
         }
         state.best_validation_auroc = state
             .best_auroc_in_log()
@@ -272,6 +269,23 @@ fn tensor_groups(path: &Path, bytes: &[u8]) -> Result<BTreeMap<String, Weights>,
     Ok(groups)
 }
 
+/// Logs of the epochs; an error for a row of another length.
+fn epoch_logs(path: &Path, rows: &[Vec<f64>]) -> Result<Vec<EpochLog>, Error> {
+    rows.iter()
+        .zip(1_usize..)
+        .map(|(row, number)| {
+            EpochLog::from_numbers(row).ok_or_else(|| {
+                let found = format!(
+                    "row {number} of its log has {}, expected {}",
+                    counted(row.len(), "number", "numbers"),
+                    EpochLog::LEN
+                );
+                damaged(path, found)
+            })
+        })
+        .collect()
+}
+
 fn vars(tensors: Weights, device: &Device) -> Result<BTreeMap<String, Var>, Error> {
     tensors
         .into_iter()
@@ -294,4 +308,25 @@ fn everything(parameters: &Parameters) -> impl Iterator<Item = (&str, &Var)> {
 /// The values of a variable on the CPU; not a copy when they are already there.
 fn on_cpu(var: &Var) -> Result<Tensor, Error> {
     Ok(var.as_detached_tensor().to_device(&Device::Cpu)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_of_the_log_with_a_number_too_few_is_an_error() {
+        let row = vec![1.0, 0.5, 0.75, 0.5, 1e-3, 2.0, 100.0];
+        let path = Path::new("checkpoint.safetensors");
+        assert_eq!(
+            epoch_logs(path, std::slice::from_ref(&row)).unwrap()[0].epoch,
+            1
+        );
+        let error = epoch_logs(path, &[row.clone(), row[1..].to_vec()]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "checkpoint.safetensors: damaged checkpoint (row 2 of its log has 6 numbers, expected \
+             7); delete it to start from scratch"
+        );
+    }
 }

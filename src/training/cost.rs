@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use gf_cohort_schema::{CostRow, columns};
+use gf_cohort_schema::CostRow;
 
 use super::{
     Bundle, BundleConfig, Error, Inputs, MemberRecord, Options, Weights, additive_name, config_of,
@@ -12,8 +12,8 @@ use crate::layout;
 use crate::{
     models::{Architecture, Config, Preset, additive},
     report,
+    tables::write_shareable,
 };
-use gf_files::output;
 
 /// Writes `cost.csv` into `folder`.
 ///
@@ -46,11 +46,7 @@ pub fn write(folder: &Path, bundle: &Bundle) -> Result<(), Error> {
             vec![additive, full]
         }
     };
-    Ok(output::shareable::write_csv(
-        &folder.join(layout::COST),
-        columns::<CostRow>(),
-        rows,
-    )?)
+    Ok(write_shareable(&folder.join(layout::COST), rows)?)
 }
 
 /// Number of parameter values of a bundle, over all members.

@@ -10,6 +10,7 @@ use gf_tokenizer::Tokenizer;
 
 use super::{Bundle, Error, MemberPlan, MemberRecord, Weights};
 use crate::{
+    layout,
     models::{AttentionKind, Config, Model, converted, term_tensors},
     tokens::Grid,
 };
@@ -222,7 +223,7 @@ fn require_same_folds(
                       bundle with the same --folds, --ensemble and --seed";
         return Err(Error::file(folder, reason));
     }
-    let path = folder.join("predictions.csv");
+    let path = folder.join(layout::PREDICTIONS);
     let fold_of = folds_of(&path)?;
     for (person, &fold) in cohort.people.iter().zip(&plan.fold_of) {
         if fold_of.get(&person.sample_id) != Some(&fold) {

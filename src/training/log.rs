@@ -2,9 +2,10 @@
 
 use std::cell::Cell;
 
+use gf_cohort_schema::TrainingLogRow;
 use serde::{Deserialize, Serialize};
 
-/// One line of `training_log.csv`.
+/// One epoch of a deep term of a member.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EpochLog {
     /// 1-based.
@@ -23,24 +24,11 @@ pub struct EpochLog {
     pub people_per_second: f64,
 }
 
-/// Columns of `training_log.csv`: the member of the bundle, its deep term (1-based; 1 for a pure
-/// sequence model), then the fields of [`EpochLog`].
-pub(super) const LOG_COLUMNS: [&str; 9] = [
-    "member",
-    "term",
-    "epoch",
-    "train_loss",
-    "validation_auroc",
-    "validation_loss",
-    "learning_rate",
-    "seconds",
-    "people_per_second",
-];
-
 impl EpochLog {
     /// Numbers in a row of the checkpoint's log.
-    pub(super) const LEN: usize = LOG_COLUMNS.len() - 2;
+    pub(super) const LEN: usize = 7;
 
+    /// A row of the checkpoint's log.
     pub(super) fn numbers(&self) -> [f64; Self::LEN] {
         let Self {
             epoch,
@@ -62,12 +50,23 @@ impl EpochLog {
         ]
     }
 
-    /// A line of the table.
-    pub(super) fn row(&self, member: usize, term: usize) -> impl Serialize + use<> {
-        let [_, rest @ ..] = self.numbers();
-        (member, term, self.epoch, rest)
+    /// A row of `training_log.csv`, for a deep term of a member (both 1-based; term 1 for a pure
+    /// sequence model).
+    pub(super) fn row(&self, member: usize, term: usize) -> TrainingLogRow {
+        TrainingLogRow {
+            member,
+            term,
+            epoch: self.epoch,
+            train_loss: self.train_loss,
+            validation_auroc: self.validation_auroc,
+            validation_loss: self.validation_loss,
+            learning_rate: self.learning_rate,
+            seconds: self.seconds,
+            people_per_second: self.people_per_second,
+        }
     }
 
+    /// Reads [`Self::numbers`]; `None` for a row of another length.
     pub(super) fn from_numbers(row: &[f64]) -> Option<Self> {
         let &[
             epoch,

@@ -22,6 +22,7 @@ use super::{
 use crate::{
     dataset::{Dataset, logits_within},
     evaluation::roc,
+    layout,
     models::{Config, Model},
 };
 use gf_files::output;
@@ -91,7 +92,7 @@ impl MemberFiles {
 /// `a.safetensors` -> `a-SUFFIX.safetensors`.
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!("{stem}-{suffix}.safetensors"))
+    path.with_file_name(layout::part_of_member(&stem, suffix))
 }
 
 /// A trained network.

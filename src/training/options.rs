@@ -9,7 +9,7 @@ use gf_cohort_schema::{
 use serde::{Deserialize, Serialize};
 
 use super::{AdditiveKind, DeepTerms, DeviceChoice, Schedule};
-use crate::models::Architecture;
+use crate::{layout, models::Architecture};
 
 /// A model to train: options of `train` and keys of `[[models]]`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, clap::Args)]
@@ -76,7 +76,7 @@ impl ModelSettings {
     /// Name of its stage, which is also the name of its folder in a run.
     #[must_use]
     pub fn stage(&self) -> String {
-        format!("3-models/{}", self.name())
+        layout::model_stage(&self.name())
     }
 
     /// Names of all models in its predictions: its own name, and the name of its additive term.

@@ -4,6 +4,7 @@
 //! `GF_UPDATE_DOCS=1 cargo test --release --test it documentation` writes the reference pages
 //! again.
 
+mod layout;
 mod links;
 mod pages;
 mod reference;

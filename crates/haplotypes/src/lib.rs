@@ -50,8 +50,8 @@ pub use self::{
     merge::{Merged, Shard, merge, require_same_order},
     policies::{ApplyFilters, Encoding, Haploid, Missing, Overlap, Policies, Symbolic, Unphased},
     provenance::{LocusProvenance, Provenance},
-    skips::{Reason, Skip, SkipLog, SkipTable},
-    store::Dictionary,
+    skips::{Reason, SKIPS_FILE, Skip, SkipLog, SkipTable},
+    store::{Dictionary, HaplotypePairRow, LOCI_FILE, PAIRS_FILE},
     strand::reverse_complement,
 };
 

@@ -18,6 +18,7 @@ use super::{
     Summary,
     provenance::ContigLens,
     sequence_numbers::{SequenceNumbers, SortedEdits},
+    skips::SKIPS_FILE,
     store::Writer,
 };
 use gf_cohort_schema::counted;
@@ -70,7 +71,7 @@ impl Merged {
 /// Blocks that cannot be read or do not belong together: different samples, a sample or a locus in
 /// two blocks, another reference, or other policies.
 pub fn merge(shards: &[Shard], out: &Path) -> Result<(Merged, Summary), Error> {
-    let mut log = SkipLog::create(Some(&out.join("skips.csv")))?;
+    let mut log = SkipLog::create(Some(&out.join(SKIPS_FILE)))?;
     let mut summary = Summary::default();
     let mut merged: Option<MergedLoci> = None;
     for group in by_loci(shards) {
@@ -83,7 +84,7 @@ pub fn merge(shards: &[Shard], out: &Path) -> Result<(Merged, Summary), Error> {
         add_counts(&mut summary, &group)?;
         for (number, shard) in group.iter().enumerate() {
             // A row about a whole record is in every block of samples, so it is copied once.
-            copy_skips(&shard.folder.join("skips.csv"), number == 0, &mut log)?;
+            copy_skips(&shard.folder.join(SKIPS_FILE), number == 0, &mut log)?;
         }
     }
     let merged = merged.ok_or_else(|| Error::Inputs("no sequences to merge".into()))?;

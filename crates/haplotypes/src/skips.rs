@@ -5,13 +5,20 @@
 
 use std::{collections::BTreeMap, fmt, path::Path};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Error;
+use gf_cohort_schema::columns;
 use gf_files::output::{self, Pending};
 
+/// File name of the table of skips.
+pub const SKIPS_FILE: &str = "skips.csv";
+
 /// Reason why an allele or record is not in a sequence as the file states it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// The allele overlaps one already applied to this haplotype.
@@ -68,8 +75,9 @@ impl fmt::Display for Reason {
     }
 }
 
-/// An allele or record that was not applied as the file states it.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+/// An allele or record that was not applied as the file states it. Private, because it names
+/// samples.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Skip<'a> {
     /// Sample; empty if the row is about the whole record.
     pub sample_id: &'a str,
@@ -80,19 +88,11 @@ pub struct Skip<'a> {
     /// Contig as the locus names it.
     pub contig: &'a str,
     /// 1-based POS.
+    #[schemars(range(min = 1))]
     pub position: usize,
     /// Reason.
     pub reason: Reason,
 }
-
-const COLUMNS: [&str; 6] = [
-    "sample_id",
-    "haplotype",
-    "locus",
-    "contig",
-    "position",
-    "reason",
-];
 
 /// Counts skips by reason and, on request, writes each as a row of `skips.csv`.
 #[derive(Debug, Default)]
@@ -114,7 +114,7 @@ impl SkipLog {
                     .has_headers(false)
                     .from_writer(Pending::create(path)?);
                 table
-                    .write_record(COLUMNS)
+                    .write_record(columns::<Skip<'_>>())
                     .map_err(|error| output::at(path)(error.into()))?;
                 Some(table)
             }
@@ -183,5 +183,19 @@ impl SkipTable {
     /// The table cannot be written.
     pub fn save(self) -> Result<(), Error> {
         Ok(self.0.map_or(Ok(()), Pending::finish)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Scripts of users depend on names and order.
+    #[test]
+    fn names_and_order_of_columns_are_a_contract() {
+        assert_eq!(
+            columns::<Skip<'_>>().join(","),
+            "sample_id,haplotype,locus,contig,position,reason"
+        );
     }
 }

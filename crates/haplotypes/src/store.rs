@@ -11,13 +11,20 @@ use std::{
     path::Path,
 };
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{ABSENT_HAPLOTYPE, Edit, Encoding, Error, LocusHaplotypes, diploid};
+use gf_cohort_schema::columns;
 use gf_files::{
     output::{self, Pending},
     stored_format,
 };
+
+/// File name of loci, edits and distinct haplotypes.
+pub const LOCI_FILE: &str = "loci.json";
+/// File name of the haplotypes of each sample.
+pub const PAIRS_FILE: &str = "pairs.csv";
 
 /// Version of the files this module writes.
 const SCHEMA_VERSION: u32 = 2;
@@ -43,13 +50,17 @@ struct LociFile<'d> {
     loci: Cow<'d, [LocusHaplotypes]>,
 }
 
-#[derive(Serialize, Deserialize)]
-struct PairRow<'d> {
-    sample_id: Cow<'d, str>,
-    locus: Cow<'d, str>,
-    haplotype_a: u32,
-    /// Empty if the sample has only one haplotype.
-    haplotype_b: Option<u32>,
+/// The two haplotypes of a sample at a locus. Private, because it names samples.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct HaplotypePairRow<'d> {
+    /// The sample's name in the VCF.
+    pub sample_id: Cow<'d, str>,
+    /// Name of the locus.
+    pub locus: Cow<'d, str>,
+    /// Number of the first haplotype in `loci.json`, from 0.
+    pub haplotype_a: u32,
+    /// Number of the second haplotype; empty if the sample has only one.
+    pub haplotype_b: Option<u32>,
 }
 
 impl Dictionary {
@@ -80,7 +91,7 @@ impl Dictionary {
     /// # Errors
     /// Missing or malformed files, another schema version, numbers out of range.
     pub fn load(folder: &Path) -> Result<Self, Error> {
-        let path = folder.join("loci.json");
+        let path = folder.join(LOCI_FILE);
         let file: LociFile<'_> = stored_format::from_json(
             &stored_format::read(&path)?,
             SCHEMA_VERSION,
@@ -96,7 +107,7 @@ impl Dictionary {
         dictionary
             .require_valid_loci()
             .map_err(|reason| Error::damaged(&path, reason))?;
-        let samples = read_pairs(&folder.join("pairs.csv"), &mut dictionary.loci)?;
+        let samples = read_pairs(&folder.join(PAIRS_FILE), &mut dictionary.loci)?;
         dictionary.samples = samples;
         Ok(dictionary)
     }
@@ -161,7 +172,8 @@ fn read_pairs(path: &Path, loci: &mut [LocusHaplotypes]) -> Result<Vec<String>, 
     let mut samples = Vec::new();
     let mut table = csv::Reader::from_reader(File::open(path).map_err(output::at(path))?);
     for (index, row) in table.deserialize().enumerate() {
-        let row: PairRow<'_> = row.map_err(|error| Error::damaged(path, error.to_string()))?;
+        let row: HaplotypePairRow<'_> =
+            row.map_err(|error| Error::damaged(path, error.to_string()))?;
         // The rows of the first locus give the order of the samples.
         if loci
             .first()
@@ -189,7 +201,7 @@ fn read_pairs(path: &Path, loci: &mut [LocusHaplotypes]) -> Result<Vec<String>, 
 fn add_pair(
     locus: Option<&mut LocusHaplotypes>,
     samples: &[String],
-    row: &PairRow<'_>,
+    row: &HaplotypePairRow<'_>,
 ) -> Result<(), &'static str> {
     let locus = locus.ok_or("unknown locus; the file is damaged")?;
     let expected_sample = samples.get(locus.pairs.len());
@@ -227,7 +239,7 @@ impl Writer {
     /// # Errors
     /// A file cannot be created.
     pub fn create(folder: &Path, encoding: Encoding, iupac: bool) -> Result<Self, Error> {
-        let path = folder.join("loci.json");
+        let path = folder.join(LOCI_FILE);
         let mut loci = Pending::create(&path)?;
         let empty = LociFile {
             schema_version: SCHEMA_VERSION,
@@ -242,12 +254,12 @@ impl Writer {
                 loci.write_all(start.as_bytes())
             });
         start.map_err(output::at(&path))?;
-        let path = folder.join("pairs.csv");
+        let path = folder.join(PAIRS_FILE);
         let mut pairs = csv::WriterBuilder::new()
             .has_headers(false)
             .from_writer(Pending::create(&path)?);
         pairs
-            .write_record(["sample_id", "locus", "haplotype_a", "haplotype_b"])
+            .write_record(columns::<HaplotypePairRow<'_>>())
             .map_err(|error| output::at(&path)(error.into()))?;
         Ok(Self {
             loci,
@@ -272,7 +284,7 @@ impl Writer {
             .and_then(|()| Ok(serde_json::to_writer(&mut self.loci, locus)?));
         written.map_err(output::at(self.loci.path()))?;
         for (sample_id, &[haplotype_a, b]) in samples.iter().zip(&locus.pairs) {
-            let row = PairRow {
+            let row = HaplotypePairRow {
                 sample_id: Cow::Borrowed(sample_id),
                 locus: Cow::Borrowed(&locus.locus.name),
                 haplotype_a,
@@ -298,5 +310,19 @@ impl Writer {
             .map_err(|error| output::at(&path)(io::Error::other(error.error().to_string())))?;
         self.loci.finish()?;
         Ok(pairs.finish()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Scripts of users depend on names and order.
+    #[test]
+    fn names_and_order_of_columns_are_a_contract() {
+        assert_eq!(
+            columns::<HaplotypePairRow<'_>>().join(","),
+            "sample_id,locus,haplotype_a,haplotype_b"
+        );
     }
 }

@@ -6,7 +6,7 @@ use super::{
     super::figure::{Arrangement, Axis, Figure, FigurePanel, Point, Series, Shape, Style, Tick},
     MIN_PEOPLE, Shown,
 };
-use crate::evaluation::ScoreDensity;
+use crate::{evaluation::ScoreDensity, layout};
 
 /// Most ancestries of a panel, those with most samples.
 const MAX_ANCESTRIES: usize = 8;
@@ -22,7 +22,7 @@ impl Shown<'_> {
                  fewer than five samples are left out. Whiskers are 95 % Wilson intervals of the \
                  observed share. Points of a calibrated model are on the dotted line. The share of \
                  cases is that of this cohort, not of the population.{}",
-                self.without_panel("calibration.csv")
+                self.without_panel(layout::CALIBRATION)
             ),
             x: Axis::share("Predicted probability"),
             y: Axis::share("Observed share of cases"),
@@ -65,7 +65,7 @@ impl Shown<'_> {
                  the fifth and the sixth tenth together (odds ratio 1). Whiskers are 95 % \
                  intervals by Woolf's method. A tenth without cases or without controls has no \
                  odds ratio.{}",
-                self.without_panel("deciles.csv")
+                self.without_panel(layout::DECILES)
             ),
             x: Axis {
                 range: Some((0.5, 10.5)),
@@ -119,7 +119,7 @@ impl Shown<'_> {
             caption: format!(
                 "Share of the cases and of the controls in each bar. Scores are in standard \
                  deviations from the mean of all samples of the split, computed from the bars.{}",
-                self.without_panel("distribution.csv")
+                self.without_panel(layout::DISTRIBUTION)
             ),
             x: Axis::labelled("Score (SD from the mean)"),
             y: Axis::labelled("Share of the class"),

@@ -15,6 +15,7 @@ use crate::scoring::{
     dosages::NotUsed,
     testing::{shared_data, write_vcf},
 };
+use gf_cohort_schema::{MatchRow, RawScoreRow, columns};
 use gf_genotypes::GenomeBuild;
 
 /// Options for samples, records and scoring rows. A row has blanks instead of tabs: `chr pos effect
@@ -48,7 +49,7 @@ fn options(folder: &Path, samples: &[&str], records: &[&str], rows: &[&str]) -> 
 /// Sum, denominator and number of missing genotypes of each sample in `raw_scores.csv`.
 fn sums(options: &Options) -> Vec<(f64, u32, u32)> {
     let mut table = csv::Reader::from_path(options.out.join("raw_scores.csv")).unwrap();
-    assert_eq!(table.headers().unwrap(), &tables::RAW_SCORE_COLUMNS[..]);
+    assert_eq!(table.headers().unwrap(), columns::<RawScoreRow<'_>>());
     let rows = table.records().map(|row| {
         let row = row.unwrap();
         let sum: f64 = row[2].parse().unwrap();
@@ -65,7 +66,7 @@ fn sums(options: &Options) -> Vec<(f64, u32, u32)> {
 /// Status and reason of each line of `match_log.csv`.
 fn log(options: &Options) -> Vec<(String, String)> {
     let mut table = csv::Reader::from_path(options.out.join("match_log.csv")).unwrap();
-    assert_eq!(table.headers().unwrap(), &tables::MATCH_COLUMNS[..]);
+    assert_eq!(table.headers().unwrap(), columns::<MatchRow<'_>>());
     table
         .records()
         .map(|row| row.unwrap())

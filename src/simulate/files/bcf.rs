@@ -43,7 +43,7 @@ pub fn write(folder: &Path, genomes: &[Genomes<'_>], cohort: &Cohort) -> Result<
         out.try_finish()
     })?;
     let index = bcf::fs::index(&path).map_err(at(&path))?;
-    output::write(&folder.join("cohort.bcf.csi"), |out| {
+    output::write(&folder.join(layout::COHORT_BCF_CSI), |out| {
         let mut writer = csi::io::Writer::new(out);
         writer.write_index(&index)?;
         writer.get_mut().try_finish()

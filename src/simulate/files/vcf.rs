@@ -28,12 +28,12 @@ pub fn write(folder: &Path, genomes: &[Genomes<'_>], cohort: &Cohort) -> Result<
     })?;
     // A tabix index, or a CSI index if a contig is too long for tabix.
     match vcf::fs::index(&path).map_err(at(&path))? {
-        vcf::Index::Tabix(index) => output::write(&folder.join("cohort.vcf.gz.tbi"), |out| {
+        vcf::Index::Tabix(index) => output::write(&folder.join(layout::COHORT_VCF_TBI), |out| {
             let mut writer = tabix::io::Writer::new(out);
             writer.write_index(&index)?;
             writer.try_finish()
         }),
-        vcf::Index::Csi(index) => output::write(&folder.join("cohort.vcf.gz.csi"), |out| {
+        vcf::Index::Csi(index) => output::write(&folder.join(layout::COHORT_VCF_CSI), |out| {
             let mut writer = csi::io::Writer::new(out);
             writer.write_index(&index)?;
             writer.get_mut().try_finish()

@@ -1,342 +1,227 @@
-//! `tables.md`: the columns of every table. Those of `gf-cohort-schema` as its JSON Schemas have
-//! them; the others are described here, and their names are held to the header that the program
-//! writes.
+//! `tables.md`: the columns of every table, as the row types describe them. The header that the
+//! program writes is compared with them.
 
 use std::{fmt::Write as _, fs, path::Path};
 
-use gf_cohort_schema::{Table, json_schema};
+use gf_cohort_schema::{Table, columns, json_schema, row_schema};
+use gf_haplotypes::{HaplotypePairRow, Skip};
 use serde_json::Value;
 
 use super::{cell, head, study};
 use crate::documentation::source;
 
-/// Tables with a JSON Schema: file, and who writes it.
-const WITH_SCHEMA: [(&str, Table, &str); 15] = [
-    ("cohort.csv", Table::Cohort, "you, or `simulate`"),
-    (
+/// A table with a schema in `cohort-schema/schemas/`.
+struct WithSchema {
+    title: &'static str,
+    table: Table,
+    /// Commands that write it, and when.
+    writer: &'static str,
+    /// An example in the folder of [`study`].
+    example: Option<&'static str>,
+}
+
+const fn table(
+    title: &'static str,
+    table: Table,
+    writer: &'static str,
+    example: Option<&'static str>,
+) -> WithSchema {
+    WithSchema {
+        title,
+        table,
+        writer,
+        example,
+    }
+}
+
+const WITH_SCHEMA: [WithSchema; 28] = [
+    table("cohort.csv", Table::Cohort, "you, or `simulate`", None),
+    table(
         "predictions.csv",
         Table::Predictions,
         "`train`, `prs`, `compress`",
+        Some("run/4-baselines/predictions.csv"),
     ),
-    ("auc.csv", Table::Auc, "`evaluate`"),
-    ("roc.csv", Table::Roc, "`evaluate`"),
-    ("strata.csv", Table::Strata, "`evaluate`"),
-    ("calibration.csv", Table::Calibration, "`evaluate`"),
-    ("deciles.csv", Table::Deciles, "`evaluate`"),
-    ("distribution.csv", Table::Distribution, "`evaluate`"),
-    ("folds.csv", Table::Folds, "`evaluate`"),
-    ("guards.csv", Table::Guards, "`prs`, `evaluate`"),
-    ("scores.csv", Table::Scores, "`prs` with scoring files"),
-    (
+    table(
+        "auc.csv",
+        Table::Auc,
+        "`evaluate`",
+        Some("run/5-report/auc.csv"),
+    ),
+    table(
+        "roc.csv",
+        Table::Roc,
+        "`evaluate`",
+        Some("run/5-report/roc.csv"),
+    ),
+    table(
+        "strata.csv",
+        Table::Strata,
+        "`evaluate`",
+        Some("run/5-report/strata.csv"),
+    ),
+    table(
+        "calibration.csv",
+        Table::Calibration,
+        "`evaluate`",
+        Some("run/5-report/calibration.csv"),
+    ),
+    table(
+        "deciles.csv",
+        Table::Deciles,
+        "`evaluate`",
+        Some("run/5-report/deciles.csv"),
+    ),
+    table(
+        "distribution.csv",
+        Table::Distribution,
+        "`evaluate`",
+        Some("run/5-report/distribution.csv"),
+    ),
+    table(
+        "folds.csv",
+        Table::Folds,
+        "`evaluate`",
+        Some("run/5-report/folds.csv"),
+    ),
+    table(
+        "guards.csv",
+        Table::Guards,
+        "`prs`, `evaluate`",
+        Some("run/5-report/guards.csv"),
+    ),
+    table(
+        "scores.csv",
+        Table::Scores,
+        "`prs` with scoring files",
+        None,
+    ),
+    table(
         "apoe.csv",
         Table::Apoe,
         "`prs`, where rs429358 and rs7412 are",
+        None,
     ),
-    ("cost.csv", Table::Cost, "`train`, `compress`"),
-    ("explain.csv", Table::Effects, "`explain`"),
-    ("pairs.csv of explain", Table::Pairs, "`explain`"),
+    table(
+        "cost.csv",
+        Table::Cost,
+        "`train`, `compress`",
+        Some("run/3-models/tiny/cost.csv"),
+    ),
+    table("explain.csv", Table::Effects, "`explain`", None),
+    table("pairs.csv of explain", Table::Pairs, "`explain`", None),
+    table("output of score", Table::Risks, "`score`", Some("risk.csv")),
+    table(
+        "raw_scores.csv",
+        Table::RawScores,
+        "`prs` with scoring files",
+        Some("raw/raw_scores.csv"),
+    ),
+    table(
+        "match_log.csv",
+        Table::Matches,
+        "`prs` with scoring files",
+        Some("raw/match_log.csv"),
+    ),
+    table(
+        "score_auc.csv",
+        Table::ScoreAuc,
+        "`prs --no-fit`",
+        Some("auc/score_auc.csv"),
+    ),
+    table(
+        "weights.csv",
+        Table::Coefficients,
+        "`prs`",
+        Some("run/4-baselines/weights.csv"),
+    ),
+    table(
+        "association.csv",
+        Table::Associations,
+        "`prs`",
+        Some("run/4-baselines/association.csv"),
+    ),
+    table(
+        "related_pairs.csv",
+        Table::RelatedPairs,
+        "`prs`, if there are related pairs",
+        Some("related/related_pairs.csv"),
+    ),
+    table(
+        "report.csv",
+        Table::TokenReport,
+        "`tokenize` and `run`",
+        Some("run/2-tokens/report.csv"),
+    ),
+    table(
+        "training_log.csv",
+        Table::TrainingLog,
+        "`train`",
+        Some("run/3-models/tiny/training_log.csv"),
+    ),
+    table(
+        "stacked.csv",
+        Table::Stacked,
+        "`evaluate`",
+        Some("run/5-report/stacked.csv"),
+    ),
+    table(
+        "non_additive.csv",
+        Table::NonAdditive,
+        "`evaluate`, for models with an additive term",
+        None,
+    ),
+    table(
+        "truth.csv",
+        Table::Truth,
+        "`simulate`",
+        Some("run/0-cohort/truth.csv"),
+    ),
+    table(
+        "output of cohort --dropped",
+        Table::Dropped,
+        "`cohort`",
+        None,
+    ),
 ];
 
-/// A table that only people read, or a stage its own.
-struct Further {
+/// What the page says about a table.
+struct Described {
     title: &'static str,
-    about: &'static str,
-    /// Where one is, in the folder of [`study`].
-    example: &'static str,
-    columns: &'static [(&'static str, &'static str)],
+    columns: &'static [&'static str],
+    /// JSON Schema of a row.
+    schema: Value,
+    writer: &'static str,
+    example: Option<&'static str>,
 }
 
-const FURTHER: [Further; 12] = [
-    Further {
-        title: "output of score",
-        about: "One row per sample and model. Written by `score`.",
-        example: "risk.csv",
-        columns: &[
-            ("sample_id", "The sample's name in the VCF."),
-            ("model", "Name of the model."),
-            ("logit", "Log-odds of being a case."),
-            (
-                "probability",
-                "1 / (1 + exp(-logit)): of a cohort with the share of cases that the training \
-                 split has.",
-            ),
-        ],
-    },
-    Further {
-        title: "raw_scores.csv",
-        about: "Sums of published scores. Written by `prs` with scoring files.",
-        example: "raw/raw_scores.csv",
-        columns: &[
-            ("sample_id", "The sample's name in the VCF."),
-            ("accession", "Identifier of the score."),
-            (
-                "sum",
-                "Weights times copies, added up: SUM of `plink2 --score`.",
-            ),
-            ("denominator", "Alleles that were counted: DENOM."),
-            ("average", "`sum` / `denominator`: AVG."),
-            ("n_missing", "Missing genotypes of this sample."),
-        ],
-    },
-    Further {
-        title: "match_log.csv",
-        about: "The match of every row of a scoring file, in the columns of pgsc_calc. Written by \
-                `prs` with scoring files.",
-        example: "raw/match_log.csv",
-        columns: &[
-            ("row_nr", "Row of the scoring file, from 0."),
-            ("accession", "Identifier of the score."),
-            ("chr_name", "Contig, as the scoring file has it."),
-            ("chr_position", "1-based position there."),
-            ("effect_allele", "Allele that the weight is of."),
-            (
-                "other_allele",
-                "The other one; empty where the file has none.",
-            ),
-            (
-                "effect_weight",
-                "The weight; three, with `;` between, where there is one for each number of \
-                 copies.",
-            ),
-            (
-                "effect_type",
-                "`additive`, `dominant`, `recessive` or `dosage_weights`.",
-            ),
-            (
-                "ID",
-                "ID of the record at this position; empty when there is none.",
-            ),
-            ("REF", "REF of the record."),
-            ("ALT", "ALT of the record."),
-            (
-                "matched_effect_allele",
-                "The effect allele as the record has it.",
-            ),
-            (
-                "match_type",
-                "How it was matched: `refalt`, `altref`, and so on; `_flip`: on the other strand.",
-            ),
-            (
-                "is_multiallelic",
-                "Whether the record has several ALT alleles.",
-            ),
-            ("ambiguous", "Whether the alleles are A and T, or C and G."),
-            ("match_flipped", "Whether the strand was exchanged."),
-            (
-                "best_match",
-                "Whether this is the record taken, of those that fit.",
-            ),
-            ("exclude", "Whether the row is left out of the score."),
-            (
-                "duplicate_best_match",
-                "Whether several records fit equally well; the first is taken.",
-            ),
-            ("duplicate_ID", "Whether several rows mean one allele."),
-            (
-                "match_IDs",
-                "`NA`: no list of identifiers restricts the matches.",
-            ),
-            (
-                "match_status",
-                "`matched`, `excluded`, `not_best`, `unmatched`, or `by_frequency` (the variant \
-                 is not known here; everyone gets its frequency).",
-            ),
-            ("dataset", "Name of the VCF."),
-            (
-                "reason",
-                "Reason why a row is not used unchanged, empty otherwise: `no-contig`, \
-                 `not-in-vcf`, \
-                 `other-alleles`, `filter`, `no-alt`, `missing`, `ambiguous`, `duplicate-id`, \
-                 `duplicate-best-match`, `multiallelic`, `hom-ref`, `not-callable`, or why the \
-                 row is no weight of one allele at a position (`no-position`, `no-weight`, \
-                 `allele`, `haplotype`, `interaction`, `hla`, `effect-type`).",
-            ),
-        ],
-    },
-    Further {
-        title: "score_auc.csv",
-        about: "How well each published score tells cases from controls as it is. Written by `prs \
-                --no-fit`.",
-        example: "auc/score_auc.csv",
-        columns: &[
-            ("model", "Name of the score, as in `predictions.csv`."),
-            ("split", "The split, or `all` where there are several."),
-            ("n_cases", "Cases."),
-            ("n_controls", "Controls."),
-            ("auroc", "Area under the ROC curve of the sums."),
-            (
-                "ci_low",
-                "Lower end of DeLong's 95 % interval; empty with fewer than two \
-                 samples of a class.",
-            ),
-            ("ci_high", "Its upper end."),
-        ],
-    },
-    Further {
-        title: "weights.csv",
-        about: "Every coefficient of every baseline on the scale of the data: logit = intercept + \
-                sum of weight times value. Written by `prs`.",
-        example: "run/4-baselines/weights.csv",
-        columns: &[
-            ("model", "Name of the baseline."),
-            (
-                "term",
-                "`intercept`, `covariate`, `apoe`, `allele`, `allele-1-copy` or `allele-2-copies`.",
-            ),
-            ("name", "Name of the covariate or of the APOE allele."),
-            ("chrom", "Contig of the allele."),
-            ("position", "1-based position."),
-            ("ref_allele", "REF."),
-            ("alt_allele", "ALT."),
-            ("effect_allele", "Allele whose copies are counted."),
-            ("weight", "What one unit, or one copy, adds to the logit."),
-            (
-                "frequency",
-                "Frequency of the effect allele among the training samples.",
-            ),
-            (
-                "mean",
-                "Mean of the value among the training samples; it replaces a missing one.",
-            ),
-            ("sd", "Its standard deviation there."),
-        ],
-    },
-    Further {
-        title: "association.csv",
-        about: "The association of each ALT allele with the phenotype among the training samples, \
-                adjusted for the covariates. Written by `prs`.",
-        example: "run/4-baselines/association.csv",
-        columns: &[
-            ("contig", "Contig, as the VCF names it."),
-            ("position", "1-based POS."),
-            ("id", "ID of the record."),
-            ("ref_allele", "REF."),
-            ("alt_allele", "ALT."),
-            ("effect_allele", "The allele that beta is of."),
-            ("frequency", "Its frequency among the training samples."),
-            ("n", "Training samples with a call."),
-            ("beta", "Log-odds a copy."),
-            ("se", "Its standard error."),
-            ("p_value", "Two-sided."),
-            (
-                "test",
-                "`wald` (logistic regression), `firth` (the same where classes are separated), or \
-                 `score` (not promising enough for a fit of its own).",
-            ),
-        ],
-    },
-    Further {
-        title: "related_pairs.csv",
-        about: "Relatives in different splits. Written by `prs` where there are any. Private.",
-        example: "related/related_pairs.csv",
-        columns: &[
-            ("sample_id_1", "One of the two."),
-            ("split_1", "Their split."),
-            ("sample_id_2", "The other."),
-            ("split_2", "Their split."),
-            (
-                "kinship",
-                "KING's coefficient: 0.5 for twins, 0.25 for parents and children.",
-            ),
-            ("relation", "What that means, by KING's cut-offs."),
-        ],
-    },
-    Further {
-        title: "skips.csv",
-        about: "Every allele that is not in the sequences as the VCF states it. Written by \
-                `sequences`, `tokenize` and `run`. Private.",
-        example: "run/1-sequences/skips.csv",
-        columns: &[
-            (
-                "sample_id",
-                "Whose; empty where it concerns the whole record.",
-            ),
-            ("haplotype", "1 or 2; empty where it concerns both."),
-            ("locus", "Name of the locus."),
-            ("contig", "Contig, as the locus names it."),
-            ("position", "1-based POS."),
-            ("reason", "One of the reasons below."),
-        ],
-    },
-    Further {
-        title: "pairs.csv of sequences",
-        about: "The two haplotypes of `loci.json` that each sample has. Written by \
-                `sequences --out` and `run`. Private.",
-        example: "run/1-sequences/pairs.csv",
-        columns: &[
-            ("sample_id", "The sample's name in the VCF."),
-            ("locus", "Name of the locus."),
-            (
-                "haplotype_a",
-                "Number of the first haplotype in `loci.json`, from 0.",
-            ),
-            (
-                "haplotype_b",
-                "Number of the second; empty when there is none.",
-            ),
-        ],
-    },
-    Further {
-        title: "training_log.csv",
-        about: "Training of a model, epoch by epoch. Written by `train`.",
-        example: "run/3-models/tiny/training_log.csv",
-        columns: &[
-            (
-                "member",
-                "Which model of the bundle: of a fold, or of an ensemble.",
-            ),
-            (
-                "term",
-                "Deep term of the model, from 1; 1 for a pure sequence model.",
-            ),
-            ("epoch", "From 1."),
-            (
-                "train_loss",
-                "Mean (weighted) loss over the samples of the epoch, each before its own update.",
-            ),
-            (
-                "validation_auroc",
-                "AUC on the samples that choose the epoch.",
-            ),
-            ("validation_loss", "Their mean loss."),
-            ("learning_rate", "At the end of the epoch."),
-            ("seconds", "Wall-clock time of the epoch."),
-            (
-                "people_per_second",
-                "People trained on in a second, without validation.",
-            ),
-        ],
-    },
-    Further {
-        title: "stacked.csv",
-        about: "The regression of the stacked model (row 5). Written by `evaluate`.",
-        example: "run/5-report/stacked.csv",
-        columns: &[
-            (
-                "term",
-                "`intercept`, or the model whose logit it multiplies.",
-            ),
-            ("coefficient", "On the log-odds scale."),
-            ("standard_error", "Of the coefficient."),
-            (
-                "n_validation",
-                "People of the validation split that it was fitted on.",
-            ),
-        ],
-    },
-    Further {
-        title: "truth.csv",
-        about: "The simulated risk of every sample. Written by `simulate`; no command reads it.",
-        example: "run/0-cohort/truth.csv",
-        columns: &[
-            ("sample_id", "The sample's name in the VCF."),
-            ("logit", "Simulated log-odds of disease."),
-            ("probability", "Of disease."),
-            ("phenotype", "As drawn with that probability."),
-            ("split", "Use of the sample: train, validation or test."),
-        ],
-    },
-];
+/// The tables in the order of the page.
+fn described() -> Vec<Described> {
+    let with_schema = WITH_SCHEMA.into_iter().map(|entry| Described {
+        title: entry.title,
+        columns: entry.table.columns(),
+        schema: json_schema(entry.table),
+        writer: entry.writer,
+        example: entry.example,
+    });
+    let of_haplotypes = [
+        Described {
+            title: "skips.csv",
+            columns: columns::<Skip<'_>>(),
+            schema: row_schema::<Skip<'_>>(),
+            writer: "`sequences`, `tokenize` and `run`",
+            example: Some("run/1-sequences/skips.csv"),
+        },
+        Described {
+            title: "pairs.csv of sequences",
+            columns: columns::<HaplotypePairRow<'_>>(),
+            schema: row_schema::<HaplotypePairRow<'_>>(),
+            writer: "`sequences --out` and `run`",
+            example: Some("run/1-sequences/pairs.csv"),
+        },
+    ];
+    with_schema.chain(of_haplotypes).collect()
+}
 
 /// Beside the small study, what writes the tables that it has not.
 fn write_further_tables(folder: &Path) {
@@ -374,93 +259,95 @@ pub fn page() -> String {
         "Tables",
         "CSV with a header, UTF-8, a point as decimal mark; an empty cell is \"unknown\" or \
          \"undefined\", never zero. Positions are 1-based. The key of a person is `sample_id`, \
-         that of a prediction (`sample_id`, `model`, `fold`). The JSON Schemas of the first 15 \
-         are in `cohort-schema/schemas/`.",
+         that of a prediction (`sample_id`, `model`, `fold`). The JSON Schemas are in \
+         `cohort-schema/schemas/`, except for the last two.",
     );
-    for (title, table, writer) in WITH_SCHEMA {
-        let columns = table.columns();
-        let schema = json_schema(table);
-        let about = source::plain(schema["description"].as_str().unwrap());
-        writeln!(
-            page,
-            "\n## {title}\n\n{} Written by {writer}.\n\n| column | type | meaning |\n|---|---|---|",
-            cell(&about)
-        )
-        .unwrap();
-        assert_eq!(
-            columns.len(),
-            schema["properties"].as_object().unwrap().len(),
-            "{title}"
-        );
-        for column in columns {
-            let property = &schema["properties"][column];
-            let meaning = source::plain(property["description"].as_str().unwrap());
-            writeln!(
-                page,
-                "| `{column}` | {} | {} |",
-                kind(property, &schema),
-                cell(&meaning)
-            )
-            .unwrap();
-        }
-        if table == Table::Cohort {
-            writeln!(
-                page,
-                "| `age`, `sex`, `PC1`, `PC2`, ... | number | A covariate, in upper or lower \
-                 case; `sex` may be male/female. |"
-            )
-            .unwrap();
-            writeln!(
-                page,
-                "| any other | any | A covariate where it is named with `--covariates`, a stratum \
-                 where it is named with `--strata`. |"
-            )
-            .unwrap();
-        }
-    }
     write_further_tables(study());
-    for Further {
-        title,
-        about,
-        example,
-        columns,
-    } in FURTHER
-    {
-        let text = fs::read_to_string(study().join(example)).unwrap();
-        let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
-        assert_eq!(text.lines().next().unwrap(), names.join(","), "{title}");
-        writeln!(
-            page,
-            "\n## {title}\n\n{about}\n\n| column | meaning |\n|---|---|"
-        )
-        .unwrap();
-        for (name, meaning) in columns {
-            writeln!(page, "| `{name}` | {} |", cell(meaning)).unwrap();
+    for table in described() {
+        require_header(&table);
+        write_table(&mut page, &table);
+        if table.title == "cohort.csv" {
+            page += "| `age`, `sex`, `PC1`, `PC2`, ... | number | A covariate, in upper or lower \
+                     case; `sex` may be male/female. |\n\
+                     | any other | any | A covariate where it is named with `--covariates`, a \
+                     stratum where it is named with `--strata`. |\n";
         }
-        if title == "skips.csv" {
-            writeln!(page, "\n| reason | meaning |\n|---|---|").unwrap();
-            for reason in source::items("crates/haplotypes/src/skips.rs", "enum", "Reason") {
-                writeln!(
-                    page,
-                    "| `{}` | {} |",
-                    snake_case(&reason.name),
-                    cell(&reason.documentation)
-                )
-                .unwrap();
-            }
-        }
+        write_long_enums(&mut page, &table);
     }
     page
 }
 
+/// The program writes these columns in this order.
+fn require_header(table: &Described) {
+    if let Some(example) = table.example {
+        let text = fs::read_to_string(study().join(example)).unwrap();
+        let header = text.lines().next().unwrap();
+        assert_eq!(header, table.columns.join(","), "{}", table.title);
+    }
+}
+
+fn write_table(page: &mut String, table: &Described) {
+    let schema = &table.schema;
+    let about = source::plain(schema["description"].as_str().unwrap());
+    writeln!(
+        page,
+        "\n## {}\n\n{} Written by {}.\n\n| column | type | meaning |\n|---|---|---|",
+        table.title,
+        cell(&about),
+        table.writer
+    )
+    .unwrap();
+    assert_eq!(
+        table.columns.len(),
+        schema["properties"].as_object().unwrap().len(),
+        "{}",
+        table.title
+    );
+    for column in table.columns {
+        let property = &schema["properties"][column];
+        let meaning = source::plain(property["description"].as_str().unwrap());
+        let kind = kind(property, schema);
+        writeln!(page, "| `{column}` | {kind} | {} |", cell(&meaning)).unwrap();
+    }
+}
+
+/// Values in a row of a table; more of them have a table of their own.
+const MAX_VALUES_IN_A_ROW: usize = 12;
+
+/// A table of the values of each column that has too many for its row.
+fn write_long_enums(page: &mut String, table: &Described) {
+    for column in table.columns {
+        let property = &table.schema["properties"][column];
+        let values =
+            definition(property, &table.schema).and_then(|found| found["oneOf"].as_array());
+        let Some(values) = values.filter(|values| values.len() > MAX_VALUES_IN_A_ROW) else {
+            continue;
+        };
+        writeln!(page, "\n| {column} | meaning |\n|---|---|").unwrap();
+        for value in values {
+            let name = value["const"].as_str().unwrap();
+            let meaning = source::plain(value["description"].as_str().unwrap());
+            writeln!(page, "| `{name}` | {} |", cell(&meaning)).unwrap();
+        }
+    }
+}
+
+/// The enum that a column refers to.
+fn definition<'s>(property: &Value, schema: &'s Value) -> Option<&'s Value> {
+    let reference = property["$ref"].as_str()?;
+    Some(&schema["$defs"][reference.rsplit('/').next().unwrap()])
+}
+
 /// What may stand in a column.
 fn kind(property: &Value, schema: &Value) -> String {
-    if let Some(reference) = property["$ref"].as_str() {
-        let definition = &schema["$defs"][reference.rsplit('/').next().unwrap()];
+    if let Some(definition) = definition(property, schema) {
         let values = definition["oneOf"]
             .as_array()
             .or(definition["enum"].as_array())
             .unwrap();
+        if values.len() > MAX_VALUES_IN_A_ROW {
+            return "one of the values below".to_owned();
+        }
         let values = values
             .iter()
             .map(|value| format!("`{}`", value["const"].as_str().or(value.as_str()).unwrap()));
@@ -473,16 +360,4 @@ fn kind(property: &Value, schema: &Value) -> String {
         Value::Array(kinds) => format!("{} or empty", kinds[0].as_str().unwrap()),
         kind => kind.as_str().unwrap().to_owned(),
     }
-}
-
-/// As `#[serde(rename_all = "snake_case")]` writes a variant.
-fn snake_case(name: &str) -> String {
-    let mut snake = String::new();
-    for (index, sign) in name.char_indices() {
-        if sign.is_uppercase() && index > 0 {
-            snake.push('_');
-        }
-        snake.extend(sign.to_lowercase());
-    }
-    snake
 }

@@ -831,6 +831,7 @@ fn member_files(options: &Options, plan: &MemberPlan) -> Vec<MemberFiles> {
             MemberFiles {
                 number: (number, n_members),
                 term: None,
+                fold: None,
                 checkpoint: options.out.join(checkpoint),
                 trained: options.out.join(trained_file(number)),
                 keep: false,

@@ -23,7 +23,8 @@ pub struct ModelSettings {
     #[command(flatten)]
     pub architecture: Architecture,
     /// Additive term next to the deep terms. It is a penalised regression on copies of each segment
-    /// version (segments) or on dosages of each allele (dosages). none gives a pure sequence model.
+    /// version (segments) or on dosages of each allele (dosages). With none, the model has no
+    /// additive term.
     #[arg(
         long,
         value_parser = one_of::<AdditiveKind>(),

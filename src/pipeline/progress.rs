@@ -55,19 +55,13 @@ struct Network {
 impl Network {
     /// Name of the network in messages; empty for the only network of a model.
     fn label(self, n_members: usize) -> String {
-        let mut label = String::new();
-        if n_members > 1 {
-            label += &format!("model {}/{n_members}, ", self.number);
-        }
-        if let Some((term, n_terms)) = self.term
-            && n_terms > 1
-        {
-            label += &format!("deep term {term}/{n_terms}, ");
-        }
-        if let Some((fold, n_folds)) = self.fold {
-            label += &format!("without fold {fold}/{n_folds}, ");
-        }
-        label
+        let member = (n_members > 1).then(|| format!("model {}/{n_members}, ", self.number));
+        let several_terms = self.term.filter(|&(_, n_terms)| n_terms > 1);
+        let term = several_terms.map(|(term, n_terms)| format!("deep term {term}/{n_terms}, "));
+        let fold = self
+            .fold
+            .map(|(fold, n_folds)| format!("without fold {fold}/{n_folds}, "));
+        [member, term, fold].into_iter().flatten().collect()
     }
 }
 

@@ -224,7 +224,10 @@ pub enum Error {
         reason: String,
     },
     /// No column is a candidate for the phenotype.
-    #[error("no column of phenotypes with values among {columns}; name it with --phenotype")]
+    #[error(
+        "no column with values is named like a phenotype (phenotype, status, diagnosis, ...). Name \
+         the column with --phenotype. The columns are {columns}"
+    )]
     NoPhenotype {
         /// Names of all columns.
         columns: String,

@@ -838,6 +838,7 @@ fn member_files(options: &Options, plan: &MemberPlan) -> Vec<MemberFiles> {
             MemberFiles {
                 number: (number, n_members),
                 term: None,
+                fold: None,
                 checkpoint: options.out.join(layout::member_checkpoint(number)),
                 trained: options.out.join(layout::trained_member(number)),
                 keep: false,

@@ -867,7 +867,8 @@ fn advice(choice: &CovariateChoice) -> &'static str {
             ". If this column is not a covariate, name the covariates with --covariates"
         }
         CovariateChoice::Named(_) => {
-            ". A covariate is a column of numbers, so write a category as columns of 0 and 1"
+            ". A covariate is a column of numbers, so write a category as columns of 0 and 1. \
+             A column named sex may have the words male and female"
         }
     }
 }

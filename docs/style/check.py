@@ -19,13 +19,17 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 BLOCK = re.compile(r"^```.*?^```|<!--.*?-->|\]\([^)]*\)", re.DOTALL | re.MULTILINE)
 INLINE_CODE = re.compile(r"`[^`]*`")
-# Example commands, defaults, possible values, arguments and options of a help text.
-HELP_CODE = re.compile(
-    r"^ *(?:gf-genomics|snakemake|srun) .*?$|\[[^\]]*\]|<[^>]*>|--?[a-z][\w-]*", re.MULTILINE
+# Entries of a help text: its headings, and the names of commands, options and arguments.
+HELP_ENTRY = re.compile(
+    r"^(?:[A-Z]\w*:$| {2,6}(?:-{1,2}\w|\[?<)\S*.*?(?=  |$)|  [a-z-]+(?=  ))", re.MULTILINE
 )
+# Examples, and default and possible values.
+HELP_ASIDE = re.compile(r"^ *(?:gf-genomics|snakemake|srun) .*?$|\[[^\]]*\]", re.MULTILINE)
+HELP_CODE = re.compile(r"<[^>]*>|--?[a-z][\w-]*")
 # Lines that are not sentences: headings, table rows and the usage of a command.
 NOT_SENTENCE = re.compile(r"^\s*(?:#.*|\|.*|Usage:.*)$", re.MULTILINE)
-PARAGRAPH_END = re.compile(r"\n\s*\n|\n\s*(?:[-*]|\d+\.)\s+")
+# A form feed is in place of the name of an option.
+PARAGRAPH_END = re.compile(r"\n\s*\n|\f+|\n\s*(?:[-*]|\d+\.)\s+")
 SENTENCE_END = re.compile(r"[.!?][\"')*]*\s+(?=[\"'(*\[]*[A-Z0-9])")
 
 
@@ -110,7 +114,12 @@ def help_texts(program):
     texts = {"--help": overview}
     for name in re.findall(r"^  ([a-z-]+) ", commands.group(1), re.MULTILINE):
         texts[f"{name} --help"] = help_of(name)
-    return {name: masked(HELP_CODE, "X", text) for name, text in texts.items()}
+    return {name: prose_of_help(text) for name, text in texts.items()}
+
+
+def prose_of_help(text):
+    """The sentences of a help text. Each option or command begins a new paragraph."""
+    return masked(HELP_CODE, "X", masked(HELP_ASIDE, " ", masked(HELP_ENTRY, "\f", text)))
 
 
 def main():

@@ -43,9 +43,19 @@ impl fmt::Display for Hyperparameters {
                 write!(f, "l1_ratio {l1_ratio}, penalty {lambda:.5} per sample")
             }
             Self::Threshold { p_value, shrinkage } => {
+                let p_value = shown_p_value(*p_value);
                 write!(f, "p <= {p_value}, shrunk by the factor {shrinkage}")
             }
         }
+    }
+}
+
+/// A threshold as it is usually written: 5e-8, 0.001 or 0.05.
+fn shown_p_value(p_value: f64) -> String {
+    if p_value < 1e-3 {
+        format!("{p_value:e}")
+    } else {
+        p_value.to_string()
     }
 }
 
@@ -133,7 +143,7 @@ impl fmt::Display for Choice {
         let dosages = counted(n_dosages, "dosage", "dosages");
         write!(
             f,
-            "{}: {dosages}, {} (validation AUROC {auroc:.3}; best of {n_tried} tried)",
+            "{}: {dosages}, {} (validation AUC {auroc:.3}; best of {n_tried} tried)",
             self.model, self.chosen
         )?;
         for point in &self.tried {
@@ -142,7 +152,8 @@ impl fmt::Display for Choice {
                     .validation_auroc
                     .map_or_else(|| "-".into(), |auroc| format!("{auroc:.3}"));
                 let dosages = counted(point.n_dosages, "dosage", "dosages");
-                write!(f, "\n  p <= {p_value}: {dosages}, validation AUROC {auroc}")?;
+                let p_value = shown_p_value(p_value);
+                write!(f, "\n  p <= {p_value}: {dosages}, validation AUC {auroc}")?;
             }
             if let Some(failure) = &point.failure {
                 write!(f, "\n  left out: {failure}")?;

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use crate::pipeline;
 
-/// Check all inputs of a pipeline file before any work. These are the options, samples, contigs,
-/// builds, loci, REF of every record in the loci, cases and controls, and scoring files.
+/// Check all inputs of a pipeline file before any work. It validates the options, samples, contigs,
+/// builds, loci, cases and controls, scoring files, and REF of every record in the loci.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  gf-genomics check pipelines/quickstart.toml")]
 pub struct Args {

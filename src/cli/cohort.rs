@@ -13,8 +13,8 @@ use gf_files::output;
 
 use crate::cohort::{self, Options, SampleId, Shares};
 
-/// Join tables of samples into a cohort table. Phenotypes are mapped to case and control, the split
-/// keeps families together, and dropped samples are reported with reasons.
+/// Join tables of samples into a cohort table. Phenotypes are mapped to case and control. The split
+/// keeps families together. Dropped samples are reported with reasons.
 ///
 /// Reads .fam, .psam, .pheno, .cov, .eigenvec, .evec, CSV and TSV. The first table determines the
 /// samples of the cohort. The other tables add columns.
@@ -22,8 +22,8 @@ use crate::cohort::{self, Options, SampleId, Shares};
 #[command(
     after_help = "Examples:\n  gf-genomics cohort study.fam study.cov pca.eigenvec -o \
                   cohort.csv\n  gf-genomics cohort samples.csv pca.eigenvec --phenotype diagnosis \
-                  --case AD --control CN --split 60,20,20 --seed 1 --unrelated king.kin0 --vcf \
-                  cohort.vcf.gz -o cohort.csv"
+                  --case AD --control CN \\\n    --split 60,20,20 --seed 1 --unrelated king.kin0 \
+                  --vcf cohort.vcf.gz -o cohort.csv"
 )]
 pub struct Args {
     /// Tables to join by sample id.

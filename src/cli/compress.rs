@@ -34,7 +34,7 @@ pub struct Args {
     #[arg(long, value_name = "R")]
     rank: f64,
     /// Method to find the factors: `svd` (closest factors), `snmf` (second factor without negative
-    /// values), or `random` (random factors, which need further training).
+    /// values), or `random`. Random factors need further training.
     #[arg(long, default_value = "svd", value_parser = one_of::<Solver>())]
     solver: Solver,
     /// Folder that `tokenize` wrote. With `--cohort`, the command measures the AUC of both models

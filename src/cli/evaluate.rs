@@ -26,19 +26,20 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  gf-genomics evaluate --predictions model/predictions.csv \
-                  prs/predictions.csv --cohort cohort.csv --out report\n  gf-genomics evaluate \
-                  --predictions model/predictions.csv prs/predictions.csv --cohort cohort.csv \
-                  --out report \\\n    --bootstrap 2000 --prevalence 0.05 --strata sex,ancestry\n  \
-                  gf-genomics evaluate --predictions PGS000001.sscore --cohort cohort.csv --out \
-                  report"
+                  prs/predictions.csv \\\n    --cohort cohort.csv --out report\n  gf-genomics \
+                  evaluate --predictions model/predictions.csv prs/predictions.csv \\\n    \
+                  --cohort cohort.csv --out report --bootstrap 2000 --prevalence 0.05 --strata \
+                  sex,ancestry\n  gf-genomics evaluate --predictions PGS000001.sscore --cohort \
+                  cohort.csv --out report"
 )]
 pub struct Args {
-    /// Tables with a score of each sample. All tables must have the same samples. Accepted tables
-    /// are predictions.csv of `train` and `prs`, the table of `score`, `raw_scores.csv`, `.sscore`
-    /// of plink2, `.best` and `.all_score` of `PRSice`, `.profile` of PLINK 1.9, aggregated scores
-    /// of `pgsc_calc`, and any table with a column of samples and a column of scores. Several files
-    /// with folds of one model are repeats of its cross-validation. cost.csv, scores.csv, apoe.csv
-    /// and guards.csv next to these tables are also read.
+    /// Tables with a score of each sample. All tables must have the same samples. Tables of this
+    /// program are predictions.csv of `train` and `prs`, the table of `score`, and
+    /// `raw_scores.csv`. Tables of other programs are `.sscore` of plink2, `.profile` of PLINK 1.9,
+    /// `.best` and `.all_score` of `PRSice`, and aggregated scores of `pgsc_calc`. Any other table
+    /// needs a column of samples and a column of scores. Several files with folds of one model are
+    /// repeats of its cross-validation. The files cost.csv, scores.csv, apoe.csv and guards.csv
+    /// next to these tables are also read.
     #[arg(long, required = true, num_args = 1.., value_delimiter = ',', value_name = "CSV")]
     predictions: Vec<PathBuf>,
     /// Column of sample ids [default: `sample_id`, IID or another usual name].
@@ -57,9 +58,9 @@ pub struct Args {
     /// of this program unless the name begins with prs-, and score otherwise].
     #[arg(long, value_name = "MODEL=ROLE,...", value_delimiter = ',', num_args = 1..)]
     role: Vec<ModelRole>,
-    /// Folder for the results: auc.csv, roc.csv, strata.csv, calibration.csv, deciles.csv,
-    /// distribution.csv, folds.csv, guards.csv, stacked.csv, report.html, its figures as SVG,
-    /// `*.gf_genomics.json` and `*_mqc.json` for MultiQC, and run.json.
+    /// Folder for the results. The report is report.html, with its figures as SVG. The tables are
+    /// auc.csv, roc.csv, strata.csv, calibration.csv, deciles.csv, distribution.csv, folds.csv,
+    /// guards.csv and stacked.csv. `*.gf_genomics.json` and `*_mqc.json` are for MultiQC.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Cohort table. It provides families, strata, data for the guards, and phenotypes and splits

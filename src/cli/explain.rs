@@ -16,18 +16,17 @@ use crate::{
 };
 
 /// Report the effect of each variant on a model's logit. The allele is switched in every distinct
-/// haplotype of the given samples, and pairs of the top variants are switched together.
+/// haplotype of the given samples. Pairs of the top variants are switched together.
 ///
-/// The effect is the mean change of the logit over the given samples when one copy of ALT replaces
-/// REF and everything else is unchanged. Variants are ranked by the root mean square of this
-/// change, in which changes of opposite sign on different haplotypes do not cancel. Intervals are
-/// over the models of an ensemble (`train --ensemble`), not over samples. A variant that the model
-/// uses is not necessarily causal, because the model can use any of several variants that are
-/// inherited together.
+/// One copy of ALT replaces REF, and everything else is unchanged. The effect is the mean change of
+/// the logit over the given samples. Variants are ranked by the root mean square of this change.
+/// Changes of opposite sign on different haplotypes do not cancel in it. Intervals are over the
+/// models of an ensemble (`train --ensemble`), not over samples. A variant that the model uses is
+/// not necessarily causal. The model can use any of several variants that are inherited together.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  gf-genomics explain --vcf cohort.vcf.gz --reference GRCh38.fa \
-                  --model model --cohort cohort.csv --out explained"
+                  \\\n    --model model --cohort cohort.csv --out explained"
 )]
 pub struct Args {
     #[command(flatten)]

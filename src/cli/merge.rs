@@ -18,8 +18,8 @@ use super::{
 };
 use crate::{layout, pipeline, score, tokens};
 
-/// Merge results that were made in blocks: sequences of blocks of samples and loci, tokens of
-/// blocks of loci, or scores of blocks of samples.
+/// Merge results that were made in blocks. Sequences are merged by samples and loci, tokens by
+/// loci, and scores by samples.
 ///
 /// The result is byte-identical to the result of one command for all samples, with one exception.
 /// The rows of skips.csv of sequences are in the order of the blocks.

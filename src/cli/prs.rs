@@ -21,13 +21,13 @@ use crate::{
 /// dosages, and published scores.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  gf-genomics prs --vcf cohort.vcf.gz --cohort cohort.csv \
+    after_help = "Examples:\n  gf-genomics prs --vcf cohort.vcf.gz --cohort cohort.csv \\\n    \
                   --scoring-file PGS000001_hmPOS_GRCh38.txt.gz --genome-build GRCh38 --out prs\n  \
-                  gf-genomics prs --vcf people.vcf.gz --scoring-file \
+                  gf-genomics prs --vcf people.vcf.gz \\\n    --scoring-file \
                   PGS000001_hmPOS_GRCh38.txt.gz --out scores   # raw scores, no phenotypes \
-                  needed\n  gf-genomics prs --vcf people.vcf.gz --scoring-file \
-                  PGS000001_hmPOS_GRCh38.txt.gz --cohort cohort.csv --no-fit --out auc   # AUC of \
-                  a published score, without training"
+                  needed\n  gf-genomics prs --vcf people.vcf.gz --cohort cohort.csv --no-fit \
+                  --out auc \\\n    --scoring-file PGS000001_hmPOS_GRCh38.txt.gz   # AUC of a \
+                  published score, without training"
 )]
 pub struct Args {
     #[command(flatten)]

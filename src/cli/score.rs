@@ -58,15 +58,15 @@ pub struct Args {
     missing_value: Option<MissingValues>,
     /// Smallest accepted overlap with the training data. For a polygenic score, it is the fraction
     /// of its alleles in the files [default: the same as for the training samples]. For a sequence
-    /// model, it is the fraction of the expected common variants that the samples carry, checked
-    /// for 50 samples or more [default: 0.5].
+    /// model, it is the fraction of the expected common variants that the samples carry. This is
+    /// checked for 50 samples or more [default: 0.5].
     #[arg(long, value_name = "FRACTION")]
     min_overlap: Option<f64>,
     /// Models to apply from a folder that `prs` wrote, separated by commas [default: all].
     #[arg(long, value_delimiter = ',', num_args = 1.., value_name = "NAME,...")]
     models: Option<Vec<String>>,
-    /// Score a single sample with the scores that `prs` saved, even if its files have no
-    /// homozygous-reference call in 1,000 or more records.
+    /// Score a single sample although its files have no homozygous-reference call in 1,000 or more
+    /// records. This is for scores that `prs` saved.
     #[arg(long)]
     allow_no_hom_ref: bool,
     /// Accepted values of FILTER: a list of names, or `all` [default: the same as for the training

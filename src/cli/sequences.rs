@@ -13,12 +13,12 @@ use super::{
 };
 use crate::{layout, pipeline};
 
-/// Make both haplotypes of every sample at chosen loci in one pass, as FASTA, as a dictionary of
-/// the distinct haplotypes, or both.
+/// Make both haplotypes of every sample at chosen loci in one pass. The output is FASTA, a
+/// dictionary of the distinct haplotypes, or both.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  gf-genomics sequences --vcf cohort.vcf.gz --reference GRCh38.fa \
-                  --regions chr19:44905754-44909393 --skips skips.csv -o haplotypes.fa.gz"
+                  \\\n    --regions chr19:44905754-44909393 --skips skips.csv -o haplotypes.fa.gz"
 )]
 pub struct Args {
     #[command(flatten)]

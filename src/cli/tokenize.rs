@@ -24,7 +24,7 @@ use crate::{layout, pipeline, tokens::Options};
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  gf-genomics tokenize --vcf cohort.vcf.gz --reference GRCh38.fa \
-                  --regions-file loci.bed --cohort cohort.csv --out tokens"
+                  \\\n    --regions-file loci.bed --cohort cohort.csv --out tokens"
 )]
 pub struct Args {
     #[command(flatten)]
@@ -38,9 +38,9 @@ pub struct Args {
     /// Folder to write.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Also write DIR/report.csv (`measure,value`). Its measures are nucleotides per token,
-    /// quantiles of the tokens per haplotype, counts of haplotypes, segments and slots, shares of
-    /// segments unseen in training by split, overflows, seconds and peak memory.
+    /// Also write DIR/report.csv (`measure,value`). It has the nucleotides per token and the
+    /// quantiles of tokens per haplotype. It counts haplotypes, segments, slots and overflows. It
+    /// also has the share of segments without any training sample, seconds and peak memory.
     #[arg(long)]
     report: bool,
     #[command(flatten)]

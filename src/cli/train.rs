@@ -24,7 +24,7 @@ use crate::{
     after_help = "Examples:\n  gf-genomics train --tokens tokens --cohort cohort.csv --out model \
                   --seed 1\n  gf-genomics train --tokens tokens --cohort cohort.csv --out model \
                   --folds 5 --ensemble 3\n  gf-genomics train --tokens tokens --cohort cohort.csv \
-                  --out model --folds 5 --ensemble 3 --member 7 --resume"
+                  --out model \\\n    --folds 5 --ensemble 3 --member 7 --resume"
 )]
 pub struct Args {
     /// Folder that `tokenize` wrote.
@@ -38,8 +38,8 @@ pub struct Args {
     /// Folder for TensorBoard files with loss, validation AUC and learning rate of every epoch.
     #[arg(long, value_name = "DIR")]
     tensorboard: Option<PathBuf>,
-    /// Before training, print the cost of one sequence (operations, energy and memory) for this
-    /// model and for a softmax transformer of the same size.
+    /// Print the cost of one sequence before training: operations, energy and memory. A softmax
+    /// transformer of the same size is listed for comparison.
     #[arg(long)]
     report_cost: bool,
     /// Resume from the checkpoints in the folder, if there are any.

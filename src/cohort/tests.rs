@@ -423,7 +423,10 @@ fn values_that_do_not_say_who_is_a_case_are_refused() {
     for (values, expected) in [
         (["1", "1"], "its values are 1 (60)"),
         (["2", "0"], "no control among the values"),
-        (["-9", "NA"], "no column of phenotypes with values"),
+        (
+            ["-9", "NA"],
+            "no column with values is named like a phenotype",
+        ),
     ] {
         let message = run_with_phenotypes(values).unwrap_err();
         assert!(message.contains(expected), "{message}");

@@ -665,8 +665,10 @@ fn identical_genotypes(
             "roughly independent variant",
             "roughly independent variants",
         );
+        let digits = if by_chance < 10.0 { 2 } else { 0 };
         let finding = format!(
-            "{n_variants}, so {by_chance:.2} unrelated pairs are expected to be identical by chance"
+            "{n_variants}, so {by_chance:.digits$} unrelated pairs are expected to be identical by \
+             chance"
         );
         return GuardResult::of_row(identity_row(GuardVerdict::NotRun, finding), Vec::new());
     }

@@ -21,13 +21,15 @@ pub fn progress(shows: bool) -> impl FnMut(Progress<'_>) {
         Progress::Step {
             member: (number, n_members),
             term,
+            fold,
             epoch: (epoch, n_epochs),
             step: (step, n_steps),
             loss,
             stop,
         } => {
             stop.set(interrupt::signal().is_some());
-            display.begin_if_new(number, n_members, term, epoch);
+            let network = Network { number, term, fold };
+            display.begin_if_new(network, n_members, epoch);
             display.n_epochs = n_epochs;
             display.step(epoch, step, n_steps, loss);
         }
@@ -39,12 +41,35 @@ pub fn progress(shows: bool) -> impl FnMut(Progress<'_>) {
     }
 }
 
+/// A network of a model. All numbers are 1-based.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Network {
+    /// Number of the member.
+    number: usize,
+    /// Deep term of the member, and the number of terms.
+    term: Option<(usize, usize)>,
+    /// Fold of the training samples that it does not see, and the number of folds.
+    fold: Option<(usize, usize)>,
+}
+
+impl Network {
+    /// Name of the network in messages; empty for the only network of a model.
+    fn label(self, n_members: usize) -> String {
+        let member = (n_members > 1).then(|| format!("model {}/{n_members}, ", self.number));
+        let several_terms = self.term.filter(|&(_, n_terms)| n_terms > 1);
+        let term = several_terms.map(|(term, n_terms)| format!("deep term {term}/{n_terms}, "));
+        let fold = self
+            .fold
+            .map(|(fold, n_folds)| format!("without fold {fold}/{n_folds}, "));
+        [member, term, fold].into_iter().flatten().collect()
+    }
+}
+
 /// Display of the networks of a model, which are trained one after the other.
 struct Display {
     bar: ProgressBar,
-    /// Member (1-based) and deep term of the network in training. The term is its number (1-based)
-    /// and the number of terms.
-    network: (usize, Option<(usize, usize)>),
+    /// The network in training.
+    network: Network,
     /// Name of the network, where there are several.
     label: String,
     n_epochs: usize,
@@ -65,7 +90,7 @@ impl Display {
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         Self {
             bar,
-            network: (0, None),
+            network: Network::default(),
             label: String::new(),
             n_epochs: 0,
             started: Instant::now(),
@@ -74,29 +99,14 @@ impl Display {
     }
 
     /// Starts the clock and sets the label at the first step of a network.
-    fn begin_if_new(
-        &mut self,
-        number: usize,
-        n_members: usize,
-        term: Option<(usize, usize)>,
-        epoch: usize,
-    ) {
-        if (number, term) == self.network {
+    fn begin_if_new(&mut self, network: Network, n_members: usize, epoch: usize) {
+        if network == self.network {
             return;
         }
-        self.network = (number, term);
+        self.network = network;
         self.epochs_before = epoch - 1;
         self.started = Instant::now();
-        let member_label = if n_members > 1 {
-            format!("model {number}/{n_members}, ")
-        } else {
-            String::new()
-        };
-        let term_label = match term {
-            Some((term, n_terms)) if n_terms > 1 => format!("deep term {term}/{n_terms}, "),
-            _ => String::new(),
-        };
-        self.label = member_label + &term_label;
+        self.label = network.label(n_members);
     }
 
     fn step(&self, epoch: usize, step: usize, n_steps: usize, loss: f64) {

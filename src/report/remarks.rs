@@ -73,8 +73,9 @@ fn stacked_remark(stacked: &Stacked) -> String {
     );
     let joint = 100.0 * stacked.shrinkage;
     format!(
-        "Stacked model, fitted on {samples}{firth}: {}. Its weight is {joint:.0} % on the fit of \
-         both predictors and {:.0} % on the better predictor alone.",
+        "Stacked model, fitted on {samples}{firth}: {}. The stacked logit is a mean of two fits, \
+         with weight {joint:.0} % for the fit of both models and {:.0} % for the fit of the better \
+         model alone.",
         terms.join(", "),
         100.0 - joint
     )

@@ -54,8 +54,8 @@ pub struct Reading {
         value_name = "HOW"
     )]
     pub half_calls: HalfCalls,
-    /// Dosage of one allele of a haploid genotype on X: 2 (like PLINK 2, so that men count like
-    /// homozygous women) or 1.
+    /// Dosage of one allele of a haploid genotype on X: 2 or 1. With 2, men count like homozygous
+    /// women, as in PLINK 2.
     #[arg(
         long,
         default_value_t = Reading::default().xchr_model,

@@ -51,9 +51,9 @@ pub struct Options {
         conflicts_with = "region"
     )]
     pub loci: Option<PathBuf>,
-    /// CSV with the columns locus,risk,effect. A row gives the kind of risk of a locus and its size
-    /// relative to the other loci (standard deviation of its part of the logit). Loci without a row
-    /// have the risk of --risk and size 1.
+    /// CSV with the columns locus,risk,effect. A row gives the kind of risk of a locus and the size
+    /// of its effect relative to other loci. The size is the standard deviation of its part of the
+    /// logit. Loci without a row have the risk of --risk and size 1.
     #[arg(
         long,
         value_name = "CSV",
@@ -87,8 +87,8 @@ pub struct Options {
         default_value_t = Options::default().recombinations_per_mb
     )]
     pub recombinations_per_mb: f64,
-    /// How the risk depends on haplotypes: additive (three dosages), cis (two alleles on one
-    /// haplotype), trans (one allele on each haplotype), or null.
+    /// Kind of risk: additive (three dosages), cis (two alleles on one haplotype), trans (one
+    /// allele on each haplotype), or null (no risk).
     #[arg(
         long,
         value_parser = one_of::<RiskKind>(),

@@ -30,8 +30,8 @@ pub struct Options {
     /// one token [default: saturate].
     #[arg(long, value_name = "N|saturate")]
     pub vocab_size: Option<VocabSize>,
-    /// BPE: limit on the length of a token, in nucleotides. Counted like Hugging Face's trainer: 3
-    /// or more gives tokens of at most NT - 1, and 1 and 2 both give at most 2 [default: the
+    /// BPE: limit on the length of a token, in nucleotides, as Hugging Face's trainer counts it.
+    /// With 3 or more, tokens have at most NT - 1. With 1 or 2, they have at most 2 [default: the
     /// length of a segment].
     #[arg(long, value_name = "NT")]
     pub max_token_length: Option<usize>,
@@ -49,14 +49,15 @@ pub struct Options {
     /// Nucleotides in a segment. No token crosses the end of a segment.
     #[arg(long, default_value_t = Options::default().segment_length, value_name = "NT")]
     pub segment_length: usize,
-    /// Keep a segment in the vocabulary and on the grid only if at least N training samples carry
-    /// it, or the reference does. Rarer segments are tokenized like segments that only new samples
-    /// have. With 1, all segments are kept, including segments of a single sample.
+    /// Smallest number of training samples that carry a segment. Rarer segments are left out of the
+    /// vocabulary and the grid, except those of the reference. They are then tokenized like
+    /// segments that only new samples have. With 1, all segments are kept, including segments of a
+    /// single sample.
     #[arg(long, default_value_t = Options::default().min_token_count, value_name = "N")]
     pub min_token_count: usize,
-    /// Where haplotypes are cut into segments: `reference` (at fixed reference coordinates, so that
-    /// a slot means the same position in every sample) or `haplotype` (by their own bases, so that
-    /// an indel shifts all later segments).
+    /// Where haplotypes are cut into segments. `reference` cuts at fixed reference coordinates, so
+    /// a slot means the same position in every sample. `haplotype` counts the bases of each
+    /// haplotype, so an indel shifts all later segments.
     #[arg(
         long,
         value_parser = one_of::<Anchor>(),

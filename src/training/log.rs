@@ -102,6 +102,9 @@ pub enum Progress<'p> {
         /// 1-based deep term of the member, and the number of terms; `None` for a pure sequence
         /// model.
         term: Option<(usize, usize)>,
+        /// 1-based fold of the training samples that the network of a deep term does not see, and
+        /// the number of folds; `None` for a network of all training samples.
+        fold: Option<(usize, usize)>,
         /// 1-based epoch, and the number of epochs.
         epoch: (usize, usize),
         /// Steps done, and the number of steps of an epoch.

@@ -53,6 +53,8 @@ pub struct MemberFiles {
     pub number: (usize, usize),
     /// 1-based deep term of the member, and the number of terms; `None` for a pure sequence model.
     pub term: Option<(usize, usize)>,
+    /// 1-based fold of the training samples that the network does not see, and the number of folds.
+    pub fold: Option<(usize, usize)>,
     pub checkpoint: PathBuf,
     /// Checkpoint of a member that is trained by itself. Its separate name keeps unfinished runs
     /// from writing to it.
@@ -75,8 +77,11 @@ impl MemberFiles {
 
     /// Files of the network of a deep term that does not see a fold (1-based) of the training
     /// samples.
-    pub fn of_fold(&self, fold: u64) -> Self {
-        self.with_suffix(&format!("fold-{fold}"))
+    pub fn of_fold(&self, fold: usize, n_folds: usize) -> Self {
+        Self {
+            fold: Some((fold, n_folds)),
+            ..self.with_suffix(&format!("fold-{fold}"))
+        }
     }
 
     fn with_suffix(&self, suffix: &str) -> Self {
@@ -360,6 +365,7 @@ impl<'t> Training<'t> {
         on_progress(Progress::Step {
             member: self.files.number,
             term: self.files.term,
+            fold: self.files.fold,
             epoch,
             step,
             loss,

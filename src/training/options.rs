@@ -22,8 +22,9 @@ pub struct ModelSettings {
     /// Architecture: a preset, and options that differ from it.
     #[command(flatten)]
     pub architecture: Architecture,
-    /// Additive term next to the deep terms: a penalised regression on copies of each segment
-    /// version (segments), on dosages of each allele (dosages), or none for a pure sequence model.
+    /// Additive term next to the deep terms. It is a penalised regression on copies of each segment
+    /// version (segments) or on dosages of each allele (dosages). With none, the model has no
+    /// additive term.
     #[arg(
         long,
         value_parser = one_of::<AdditiveKind>(),
@@ -31,9 +32,9 @@ pub struct ModelSettings {
         value_name = "KIND"
     )]
     pub additive: AdditiveKind,
-    /// Deep terms next to the additive term: one per locus (loci), one over all loci (joint, which
-    /// finds effects between loci), or both (loci-and-joint). The validation split decides how much
-    /// each term counts.
+    /// Deep terms next to the additive term: one per locus (loci), one over all loci (joint), or
+    /// both (loci-and-joint). A joint term finds effects between loci. The validation split decides
+    /// how much each term counts.
     #[arg(
         long,
         value_parser = one_of::<DeepTerms>(),

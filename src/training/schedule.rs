@@ -36,8 +36,8 @@ pub struct Schedule {
     /// Largest norm of the gradients over all parameters. Larger gradients are scaled down to it.
     #[arg(long, default_value_t = Schedule::default().clip_norm, value_name = "NORM")]
     pub clip_norm: f64,
-    /// Weights of cases and controls in the loss: none, balanced (both classes have the same total
-    /// weight), or two numbers such as 2,1.
+    /// Weights of cases and controls in the loss: none, balanced, or two numbers such as 2,1. With
+    /// balanced, both classes have the same total weight.
     #[arg(long, default_value_t = Schedule::default().class_weights, value_name = "WEIGHTS")]
     pub class_weights: ClassWeights,
     /// Number of epochs without a better validation AUC after which training stops. The loss often

@@ -603,13 +603,13 @@ impl DeepTerm {
         self.out_of_fold = vec![0.0; setting.cohort.people.len()];
         let mut sums = self.validation_logits.clone();
         let folds = additive::folds(setting.cohort, member)?;
-        for (number, fold) in (1_u64..).zip(&folds) {
-            let fold_member = without_fold(member, number, fold);
+        for (number, fold) in (1..).zip(&folds) {
+            let fold_member = without_fold(member, number as u64, fold);
             let network = self.train_network(
                 setting,
                 &fold_member,
                 fold,
-                &files.of_fold(number),
+                &files.of_fold(number, folds.len()),
                 on_progress,
             )?;
             for (sum, logit) in sums.iter_mut().zip(&network.validation_logits) {

@@ -72,7 +72,7 @@ fn cohort_cells<'a>(name: &str, known: &'a Known) -> Option<Vec<Option<&'a str>>
 /// Compares the phenotypes of the predictions with those of `cohort.csv`.
 pub(super) fn phenotype_differs(scores: &Scores, known: &Known) -> GuardRow {
     let Some(cells) = cohort_cells("phenotype", known) else {
-        let finding = "no cohort.csv with a column phenotype was given (--cohort)";
+        let finding = "there is no cohort table with the column phenotype (--cohort)";
         return GuardRow::new(PHENOTYPE, GuardVerdict::NotRun, COHORT, finding);
     };
     if !scores.people.iter().any(|person| person.states_phenotype) {
@@ -148,7 +148,7 @@ fn phenotypes_by_cell<'a>(
 /// Searches for families with members in two splits.
 pub(super) fn family_in_two_splits(scores: &Scores, known: &Known) -> GuardRow {
     let Some(family_ids) = known.cells("family_id") else {
-        let finding = "no cohort.csv with a column family_id was given (--cohort)";
+        let finding = "there is no cohort table with the column family_id (--cohort)";
         return GuardRow::new(FAMILY, GuardVerdict::NotRun, COHORT, finding);
     };
     let mut splits_of_family: BTreeMap<&str, Vec<Split>> = BTreeMap::new();

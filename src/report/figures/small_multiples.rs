@@ -42,7 +42,7 @@ impl Shown<'_> {
             return Vec::new();
         }
         let predicted = tenths("as predicted", 0, &rows, |row| Some(row.mean_probability));
-        let recalibrated = tenths("recalibrated on the validation split", 1, &rows, |row| {
+        let recalibrated = tenths("recalibrated on validation", 1, &rows, |row| {
             row.mean_recalibrated
         });
         let guide = Series::guide((0.0, 0.0), (1.0, 1.0));

@@ -86,7 +86,9 @@ fn line(option: &Arg) -> String {
         .or(option.get_help())
         .unwrap()
         .to_string();
-    write!(line, ": {}", escaped(&help.replace('\n', " "))).unwrap();
+    // Help ends with a point or not, as clap leaves it.
+    let help = help.replace('\n', " ");
+    write!(line, ": {}", escaped(help.trim_end_matches('.'))).unwrap();
     let takes_value = option.get_action().takes_values();
     let values = option.get_possible_values();
     if takes_value && !values.is_empty() {
@@ -104,6 +106,5 @@ fn line(option: &Arg) -> String {
     if takes_value && !defaults.is_empty() {
         write!(line, ". Default: `{}`", defaults.join(" ")).unwrap();
     }
-    // Help ends with a point or not, as clap leaves it.
-    line.trim_end_matches('.').replace("..", ".") + "."
+    line + "."
 }

@@ -257,10 +257,10 @@ fn write_further_tables(folder: &Path) {
 pub fn page() -> String {
     let mut page = head(
         "Tables",
-        "CSV with a header, UTF-8, a point as decimal mark; an empty cell is \"unknown\" or \
-         \"undefined\", never zero. Positions are 1-based. The key of a person is `sample_id`, \
-         that of a prediction (`sample_id`, `model`, `fold`). The JSON Schemas are in \
-         `cohort-schema/schemas/`, except for the last two.",
+        "The tables are CSV with a header, in UTF-8, with a point as decimal mark. An empty cell \
+         is \"unknown\" or \"undefined\", never zero. Positions are 1-based. `sample_id` \
+         identifies a sample. `sample_id`, `model` and `fold` together identify a prediction. The \
+         JSON Schemas are in `cohort-schema/schemas/`, except for the last two.",
     );
     write_further_tables(study());
     for table in described() {

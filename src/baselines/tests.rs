@@ -1212,6 +1212,7 @@ fn files(paths: &[PathBuf]) -> GenotypeFiles<'_> {
         ref_first: false,
         ref_last: false,
         contig: None,
+        bgen_lists: None,
     };
     GenotypeFiles {
         paths,

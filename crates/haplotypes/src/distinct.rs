@@ -12,14 +12,14 @@ use super::{
     policies::{Encoding, Overlap},
     sequence_numbers::{SequenceNumbers, SortedEdits},
 };
-use gf_genotypes::Locus;
+use gf_genotypes::{Locus, Position0, Position1};
 
 /// One of the distinct haplotypes so far.
 #[derive(Clone, Default)]
 struct Distinct {
     edits: Vec<u32>,
     /// Reference bases before this one cannot change any more.
-    frozen_end0: usize,
+    frozen_end0: Position0,
     /// The last edit added more bases than it replaced.
     inserted_last: bool,
     /// Number of sample haplotypes that are this one.
@@ -30,7 +30,7 @@ impl Distinct {
     /// Whether `bcftools consensus` would skip the edit (`apply_variant` of bcftools 1.24): at the
     /// last frozen base only an indel that starts after it may follow.
     fn excludes_by_bcftools_rules(&self, ordered: &OrderedEdit) -> bool {
-        let start0 = ordered.position - 1;
+        let start0 = ordered.position.to_zero_based();
         start0 < self.frozen_end0
             && (start0 + 1 < self.frozen_end0 || !ordered.is_anchored_indel() || self.inserted_last)
     }
@@ -212,7 +212,7 @@ impl Builder for HaplotypeBuilder {
         }
     }
 
-    fn add_stars(&mut self, start0: usize, position: usize, carriers: Vec<u32>) {
+    fn add_stars(&mut self, start0: Position0, position: Position1, carriers: Vec<u32>) {
         self.queue.push_star(Star {
             start0,
             position,
@@ -220,7 +220,7 @@ impl Builder for HaplotypeBuilder {
         });
     }
 
-    fn settle_before(&mut self, start0: usize) -> Vec<Clash> {
+    fn settle_before(&mut self, start0: Position0) -> Vec<Clash> {
         while let Some(due) = self.queue.pop_before(start0) {
             match due {
                 Due::Edit(edit, records) => records
@@ -299,26 +299,28 @@ mod tests {
         let locus = Locus {
             name: "golden".into(),
             contig: "chr1".into(),
-            start0: 0,
-            end0: 30,
+            start0: Position0::new(0),
+            end0: Position0::new(30),
             strand: Strand::Forward,
         };
         let mut builder = HaplotypeBuilder::new(overlap, 1);
         let mut reasons = Vec::new();
         for (position, r, a) in records {
+            let position = Position1::new(*position).unwrap();
+            let start0 = position.to_zero_based();
             reasons.extend(
                 builder
-                    .settle_before(position - 1)
+                    .settle_before(start0)
                     .into_iter()
                     .map(|clash| clash.reason),
             );
-            if let Some(edit) = Edit::canonical(position - 1, r.as_bytes(), a.as_bytes()) {
+            if let Some(edit) = Edit::canonical(start0, r.as_bytes(), a.as_bytes()) {
                 let ordered = OrderedEdit {
                     edit,
-                    uncut_start0: position - 1,
+                    uncut_start0: start0,
                     by_policy: false,
-                    position: *position,
-                    record_end0: position - 1 + r.len(),
+                    position,
+                    record_end0: start0 + r.len(),
                     ref_allele: r.as_bytes().into(),
                     alt_allele: a.as_bytes().into(),
                 };
@@ -327,7 +329,7 @@ mod tests {
         }
         reasons.extend(
             builder
-                .settle_before(usize::MAX)
+                .settle_before(Position0::MAX)
                 .into_iter()
                 .map(|clash| clash.reason),
         );
@@ -417,20 +419,21 @@ mod tests {
     #[test]
     fn a_star_is_told_apart_by_the_deletion_that_should_cover_it() {
         let mut builder = HaplotypeBuilder::new(Overlap::Canonical, 1);
-        let edit = Edit::canonical(4, b"ACG", b"A").unwrap();
+        let edit = Edit::canonical(Position0::new(4), b"ACG", b"A").unwrap();
         let deletion = OrderedEdit {
             edit,
-            uncut_start0: 5,
+            uncut_start0: Position0::new(5),
             by_policy: false,
-            position: 5,
-            record_end0: 7,
+            position: Position1::new(5).unwrap(),
+            record_end0: Position0::new(7),
             ref_allele: b"ACG".into(),
             alt_allele: b"A".into(),
         };
         builder.add(deletion, vec![0]);
-        builder.add_stars(5, 6, vec![0, 1]);
+        let star = Position1::new(6).unwrap();
+        builder.add_stars(star.to_zero_based(), star, vec![0, 1]);
         let reasons: Vec<Reason> = builder
-            .settle_before(100)
+            .settle_before(Position0::new(100))
             .into_iter()
             .map(|clash| clash.reason)
             .collect();

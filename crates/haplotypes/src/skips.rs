@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Error;
 use gf_files::output::{self, Pending};
+use gf_genotypes::Position1;
 
 /// Reason why an allele or record is not in a sequence as the file states it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -79,8 +80,8 @@ pub struct Skip<'a> {
     pub locus: &'a str,
     /// Contig as the locus names it.
     pub contig: &'a str,
-    /// 1-based POS.
-    pub position: usize,
+    /// POS.
+    pub position: Position1,
     /// Reason.
     pub reason: Reason,
 }

@@ -294,11 +294,11 @@ fn parse_bed_line(line: &str) -> Result<Locus, String> {
     if contig.is_empty() {
         return Err("a BED line without a contig; fill its first column".into());
     }
-    let start = parse_bed_number(start, "start")?;
-    let end = parse_bed_number(end, "end")?;
-    let range = Range0::from_zero_based(start, end);
+    let start0 = parse_bed_number(start, "start")?;
+    let end0 = parse_bed_number(end, "end")?;
+    let range = Range0::from_zero_based(start0, end0);
     if range.is_empty() {
-        return Err(format!("BED interval {start}-{end} is empty"));
+        return Err(format!("BED interval {start0}-{end0} is empty"));
     }
     let strand = match columns.get(5) {
         None | Some(&("+" | "." | "")) => Strand::Forward,
@@ -360,6 +360,14 @@ mod tests {
         assert_eq!(parse_region("chr1"), None);
         assert_eq!(parse_region("chr1:9-5"), None);
         assert_eq!(parse_region("chr1:0-5"), None);
+    }
+
+    #[test]
+    fn a_stored_locus_has_plain_numbers() {
+        let locus = parse_bed_line("chr1\t4\t12\ta").unwrap();
+        let json = r#"{"name":"a","contig":"chr1","start0":4,"end0":12,"strand":"forward"}"#;
+        assert_eq!(serde_json::to_string(&locus).unwrap(), json);
+        assert_eq!(serde_json::from_str::<Locus>(json).unwrap(), locus);
     }
 
     #[test]

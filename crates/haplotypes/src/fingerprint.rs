@@ -124,7 +124,8 @@ mod tests {
             }
             let start0 = Position0::new(100);
             let spliced = splice(reference.as_bytes(), start0, &edits);
-            let expected = Fingerprints::new(&spliced, Position0::FIRST).combined(std::iter::empty());
+            let expected =
+                Fingerprints::new(&spliced, Position0::FIRST).combined(std::iter::empty());
             let fingerprints = Fingerprints::new(reference.as_bytes(), start0);
             prop_assert_eq!(fingerprints.combined(edits.iter()), expected);
             prop_assert_eq!(expected.1, spliced.len());

@@ -315,6 +315,14 @@ mod tests {
     }
 
     #[test]
+    fn a_stored_edit_has_plain_numbers() {
+        let edit = Edit::canonical(Position0::new(4), b"A", b"G").unwrap();
+        let json = r#"{"start0":4,"end0":5,"alt":[71]}"#;
+        assert_eq!(serde_json::to_string(&edit).unwrap(), json);
+        assert_eq!(serde_json::from_str::<Edit>(json).unwrap(), edit);
+    }
+
+    #[test]
     fn an_edit_across_segments_is_cut_and_nothing_is_lost() {
         let cuts = [0, 4, 8].map(Position0::new);
         let deletion = Edit {

@@ -115,6 +115,8 @@ mod tests {
         );
         assert_eq!(masks.masked, [range(10, 12), range(20, 23)]);
         assert_eq!(masks.uncallable, [range(25, 30)]);
+        let json = r#"{"masked":[{"start":10,"end":12},{"start":20,"end":23}],"#;
+        assert!(serde_json::to_string(&masks).unwrap().starts_with(json));
         let mut bases = vec![b'A'; 20];
         assert_eq!(masks.apply(&mut bases, locus.start0), 10);
         assert_eq!(bases, b"NNAAAAAAAANNNAANNNNN");

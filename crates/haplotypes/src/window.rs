@@ -795,12 +795,12 @@ impl Window {
     /// # Errors
     /// A mismatch, or a REF beyond the end of the contig, as a message.
     fn check_ref(&self, record: &VariantRecord) -> Result<bool, String> {
-        if let Some(last_end0) = self.last_end0.filter(|&end0| record.end0() > end0) {
+        let last_end0 = self.last_end0.filter(|&end0| record.end0() > end0);
+        if let Some(len_nt) = last_end0.map(Position0::get) {
             return Err(format!(
-                "REF reaches position {}, beyond the end of the contig ({} nt). Is the VCF of \
-                 another genome build?",
-                record.end0().get(),
-                last_end0.get()
+                "REF reaches position {}, beyond the end of the contig ({len_nt} nt). Is the VCF \
+                 of another genome build?",
+                record.end0().get()
             ));
         }
         let mut is_ambiguous = false;

@@ -23,7 +23,7 @@
 //! | `..-no-apoe` | a score without the APOE region, and APOE e2 and e4 counts |
 //!
 //! Models are fitted on training samples only. The validation split chooses penalties, thresholds
-//! and shrinkage. The test split chooses nothing. Coordinates: positions are 1-based.
+//! and shrinkage. The test split chooses nothing.
 
 mod apoe;
 mod association;
@@ -84,7 +84,7 @@ use crate::{
     },
 };
 use gf_files::{memory, output};
-use gf_genotypes::{DisjointRegions, Locus, VariantFile, VariantRecord, same_contig};
+use gf_genotypes::{DisjointRegions, Locus, Position1, VariantFile, VariantRecord, same_contig};
 
 /// Refuses `no_fit`, which has its own entry point, and a folder with a model bundle.
 fn require_usable(options: &Options) -> Result<(), Error> {
@@ -568,7 +568,7 @@ fn read_genotypes(
     let regions = loci.map(|loci| {
         let loci_ranges = loci
             .iter()
-            .map(|locus| (locus.contig.as_str(), locus.start0..locus.end0));
+            .map(|locus| (locus.contig.as_str(), locus.range()));
         DisjointRegions::new(loci_ranges.chain(published.regions(usize::MAX)))
     });
     let is_published = |record: &VariantRecord| published.has(record);
@@ -610,12 +610,11 @@ fn read_genotypes(
     Ok(table)
 }
 
-/// Whether a 1-based position is in a locus; always true without loci.
-fn is_in_loci(loci: Option<&[Locus]>, contig: &str, position: usize) -> bool {
+/// Whether a position is in a locus; always true without loci.
+fn is_in_loci(loci: Option<&[Locus]>, contig: &str, position: Position1) -> bool {
     loci.is_none_or(|loci| {
         loci.iter().any(|locus| {
-            (locus.start0..locus.end0).contains(&(position - 1))
-                && same_contig(&locus.contig, contig)
+            locus.range().contains(position.to_zero_based()) && same_contig(&locus.contig, contig)
         })
     })
 }

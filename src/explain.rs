@@ -417,9 +417,7 @@ fn regions_in<'l>(text: &str, loci: impl Iterator<Item = &'l Locus>) -> Result<V
 }
 
 fn overlap(region: &Locus, locus: &Locus) -> bool {
-    same_contig(&region.contig, &locus.contig)
-        && region.start0 < locus.end0
-        && locus.start0 < region.end0
+    same_contig(&region.contig, &locus.contig) && region.range().overlaps(locus.range())
 }
 
 impl<'d> LocusEffects<'d> {
@@ -489,7 +487,7 @@ impl<'d> LocusEffects<'d> {
             EffectRow {
                 locus: self.locus.locus.name.clone(),
                 contig: self.locus.locus.contig.clone(),
-                position: variant.position,
+                position: variant.position.get(),
                 ref_allele: variant.ref_allele.clone(),
                 alt_allele: variant.alt_allele.clone(),
                 frequency: variant.frequency,
@@ -579,10 +577,10 @@ impl<'d> LocusEffects<'d> {
         Some(PairRow {
             locus: self.locus.locus.name.clone(),
             contig: self.locus.locus.contig.clone(),
-            first_position: first.position,
+            first_position: first.position.get(),
             first_ref_allele: first.ref_allele.clone(),
             first_alt_allele: first.alt_allele.clone(),
-            second_position: second.position,
+            second_position: second.position.get(),
             second_ref_allele: second.ref_allele.clone(),
             second_alt_allele: second.alt_allele.clone(),
             r2: self.carriers.r2(self.locus, [first.edit, second.edit]),
@@ -610,10 +608,9 @@ impl Summary {
     }
 }
 
-/// Whether a variant of a contig is in a region; `position` is 1-based, the region 0-based.
+/// Whether a variant of a contig is in a region.
 fn is_within(variant: &Variant, contig: &str, region: &Locus) -> bool {
-    same_contig(&region.contig, contig)
-        && (region.start0 + 1..=region.end0).contains(&variant.position)
+    same_contig(&region.contig, contig) && region.range().contains(variant.position.to_zero_based())
 }
 
 fn interval_ends(moments: &Moments) -> [Option<f64>; 2] {

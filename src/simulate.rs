@@ -163,7 +163,7 @@ impl Options {
             return Ok(loci::sorted(gf_genotypes::read_loci(bed)?));
         }
         let region = self.region.as_deref().and_then(gf_genotypes::parse_region);
-        let len_nt = region.map_or(self.len_nt, |(_, start0, end0)| end0 - start0);
+        let len_nt = region.map_or(self.len_nt, |(_, range)| range.len_nt());
         match self.preset.filter(|_| self.region.is_none()) {
             Some(preset) if self.panel.is_none() => preset.invented_loci(len_nt),
             Some(_) => {
@@ -1041,7 +1041,7 @@ mod tests {
         assert!(file.warnings().is_empty());
         let mut records = Vec::new();
         file.for_each::<gf_genotypes::Error>(Some(&loci), |record| {
-            let expected = reference.fetch(&record.contig, record.start0(), record.end0())?;
+            let expected = reference.fetch(&record.contig, record.range())?;
             assert_eq!(
                 record.ref_allele, expected,
                 "{}:{}",

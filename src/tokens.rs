@@ -1116,7 +1116,7 @@ impl RowWriter<'_> {
 mod tests {
     use std::path::Path;
 
-    use gf_genotypes::{Locus, Strand};
+    use gf_genotypes::{Locus, Position0, Strand};
     use gf_haplotypes::{Edit, Encoding, Masks, Policies, Provenance};
     use gf_tokenizer::VocabSize;
     use proptest::{collection::vec, prelude::any};
@@ -1128,8 +1128,8 @@ mod tests {
         let locus = Locus {
             name: "L".into(),
             contig: "1".into(),
-            start0: 100,
-            end0: 130,
+            start0: Position0::new(100),
+            end0: Position0::new(130),
             strand,
         };
         let edits = vec![
@@ -1159,8 +1159,8 @@ mod tests {
 
     fn edit(start0: usize, end0: usize, alt: &str) -> Edit {
         Edit {
-            start0,
-            end0,
+            start0: Position0::new(start0),
+            end0: Position0::new(end0),
             alt: alt.as_bytes().to_vec(),
         }
     }

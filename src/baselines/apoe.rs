@@ -2,7 +2,9 @@
 //!
 //! Input: the two [`Site`]s. Output: each sample's number of haplotypes of each kind. The alleles
 //! of one haplotype at (rs429358, rs7412) are T-T for e2, T-C for e3, C-C for e4, C-T for e1.
-//! Positions are 1-based, on GRCh38 and GRCh37 (dbSNP 156).
+//! Positions on GRCh38 and GRCh37 are those of dbSNP 156.
+
+use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
@@ -10,26 +12,26 @@ use crate::scoring::{
     dosages::{RequestedAllele, Site},
     matching::MatchType,
 };
-use gf_genotypes::{ABSENT, GenomeBuild, contig_key};
+use gf_genotypes::{ABSENT, GenomeBuild, Position1, contig_key};
 
-/// Positions of both variants on one genome build, 1-based.
+/// Positions of both variants on one genome build.
 #[derive(Clone, Copy)]
 struct ApoePositions {
     build: GenomeBuild,
-    rs429358: usize,
-    rs7412: usize,
+    rs429358: Position1,
+    rs7412: Position1,
 }
 
 const POSITIONS: [ApoePositions; 2] = [
     ApoePositions {
         build: GenomeBuild::GRCh38,
-        rs429358: 44_908_684,
-        rs7412: 44_908_822,
+        rs429358: Position1::at::<44_908_684>(),
+        rs7412: Position1::at::<44_908_822>(),
     },
     ApoePositions {
         build: GenomeBuild::GRCh37,
-        rs429358: 45_411_941,
-        rs7412: 45_412_079,
+        rs429358: Position1::at::<45_411_941>(),
+        rs7412: Position1::at::<45_412_079>(),
     },
 ];
 
@@ -39,14 +41,20 @@ const POSITIONS: [ApoePositions; 2] = [
 /// These studies do not state the build. It is taken as GRCh37, where the centre (45.45 Mb) is
 /// APOE. On GRCh38 both ends are shifted by the distance of rs429358 (503,257 nt) instead of being
 /// lifted over, so that the region has the same extent around APOE.
-const REGION: [(GenomeBuild, std::ops::RangeInclusive<usize>); 2] = [
-    (GenomeBuild::GRCh37, 44_400_000..=46_500_000),
-    (GenomeBuild::GRCh38, 43_896_743..=45_996_743),
+const REGION: [(GenomeBuild, RangeInclusive<Position1>); 2] = [
+    (
+        GenomeBuild::GRCh37,
+        Position1::at::<44_400_000>()..=Position1::at::<46_500_000>(),
+    ),
+    (
+        GenomeBuild::GRCh38,
+        Position1::at::<43_896_743>()..=Position1::at::<45_996_743>(),
+    ),
 ];
 
 /// Whether a position is in the region that a score without APOE leaves out.
 #[must_use]
-pub fn is_in_region(build: GenomeBuild, contig: &str, position: usize) -> bool {
+pub fn is_in_region(build: GenomeBuild, contig: &str, position: Position1) -> bool {
     contig_key(contig) == "19"
         && REGION
             .iter()
@@ -65,7 +73,7 @@ pub fn region(build: GenomeBuild) -> String {
 }
 
 /// Chromosome and position of both variants, on every build.
-pub fn positions<'a>() -> impl Iterator<Item = (&'a str, usize)> {
+pub fn positions<'a>() -> impl Iterator<Item = (&'a str, Position1)> {
     POSITIONS
         .into_iter()
         .flat_map(|positions| [positions.rs429358, positions.rs7412])
@@ -252,7 +260,12 @@ struct ApoeRecord<'a> {
 impl<'a> ApoeRecord<'a> {
     /// Finds the record with these alleles. Either can be REF, on either strand: T and C are not
     /// complements, so the bases identify the strand.
-    fn find(sites: &'a [Site], position: usize, ancestral: &str, derived: &str) -> Option<Self> {
+    fn find(
+        sites: &'a [Site],
+        position: Position1,
+        ancestral: &str,
+        derived: &str,
+    ) -> Option<Self> {
         sites
             .iter()
             .filter(|site| site.position == position && contig_key(&site.contig) == "19")
@@ -456,10 +469,9 @@ mod tests {
                 is_in_region(build, "19", rs429358 + 1_088_059)
                     && !is_in_region(build, "19", rs429358 + 1_088_060)
             );
-            assert!(
-                is_in_region(build, "19", rs429358 - 1_011_941)
-                    && !is_in_region(build, "19", rs429358 - 1_011_942)
-            );
+            let [first, before_first] = [1_011_941, 1_011_942]
+                .map(|left_nt| (rs429358.to_zero_based() - left_nt).to_one_based());
+            assert!(is_in_region(build, "19", first) && !is_in_region(build, "19", before_first));
         }
         assert_eq!(
             region(GenomeBuild::GRCh38),

@@ -302,7 +302,7 @@ fn row<'a>(column: &'a Column<'_>, association: &Association) -> AssociationRow<
     let estimate = association.estimate;
     AssociationRow {
         contig: &allele.chrom,
-        position: allele.position,
+        position: allele.position.get(),
         id: &column.site.id,
         ref_allele: &allele.ref_allele,
         alt_allele: &allele.alt_allele,

@@ -172,6 +172,8 @@ fn write_allele(
 
 #[cfg(test)]
 mod tests {
+    use gf_genotypes::Position1;
+
     use super::*;
     use crate::{
         baselines::{
@@ -216,7 +218,7 @@ mod tests {
     fn allele(position: usize, weight: f64, dosage_weights: Option<[f64; 3]>) -> AlleleWeight {
         AlleleWeight {
             chrom: "1".into(),
-            position,
+            position: Position1::new(position).unwrap(),
             ref_allele: "A".into(),
             alt_allele: "C".into(),
             effect_is_ref: false,

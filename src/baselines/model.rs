@@ -33,7 +33,9 @@ use crate::{
     },
 };
 use gf_files::stored_format;
-use gf_genotypes::{DisjointRegions, GenomeBuild, Samples, VariantRecord, contig_key, pass};
+use gf_genotypes::{
+    DisjointRegions, GenomeBuild, Position1, Samples, VariantRecord, contig_key, pass,
+};
 
 /// Version of `prs_model.json`.
 pub const SCHEMA_VERSION: u32 = 2;
@@ -115,8 +117,8 @@ pub enum Feature {
 pub struct AlleleWeight {
     /// Contig as the training VCF names it.
     pub chrom: String,
-    /// 1-based POS.
-    pub position: usize,
+    /// POS.
+    pub position: Position1,
     /// REF.
     pub ref_allele: String,
     /// ALT.
@@ -575,11 +577,11 @@ struct AlleleMatch<'a> {
     match_type: MatchType,
 }
 
-/// Contig key and 1-based position.
-type PositionKey<'a> = (&'a str, usize);
+/// Contig key and position.
+type PositionKey<'a> = (&'a str, Position1);
 
-/// Contig key, 1-based position, REF and ALT.
-type AlleleKey<'a> = (&'a str, usize, &'a str, &'a str);
+/// Contig key, position, REF and ALT.
+type AlleleKey<'a> = (&'a str, Position1, &'a str, &'a str);
 
 /// The samples to which baselines are applied, with the values of all features.
 pub struct BaselineSamples<'a> {

@@ -66,7 +66,7 @@ fn allele_rows<'a>(
         .increments()
         .map(move |(term, weight)| CoefficientRow {
             chrom: Some(&allele.chrom),
-            position: Some(allele.position),
+            position: Some(allele.position.get()),
             ref_allele: Some(&allele.ref_allele),
             alt_allele: Some(&allele.alt_allele),
             effect_allele: Some(allele.effect_allele()),

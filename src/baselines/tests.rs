@@ -10,7 +10,7 @@ use std::{
 };
 
 use gf_cohort_schema::{CovariateChoice, PhenotypeCoding, read_predictions, read_scores};
-use gf_genotypes::{GenomeBuild, Samples, pass};
+use gf_genotypes::{GenomeBuild, Position1, Samples, pass};
 
 use super::*;
 use crate::{
@@ -795,7 +795,7 @@ fn unambiguous_alleles_on_the_other_strand_give_the_same_risks() {
     for term in &mut baseline.terms {
         if let Feature::AlleleScore { alleles } = &mut term.feature {
             // A/T and C/G.
-            alleles.retain(|allele| ![30, 70].contains(&allele.position));
+            alleles.retain(|allele| ![30, 70].contains(&allele.position.get()));
         }
     }
     trained.model.baselines = vec![baseline];
@@ -1137,7 +1137,7 @@ fn exported_score_is_read_back(
         .find(|baseline| baseline.model == model_name)
         .unwrap();
     let alleles: Vec<AlleleWeight> = baseline.alleles().cloned().collect();
-    let frequency_of: HashMap<(usize, &str), f64> = alleles
+    let frequency_of: HashMap<(Position1, &str), f64> = alleles
         .iter()
         .map(|allele| {
             (

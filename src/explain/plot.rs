@@ -132,7 +132,7 @@ fn panel(
         .margin(8)
         .x_label_area_size(40)
         .y_label_area_size(64)
-        .build_cartesian_2d(kb(locus.start0)..kb(locus.end0), heights)?;
+        .build_cartesian_2d(kb(locus.start0.get())..kb(locus.end0.get()), heights)?;
     chart
         .configure_mesh()
         .disable_x_mesh()
@@ -190,7 +190,7 @@ fn short(allele: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gf_genotypes::Strand;
+    use gf_genotypes::{Position0, Strand};
 
     fn row(locus: &Locus, rank: usize) -> EffectRow {
         EffectRow {
@@ -217,8 +217,8 @@ mod tests {
         let locus = Locus {
             name: "L<1>".into(),
             contig: "chr1".into(),
-            start0: 1_000,
-            end0: 3_000,
+            start0: Position0::new(1_000),
+            end0: Position0::new(3_000),
             strand: Strand::Forward,
         };
         let rows: Vec<EffectRow> = (1..=7).map(|rank| row(&locus, rank)).collect();

@@ -177,13 +177,13 @@ fn distinct_rows(tokens: &mut LocusTokens) -> Vec<u32> {
 mod tests {
     use super::*;
     use crate::tokens::{Options, Tokenized, run};
-    use gf_genotypes::{Locus, Strand};
+    use gf_genotypes::{Locus, Position0, Strand};
     use gf_haplotypes::{Dictionary, Edit, Encoding, Masks};
 
     fn edit(start0: usize, end0: usize, alt: &str) -> Edit {
         Edit {
-            start0,
-            end0,
+            start0: Position0::new(start0),
+            end0: Position0::new(end0),
             alt: alt.into(),
         }
     }
@@ -194,8 +194,8 @@ mod tests {
             locus: Locus {
                 name: "L".into(),
                 contig: "1".into(),
-                start0: 100,
-                end0: 130,
+                start0: Position0::new(100),
+                end0: Position0::new(130),
                 strand: Strand::Forward,
             },
             contig_len_nt: None,
@@ -279,8 +279,8 @@ mod tests {
         assert!(!versions.approximated && versions.rows.len() == 4);
         assert!(known.versions[2][0].is_none());
         let mut locus = dictionary().loci.remove(0);
-        locus.edits[2].start0 = 122;
-        locus.edits[2].end0 = 123;
+        locus.edits[2].start0 = Position0::new(122);
+        locus.edits[2].end0 = Position0::new(123);
         let pass = Pass::new(
             &locus,
             0,

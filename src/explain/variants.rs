@@ -3,6 +3,7 @@
 //! Input: [`LocusHaplotypes`]. Output: [`Variant`]s, one per edit of the locus, and [`Carriers`].
 //! Edits are 0-based and half-open; `position` is 1-based.
 
+use gf_genotypes::{Position0, Position1};
 use gf_haplotypes::{ABSENT_HAPLOTYPE, Edit, LocusHaplotypes};
 
 /// An allele that some samples carry, trimmed to the bases that differ.
@@ -12,8 +13,8 @@ use gf_haplotypes::{ABSENT_HAPLOTYPE, Edit, LocusHaplotypes};
 pub struct Variant {
     /// Number of the edit in the locus.
     pub edit: u32,
-    /// 1-based POS.
-    pub position: usize,
+    /// POS.
+    pub position: Position1,
     /// REF.
     pub ref_allele: String,
     /// ALT.
@@ -66,10 +67,10 @@ impl LocusVariants {
     }
 }
 
-/// POS (1-based), REF and ALT of an edit.
+/// POS, REF and ALT of an edit.
 #[derive(Debug, PartialEq)]
 struct VcfAlleles {
-    position: usize,
+    position: Position1,
     ref_allele: String,
     alt_allele: String,
 }
@@ -77,7 +78,7 @@ struct VcfAlleles {
 impl VcfAlleles {
     /// An insertion or a deletion gets the base before it, or the base after it at the start of the
     /// locus.
-    fn new(edit: &Edit, reference: &[u8], locus_start0: usize) -> Self {
+    fn new(edit: &Edit, reference: &[u8], locus_start0: Position0) -> Self {
         let mut start = edit.start0 - locus_start0;
         let mut end = edit.end0 - locus_start0;
         let mut alt = edit.alt.clone();
@@ -91,7 +92,7 @@ impl VcfAlleles {
             }
         }
         Self {
-            position: locus_start0 + start + 1,
+            position: (locus_start0 + start).to_one_based(),
             ref_allele: String::from_utf8_lossy(&reference[start..end]).into_owned(),
             alt_allele: String::from_utf8_lossy(&alt).into_owned(),
         }
@@ -177,8 +178,8 @@ mod tests {
             locus: Locus {
                 name: "L".into(),
                 contig: "1".into(),
-                start0: 100,
-                end0: 110,
+                start0: Position0::new(100),
+                end0: Position0::new(110),
                 strand: Strand::Forward,
             },
             contig_len_nt: None,
@@ -188,8 +189,8 @@ mod tests {
             edits: edits
                 .iter()
                 .map(|&(start0, end0, alt)| Edit {
-                    start0,
-                    end0,
+                    start0: Position0::new(start0),
+                    end0: Position0::new(end0),
                     alt: alt.into(),
                 })
                 .collect(),
@@ -209,16 +210,17 @@ mod tests {
             (104, 107, "TT", 105, "ACG", "TT"),
         ] {
             let edit = Edit {
-                start0,
-                end0,
+                start0: Position0::new(start0),
+                end0: Position0::new(end0),
                 alt: alt.into(),
             };
             let expected = VcfAlleles {
-                position,
+                position: Position1::new(position).unwrap(),
                 ref_allele: vcf_ref.into(),
                 alt_allele: vcf_alt.into(),
             };
-            assert_eq!(VcfAlleles::new(&edit, b"ACGTACGTAC", 100), expected);
+            let found = VcfAlleles::new(&edit, b"ACGTACGTAC", Position0::new(100));
+            assert_eq!(found, expected);
         }
     }
 
@@ -250,7 +252,7 @@ mod tests {
             found
                 .variants
                 .iter()
-                .map(|variant| (variant.position, variant.frequency))
+                .map(|variant| (variant.position.get(), variant.frequency))
                 .collect::<Vec<_>>(),
             [(102, 0.6), (107, 0.8)]
         );

@@ -769,7 +769,7 @@ mod tests {
 
     use super::*;
     use crate::scoring::testing::write_vcf;
-    use gf_genotypes::Genotype;
+    use gf_genotypes::{Genotype, Position1};
 
     fn cohort(splits: &[Split]) -> Cohort {
         let people = splits
@@ -822,7 +822,7 @@ mod tests {
         genotypes.extend([genotypes[0], child, half_sibling]);
         Site {
             contig: "1".into(),
-            position: 300_000 * (variant + 1),
+            position: Position1::new(300_000 * (variant + 1)).unwrap(),
             id: ".".into(),
             ref_allele: "A".into(),
             alt_alleles: vec!["G".into()],

@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 use super::Error;
 use crate::scoring::dosages::{GenotypeTable, Reading, Request, Site};
 use gf_genotypes::{
-    DisjointRegions, STDIN, VariantFile, VariantRecord, chromosome_key, contig_key,
+    DisjointRegions, Position0, Range0, STDIN, VariantFile, VariantRecord, chromosome_key,
+    contig_key,
 };
 
 /// Largest number of variants that the kinship guard uses.
@@ -107,7 +108,10 @@ fn windows(source: &Source<'_>) -> Result<Option<DisjointRegions>, Error> {
     }
     let windows = autosomes.iter().flat_map(|(contig, len_nt)| {
         let starts0 = (0..*len_nt).step_by(STRIDE_NT);
-        starts0.map(|start0| (contig.as_str(), start0..start0 + WINDOW_NT))
+        starts0.map(|start0| {
+            let window = Range0::with_len(Position0::new(start0), WINDOW_NT);
+            (contig.as_str(), window)
+        })
     });
     Ok(Some(DisjointRegions::new(windows)))
 }

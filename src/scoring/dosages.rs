@@ -28,7 +28,7 @@ use crate::scoring::{
 };
 use gf_cohort_schema::counted;
 use gf_genotypes::{
-    ABSENT, DisjointRegions, DosageField, FormatOptions, GenomeBuild, Genotype, MISSING,
+    ABSENT, DisjointRegions, DosageField, FormatOptions, GenomeBuild, Genotype, MISSING, Position1,
     RefAlleles, Reference, Samples, VariantFile, VariantRecord, admits, contig_key,
 };
 
@@ -118,8 +118,8 @@ impl HalfCalls {
 pub struct Site {
     /// Contig as the file names it.
     pub contig: String,
-    /// 1-based POS.
-    pub position: usize,
+    /// POS.
+    pub position: Position1,
     /// ID column (`.` when absent).
     pub id: String,
     /// REF, upper-case.
@@ -823,8 +823,8 @@ fn is_reference_call(record: &VariantRecord) -> bool {
 pub struct RequestedAllele<'a> {
     /// Contig in any spelling.
     pub contig: &'a str,
-    /// 1-based position.
-    pub position: usize,
+    /// Position.
+    pub position: Position1,
     /// The allele to count.
     pub allele: &'a str,
     /// The other allele of the variant, if it is known.
@@ -852,7 +852,7 @@ pub fn reference_calls<'a>(
     sites: &'a [Site],
     requested: impl Iterator<Item = RequestedAllele<'a>>,
 ) -> Vec<Site> {
-    let ref_sites: HashMap<(&str, usize), &Site> = without_alt
+    let ref_sites: HashMap<(&str, Position1), &Site> = without_alt
         .iter()
         .filter(|site| site.genotypes.len() > 0)
         .map(|site| ((contig_key(&site.contig), site.position), site))
@@ -861,7 +861,7 @@ pub fn reference_calls<'a>(
         return Vec::new();
     }
     // Alleles that have a site already.
-    let mut known: HashSet<(&str, usize, &str)> = HashSet::new();
+    let mut known: HashSet<(&str, Position1, &str)> = HashSet::new();
     for site in sites {
         let contig = contig_key(&site.contig);
         if ref_sites.contains_key(&(contig, site.position)) {
@@ -966,7 +966,7 @@ mod tests {
         ) {
             let site = Site {
                 contig: "1".into(),
-                position: 1,
+                position: Position1::FIRST,
                 id: ".".into(),
                 ref_allele: "A".into(),
                 alt_alleles: vec!["C".into(), "G".into()],
@@ -1145,7 +1145,7 @@ mod tests {
         ]
         .map(|(contig, position, allele, other_allele)| RequestedAllele {
             contig,
-            position,
+            position: Position1::new(position).unwrap(),
             allele,
             other_allele,
         });
@@ -1156,7 +1156,7 @@ mod tests {
         );
         let alts: Vec<(usize, &str)> = sites
             .iter()
-            .map(|site| (site.position, site.alt_alleles[0].as_str()))
+            .map(|site| (site.position.get(), site.alt_alleles[0].as_str()))
             .collect();
         assert_eq!(alts, [(10, "G"), (20, "T")]);
         assert_eq!(sites[0].tally(1, &[0, 1]).samples, 1, "B is missing");

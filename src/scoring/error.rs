@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::reasons::Reasons;
 use gf_cohort_schema::counted;
 use gf_files::output;
-use gf_genotypes::GenomeBuild;
+use gf_genotypes::{GenomeBuild, Position1};
 
 /// A published score cannot be summed. Each message names the file, the location, the finding and
 /// the next action.
@@ -172,8 +172,8 @@ pub enum Error {
         path: PathBuf,
         /// Contig of the record.
         contig: String,
-        /// 1-based position.
-        position: usize,
+        /// Position of the record.
+        position: Position1,
     },
     /// A file of one sample contains variant records only.
     #[error(

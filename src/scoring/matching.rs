@@ -26,7 +26,7 @@ use crate::scoring::{
     dosages::Site,
     scoring_file::{ScoringFile, Unusable, WeightRow},
 };
-use gf_genotypes::contig_key;
+use gf_genotypes::{Position1, contig_key};
 
 /// How the alleles of a row agree with those of a record, from best to worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -402,14 +402,15 @@ impl<'f> Positions<'f> {
             .enumerate()
             .filter(|(_, row)| row.unusable.is_none())
         {
+            // Every usable row has a position.
+            let Some(position) = row.chr_position else {
+                continue;
+            };
             let n_contigs = contigs.len() as u32;
             let contig = *contigs
                 .entry(contig_key(&row.chr_name))
                 .or_insert(n_contigs);
-            places.push(genome_position(
-                contig,
-                row.chr_position.unwrap_or_default(),
-            ));
+            places.push(genome_position(contig, position));
             indices.push(index as u64);
         }
         let table = df!("place" => places, "row" => indices).map_err(|source| Error::Join {
@@ -521,8 +522,8 @@ pub struct PositionMatches {
 }
 
 /// Contig and position in one integer: the contig number is above bit 40, the position below.
-fn genome_position(contig: u32, position: usize) -> u64 {
-    u64::from(contig) << 40 | position as u64
+fn genome_position(contig: u32, position: Position1) -> u64 {
+    u64::from(contig) << 40 | position.get() as u64
 }
 
 /// Marks candidates again, from scratch. The slice has all candidates of each of its rows, in the
@@ -775,7 +776,7 @@ mod tests {
         let alt_alleles: Vec<String> = alts.split(',').map(ToString::to_string).collect();
         Site {
             contig: "chr1".into(),
-            position,
+            position: Position1::new(position).unwrap(),
             id: ".".into(),
             ref_allele: ref_allele.into(),
             counted_alts: (1..=alt_alleles.len() as i16).collect(),
@@ -787,7 +788,7 @@ mod tests {
     fn row(position: usize, effect: &str, other: &str) -> WeightRow {
         WeightRow {
             chr_name: "1".into(),
-            chr_position: Some(position),
+            chr_position: Position1::new(position),
             effect_allele: effect.into(),
             other_allele: (!other.is_empty()).then(|| other.into()),
             effect: Effect::Additive(1.0),

@@ -1,20 +1,20 @@
-//! Sets of genome positions, 1-based, by contig with or without `chr`.
+//! Sets of genome positions, by contig with or without `chr`.
 
-use std::{collections::BTreeMap, ops::Range};
+use std::collections::BTreeMap;
 
-use gf_genotypes::{VariantRecord, contig_key};
+use gf_genotypes::{Position1, Range0, VariantRecord, contig_key};
 
 /// A set of positions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Positions {
     /// Ascending positions of each contig, by contig key.
-    by_contig: BTreeMap<String, Vec<usize>>,
+    by_contig: BTreeMap<String, Vec<Position1>>,
 }
 
 impl Positions {
     /// Collects (contig, position) pairs, in any order.
-    pub fn new<'p>(pairs: impl IntoIterator<Item = (&'p str, usize)>) -> Self {
-        let mut by_contig: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    pub fn new<'p>(pairs: impl IntoIterator<Item = (&'p str, Position1)>) -> Self {
+        let mut by_contig: BTreeMap<String, Vec<Position1>> = BTreeMap::new();
         let mut pairs = pairs
             .into_iter()
             .map(|(contig, position)| (contig_key(contig), position))
@@ -37,7 +37,7 @@ impl Positions {
 
     /// All positions, sorted by contig and position.
     #[cfg(test)]
-    pub fn iter(&self) -> impl Iterator<Item = (&str, usize)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&str, Position1)> {
         self.by_contig.iter().flat_map(|(contig, positions)| {
             positions
                 .iter()
@@ -52,16 +52,15 @@ impl Positions {
             .is_some_and(|positions| positions.binary_search(&record.position).is_ok())
     }
 
-    /// Regions (0-based, half-open) that contain all positions, for queries of an index. Two
-    /// positions at most `max_gap_nt` apart are in the same region.
-    pub fn regions(&self, max_gap_nt: usize) -> impl Iterator<Item = (&str, Range<usize>)> {
+    /// Regions that contain all positions, for queries of an index. Two positions at most
+    /// `max_gap_nt` apart are in the same region.
+    pub fn regions(&self, max_gap_nt: usize) -> impl Iterator<Item = (&str, Range0)> {
         self.by_contig.iter().flat_map(move |(contig, positions)| {
             positions
-                .chunk_by(move |a, b| b - a <= max_gap_nt)
+                .chunk_by(move |a, b| *b - *a <= max_gap_nt)
                 .map(move |group| {
-                    // A file may contain position 0, which does not exist.
-                    let start0 = group[0].saturating_sub(1);
-                    (contig.as_str(), start0..group[group.len() - 1])
+                    let end = group[group.len() - 1].to_end0();
+                    (contig.as_str(), Range0::new(group[0].to_zero_based(), end))
                 })
         })
     }
@@ -74,22 +73,22 @@ mod tests {
     #[test]
     fn places_are_found_and_near_ones_are_one_region() {
         let positions = Positions::new([
-            ("chr2", 50),
-            ("1", 2_000),
-            ("2", 10),
-            ("chr1", 2_000),
-            ("chrM", 7),
+            ("chr2", Position1::at::<50>()),
+            ("1", Position1::at::<2_000>()),
+            ("2", Position1::at::<10>()),
+            ("chr1", Position1::at::<2_000>()),
+            ("chrM", Position1::at::<7>()),
         ]);
-        assert_eq!(
-            positions.iter().collect::<Vec<_>>(),
-            [("1", 2_000), ("2", 10), ("2", 50), ("MT", 7)]
-        );
+        let found: Vec<(&str, usize)> = positions
+            .iter()
+            .map(|(contig, position)| (contig, position.get()))
+            .collect();
+        assert_eq!(found, [("1", 2_000), ("2", 10), ("2", 50), ("MT", 7)]);
         assert_eq!(positions.regions(39).count(), 4);
-        assert_eq!(positions.regions(40).nth(1), Some(("2", 9..50)));
-        assert_eq!(positions.regions(usize::MAX).count(), 3);
         assert_eq!(
-            Positions::new([("1", 0), ("1", 5)]).regions(10).next(),
-            Some(("1", 0..5))
+            positions.regions(40).nth(1),
+            Some(("2", Range0::from_zero_based(9, 50)))
         );
+        assert_eq!(positions.regions(usize::MAX).count(), 3);
     }
 }

@@ -39,7 +39,9 @@ use crate::scoring::{
     scoring_file::{EffectColumn, ScoringFile, WeightRow},
 };
 use gf_cohort_schema::counted;
-use gf_genotypes::{DisjointRegions, GenomeBuild, Reference, contig_key, read_intervals};
+use gf_genotypes::{
+    DisjointRegions, GenomeBuild, Position1, Range0, Reference, contig_key, read_intervals,
+};
 
 /// How genotypes are read and published scores are matched and summed: options of `prs` and keys of
 /// `[baselines.scoring]`.
@@ -424,7 +426,7 @@ struct AbsentSites<'a> {
     /// Keys of the contigs on which the files have records.
     contigs: HashSet<&'a str>,
     /// Contig key and position of all records; empty without callable regions.
-    records: HashSet<(&'a str, usize)>,
+    records: HashSet<(&'a str, Position1)>,
     /// Callable regions, if they are given.
     callable: Option<DisjointRegions>,
     reference: Option<Reference>,
@@ -458,7 +460,7 @@ impl<'a> AbsentSites<'a> {
             DisjointRegions::new(
                 intervals
                     .iter()
-                    .map(|interval| (interval.contig.as_str(), interval.start0..interval.end0)),
+                    .map(|interval| (interval.contig.as_str(), interval.range)),
             )
         });
         let reference = scoring.reference.as_deref().map(Reference::open);
@@ -601,12 +603,9 @@ impl<'a> AbsentSites<'a> {
             return false;
         };
         let regions = callable.on(&row.chr_name);
-        let len_nt = longest_allele_nt(row);
-        // Regions are 0-based and half-open; the position is 1-based.
-        let next = regions.partition_point(|region| region.end < position);
-        regions
-            .get(next)
-            .is_some_and(|region| region.start < position && position - 1 + len_nt <= region.end)
+        let bases = Range0::with_len(position.to_zero_based(), longest_allele_nt(row));
+        let next = regions.partition_point(|region| region.end <= bases.start);
+        regions.get(next).is_some_and(|region| region.covers(bases))
     }
 
     /// The contribution of a row at which every sample is homozygous reference: 2 copies if the
@@ -624,12 +623,11 @@ impl<'a> AbsentSites<'a> {
         if contig_key(&row.chr_name) == "X" && self.xchr_model == 1 {
             return Ok(None);
         }
-        let start0 = position - 1;
-        let end0 = start0 + longest_allele_nt(row);
-        if reference.covering(&row.chr_name, start0, end0).is_err() {
+        let range = Range0::with_len(position.to_zero_based(), longest_allele_nt(row));
+        if reference.covering(&row.chr_name, range).is_err() {
             return Ok(None);
         }
-        let bases = reference.fetch(&row.chr_name, start0, end0)?;
+        let bases = reference.fetch(&row.chr_name, range)?;
         let effect_is_ref = effect_is_ref(
             row,
             &String::from_utf8_lossy(&bases),
@@ -860,8 +858,8 @@ fn stated_by_file(file: &ScoringFile) -> Option<Stated> {
     })
 }
 
-/// Contig and 1-based position of every row that has a position.
-pub fn positions_of(files: &[ScoringFile]) -> impl Iterator<Item = (&str, usize)> {
+/// Contig and position of every row that has a position.
+pub fn positions_of(files: &[ScoringFile]) -> impl Iterator<Item = (&str, Position1)> {
     files
         .iter()
         .flat_map(|file| &file.rows)

@@ -30,7 +30,7 @@ pub use self::cells::is_bases;
 use self::{cells::is_missing, columns::Columns};
 use crate::scoring::{Error, effect::Effect};
 use gf_cohort_schema::counted;
-use gf_genotypes::{GenomeBuild, contig_build};
+use gf_genotypes::{GenomeBuild, Position1, contig_build};
 
 /// Why a row of a scoring file cannot be used as the weight of one allele.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -82,8 +82,8 @@ impl fmt::Display for Unusable {
 pub struct WeightRow {
     /// Chromosome as the file names it.
     pub chr_name: PlSmallStr,
-    /// Position, 1-based.
-    pub chr_position: Option<usize>,
+    /// Position.
+    pub chr_position: Option<Position1>,
     /// The allele whose copies are weighted, in upper case.
     pub effect_allele: PlSmallStr,
     /// The other allele, in upper case, if the file gives it.
@@ -771,12 +771,15 @@ mod tests {
         let names = "\"chr\" \"pos\" \"A1\" \"A2\" \"beta\"\n";
         let rows = "\"1\" 1 5 \"A\" \"G\" 0.5\n\"2\" 1 9 \"C\" \"T\" -1\n";
         let file = one(read_r_table(&format!("{names}{rows}")).unwrap());
-        let alleles: Vec<(Option<usize>, &str)> = file
+        let alleles: Vec<(Option<Position1>, &str)> = file
             .rows
             .iter()
             .map(|row| (row.chr_position, row.effect_allele.as_str()))
             .collect();
-        assert_eq!(alleles, [(Some(5), "A"), (Some(9), "C")]);
+        assert_eq!(
+            alleles,
+            [(Position1::new(5), "A"), (Position1::new(9), "C")]
+        );
         let rows_named_by_variant = rows.replace("\"2\"", "\"rs2\"");
         let message = read_r_table(&format!("{names}{rows_named_by_variant}"))
             .unwrap_err()
@@ -825,7 +828,7 @@ mod tests {
         assert!(score.harmonised);
         assert_eq!(
             (row.chr_position, row.effect_allele.as_str()),
-            (Some(12), "A")
+            (Position1::new(12), "A")
         );
         let Effect::Additive(weight) = row.effect else {
             panic!("{:?}", row.effect)
@@ -864,7 +867,7 @@ mod tests {
         let row = &file.rows[0];
         assert_eq!(
             (row.chr_name.as_str(), row.chr_position, row.effect),
-            ("19", Some(45_411_941), Effect::Additive(-0.15))
+            ("19", Position1::new(45_411_941), Effect::Additive(-0.15))
         );
         assert_eq!(
             (
@@ -1074,7 +1077,7 @@ mod tests {
     fn tables_of_other_dialects_are_read() {
         let expected = WeightRow {
             chr_name: "1".into(),
-            chr_position: Some(5),
+            chr_position: Position1::new(5),
             effect_allele: "A".into(),
             other_allele: Some("G".into()),
             effect: Effect::Additive(0.5),
@@ -1121,7 +1124,7 @@ mod tests {
                 let alleles = (row.effect_allele.as_str(), row.other_allele.as_deref());
                 assert_eq!(
                     (contig_key(&row.chr_name), row.chr_position),
-                    (contig, Some(position)),
+                    (contig, Position1::new(position)),
                     "{name}"
                 );
                 assert_eq!(alleles, (effect, Some(other)), "{name}");
@@ -1430,7 +1433,7 @@ mod tests {
     fn variant(row: &WeightRow) -> (&str, Option<usize>, &str, Option<&str>, Effect) {
         (
             row.chr_name.as_str(),
-            row.chr_position,
+            row.chr_position.map(Position1::get),
             row.effect_allele.as_str(),
             row.other_allele.as_deref(),
             row.effect,

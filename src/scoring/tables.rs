@@ -17,6 +17,7 @@ use crate::{
     tables,
 };
 use gf_files::output;
+use gf_genotypes::Position1;
 
 /// Number of rows of a scoring file that one thread formats at once.
 const ROWS_PER_TASK: usize = 1 << 13;
@@ -113,7 +114,7 @@ fn unmatched_row<'a>(
         row_nr,
         accession: &score.file.id,
         chr_name: &row.chr_name,
-        chr_position: row.chr_position,
+        chr_position: row.chr_position.map(Position1::get),
         effect_allele: &row.effect_allele,
         other_allele: row.other_allele.as_deref(),
         effect_weight: weight,

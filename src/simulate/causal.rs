@@ -23,6 +23,7 @@ use super::{
     panel::{Panel, PanelSite},
     risk::Risk,
 };
+use gf_genotypes::Position1;
 
 /// Number of causal sites of additive risk.
 const N_ADDITIVE_SITES: usize = 3;
@@ -88,8 +89,8 @@ pub struct Causal {
 pub struct CausalSite {
     /// Contig as named in the VCF.
     pub contig: String,
-    /// 1-based POS.
-    pub position: usize,
+    /// POS.
+    pub position: Position1,
     /// ID column.
     pub id: String,
     /// REF allele.
@@ -182,7 +183,7 @@ pub struct Tagging {
     pub causal_dosages_r2: f64,
     /// Largest r^2 between x and the dosage of any single variant.
     pub max_variant_r2: f64,
-    /// 1-based position of that variant.
+    /// 1-based position of that variant; 0 if every r^2 is 0.
     pub max_variant_position: usize,
 }
 
@@ -305,8 +306,8 @@ struct Pair {
 
 /// Dosage of one ALT allele.
 struct VariantDosage {
-    /// 1-based POS.
-    position: usize,
+    /// POS.
+    position: Position1,
     dosage: Dosage,
 }
 
@@ -508,7 +509,7 @@ impl CausalLocus<'_> {
             let r2 = pair.x.r2(&variant.dosage);
             if r2 > max_variant_r2 {
                 max_variant_r2 = r2;
-                max_variant_position = variant.position;
+                max_variant_position = variant.position.get();
             }
         }
         let causal_dosages = pair.alleles.map(|allele| self.dosage(allele));

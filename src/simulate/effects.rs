@@ -17,7 +17,7 @@ use serde::Serialize;
 use super::{Error, panel::Panel};
 use crate::scoring::{MatchType, ScoringFile, complement};
 use gf_cohort_schema::counted;
-use gf_genotypes::contig_key;
+use gf_genotypes::{Position1, contig_key};
 
 /// Largest number of unmatched variants that a summary names.
 const MAX_NAMED: usize = 10;
@@ -27,8 +27,8 @@ const MAX_NAMED: usize = 10;
 pub struct PublishedRow {
     /// Contig, with or without `chr`.
     pub contig: String,
-    /// 1-based position.
-    pub position: usize,
+    /// Position.
+    pub position: Position1,
     /// The allele that is counted, upper-case.
     pub effect_allele: String,
     /// The other allele, if the source states it.
@@ -281,13 +281,13 @@ impl PublishedRow {
 /// Panel records by position.
 struct SiteIndex<'a> {
     panels: &'a [Panel],
-    /// `(panel, site)` indices by contig (without `chr`) and 1-based position.
-    by_position: HashMap<(&'a str, usize), Vec<(usize, usize)>>,
+    /// `(panel, site)` indices by contig (without `chr`) and position.
+    by_position: HashMap<(&'a str, Position1), Vec<(usize, usize)>>,
 }
 
 impl<'a> SiteIndex<'a> {
     fn new(panels: &'a [Panel]) -> Self {
-        let mut by_position: HashMap<(&str, usize), Vec<(usize, usize)>> = HashMap::new();
+        let mut by_position: HashMap<(&str, Position1), Vec<(usize, usize)>> = HashMap::new();
         for (panel_index, panel) in panels.iter().enumerate() {
             let contig = contig_key(&panel.locus.contig);
             for (site, record) in panel.sites.iter().enumerate() {

@@ -79,7 +79,12 @@ fn write_locus(out: &mut dyn Write, locus: &Locus) -> io::Result<()> {
     } else {
         ""
     };
-    writeln!(out, "{contig}\t{start0}\t{end0}\t{name}{strand}")
+    writeln!(
+        out,
+        "{contig}\t{}\t{}\t{name}{strand}",
+        start0.get(),
+        end0.get()
+    )
 }
 
 fn write_fasta(out: &mut dyn Write, panel: &Panel) -> io::Result<()> {

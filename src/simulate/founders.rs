@@ -20,7 +20,7 @@ use super::{
     panel::{Panel, PanelHaplotypes, PanelSite},
     stream_of_locus,
 };
-use gf_genotypes::{Locus, Strand};
+use gf_genotypes::{Locus, Position0, Strand};
 
 /// Number of simulated founder haplotypes.
 pub const N_FOUNDERS: usize = 400;
@@ -72,8 +72,8 @@ pub fn panel_of_locus(
     let locus = Locus {
         name: LOCUS_NAME.into(),
         contig: "simulated".into(),
-        start0: 0,
-        end0: len_nt,
+        start0: Position0::FIRST,
+        end0: Position0::new(len_nt),
         strand: Strand::Forward,
     };
     Panel {
@@ -190,7 +190,7 @@ fn mutated_sites(
         let site = mutation(bases, start0, allele_rng);
         if start0 >= free_from0 {
             // One unchanged base between records keeps their alleles distinct in every notation.
-            free_from0 = site.end0() + 1;
+            free_from0 = site.end0().get() + 1;
             let mut alleles = vec![0; N_FOUNDERS];
             genealogy.for_each_founder_below(point.node, &mut |founder| alleles[founder] = 1);
             variants.sites.push(site);
@@ -211,7 +211,7 @@ fn mutation(bases: &[u8], start0: usize, rng: &mut impl Rng) -> PanelSite {
         alt_allele: vec![substitution(bases[start0], rng)],
     });
     PanelSite {
-        position: start0 + 1,
+        position: Position0::new(start0).to_one_based(),
         id: ".".into(),
         ref_allele: alleles.ref_allele,
         alt_alleles: vec![alleles.alt_allele],
@@ -617,7 +617,10 @@ mod tests {
         for site in indels {
             let reference = &site.ref_allele;
             let alternate = &site.alt_alleles[0];
-            assert_eq!(reference[..], panel.bases[site.start0()..site.end0()]);
+            assert_eq!(
+                reference[..],
+                panel.bases[site.start0().get()..site.end0().get()]
+            );
             assert!(reference[0] == alternate[0] && reference.last() != alternate.last());
             assert!((1..=MAX_INDEL_NT).contains(&reference.len().abs_diff(alternate.len())));
         }

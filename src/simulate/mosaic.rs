@@ -108,14 +108,14 @@ pub fn mosaics<'a>(
         starts: vec![0],
     };
     for _ in 0..n_haplotypes {
-        let mut switch0 = panel.locus.start0 as f64;
+        let mut switch0 = panel.locus.start0.get() as f64;
         let mut start_site = 0;
         while start_site < n_sites {
             let founder = rng.random_range(0..panel.haplotypes.len());
             switch0 += exponential(rate_per_nt, rng);
             let first_site_after_switch = panel
                 .sites
-                .partition_point(|site| (site.start0() as f64) < switch0);
+                .partition_point(|site| (site.start0().get() as f64) < switch0);
             let end_site = (first_site_after_switch.max(start_site)..n_sites)
                 .find(|&site| may_switch_at[site])
                 .unwrap_or(n_sites);

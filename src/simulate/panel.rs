@@ -12,15 +12,15 @@ use serde::Serialize;
 
 use super::Error;
 use gf_genotypes::{
-    ABSENT, DisjointRegions, Locus, MISSING, Reference, Samples, Strand, VariantFile,
-    VariantRecord, parse_region, same_contig,
+    ABSENT, DisjointRegions, Locus, MISSING, Position0, Position1, Range0, Reference, Samples,
+    Strand, VariantFile, VariantRecord, parse_region, same_contig,
 };
 
 /// One variant record without its genotypes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PanelSite {
-    /// 1-based POS.
-    pub position: usize,
+    /// POS.
+    pub position: Position1,
     /// ID column, `.` when absent.
     pub id: String,
     /// REF, upper-case bases.
@@ -30,14 +30,19 @@ pub struct PanelSite {
 }
 
 impl PanelSite {
-    /// 0-based start of REF.
-    pub fn start0(&self) -> usize {
-        self.position - 1
+    /// Start of REF.
+    pub fn start0(&self) -> Position0 {
+        self.position.to_zero_based()
     }
 
-    /// 0-based end of REF (exclusive).
-    pub fn end0(&self) -> usize {
-        self.start0() + self.ref_allele.len()
+    /// End of REF (exclusive).
+    pub fn end0(&self) -> Position0 {
+        self.range().end
+    }
+
+    /// The bases of REF.
+    pub fn range(&self) -> Range0 {
+        Range0::with_len(self.start0(), self.ref_allele.len())
     }
 
     /// Whether REF and the only ALT allele are one base each.
@@ -129,7 +134,7 @@ impl Panel {
     /// A switch inside the REF of an earlier record is not allowed, so overlapping records are
     /// always copied from the same founder.
     pub fn may_switch_at(&self) -> Vec<bool> {
-        let mut end_of_earlier_refs0 = 0;
+        let mut end_of_earlier_refs0 = Position0::FIRST;
         let mut may_switch_at = Vec::with_capacity(self.sites.len());
         for site in &self.sites {
             may_switch_at.push(site.start0() >= end_of_earlier_refs0);
@@ -246,7 +251,7 @@ impl Panel {
 
 /// The locus of `region`, or of the only record of the reference.
 fn chosen_locus(reference: &Reference, region: Option<&str>) -> Result<Locus, Error> {
-    let (contig, start0, end0) = if let Some(text) = region {
+    let (contig, range) = if let Some(text) = region {
         parse_region(text).ok_or_else(|| {
             Error::Options(format!(
                 "region `{text}` is not of the form contig:beg-end (1-based, inclusive)"
@@ -254,19 +259,19 @@ fn chosen_locus(reference: &Reference, region: Option<&str>) -> Result<Locus, Er
         })?
     } else {
         let mut records = reference.intervals();
-        let (Some((contig, start0, end0)), None) = (records.next(), records.next()) else {
+        let (Some((contig, range)), None) = (records.next(), records.next()) else {
             let path = reference.path().display();
             return Err(Error::Options(format!(
                 "{path} has several records; choose a part of one with --region contig:beg-end"
             )));
         };
-        (contig.to_string(), start0, end0)
+        (contig.to_string(), range)
     };
     Ok(Locus {
         name: super::LOCUS_NAME.into(),
         contig,
-        start0,
-        end0,
+        start0: range.start,
+        end0: range.end,
         strand: Strand::Forward,
     })
 }
@@ -310,7 +315,7 @@ impl PanelBuilder {
                 .for_each(gf_cohort_schema::text::note);
         }
         let contig_len_nt = header_len_nt.or(reference.contig_len_nt(&locus.contig));
-        let bases = reference.fetch(&locus.contig, locus.start0, locus.end0)?;
+        let bases = reference.fetch(&locus.contig, locus.range())?;
         Ok(Self {
             contig: locus.contig.clone(),
             locus,
@@ -324,14 +329,14 @@ impl PanelBuilder {
 
     /// Whether the first base of REF is in the locus.
     fn contains_start_of(&self, record: &VariantRecord) -> bool {
-        let range0 = self.locus.start0..self.locus.end0;
-        same_contig(&self.locus.contig, &record.contig) && range0.contains(&record.start0())
+        same_contig(&self.locus.contig, &record.contig)
+            && self.locus.range().contains(record.start0())
     }
 
     /// Whether any base of REF is in the locus.
     fn overlaps(&self, record: &VariantRecord) -> bool {
-        let touches = record.start0() < self.locus.end0 && record.end0() > self.locus.start0;
-        same_contig(&self.locus.contig, &record.contig) && touches
+        same_contig(&self.locus.contig, &record.contig)
+            && self.locus.range().overlaps(record.range())
     }
 
     /// Adds a record, or counts the reason why it is skipped.
@@ -340,7 +345,7 @@ impl PanelBuilder {
     /// A REF that differs from the FASTA, or more than 255 ALT alleles.
     fn add(&mut self, record: &VariantRecord, counts: &mut PanelSummary) -> Result<(), String> {
         let locus = &self.locus;
-        if record.start0() < locus.start0 || record.end0() > locus.end0 {
+        if !locus.range().covers(record.range()) {
             counts.records_across_region_ends_skipped += 1;
             return Ok(());
         }

@@ -20,7 +20,7 @@ use super::{
     panel::{Panel, PanelHaplotypes, PanelSite},
     stream_of_locus,
 };
-use gf_genotypes::{Locus, Reference, Strand, same_contig};
+use gf_genotypes::{Locus, Position1, Range0, Reference, Strand, same_contig};
 
 const AD_2022: &str = include_str!("ad-2022.tsv");
 /// Effect alleles of lead variants closer than this are never on one haplotype, like APOE e2 and
@@ -54,9 +54,9 @@ pub struct PresetVariant {
     /// Chromosome without `chr`.
     #[serde(rename = "chr_name")]
     pub contig: String,
-    /// 1-based position, GRCh38.
+    /// Position on GRCh38.
     #[serde(rename = "chr_position")]
-    pub position: usize,
+    pub position: Position1,
     /// The allele that is counted.
     pub effect_allele: String,
     /// The other allele.
@@ -185,8 +185,8 @@ impl Preset {
     }
 }
 
-/// The weight of a variant at a 1-based position; additive in the log odds.
-fn row(variant: &PresetVariant, contig: &str, position: usize) -> PublishedRow {
+/// The weight of a variant at a position; additive in the log odds.
+fn row(variant: &PresetVariant, contig: &str, position: Position1) -> PublishedRow {
     let log_odds = variant.odds_ratio.ln();
     PublishedRow {
         contig: contig.to_owned(),
@@ -199,17 +199,17 @@ fn row(variant: &PresetVariant, contig: &str, position: usize) -> PublishedRow {
 
 /// The window around a variant; `None` if the reference does not contain the variant.
 fn window(variant: &PresetVariant, len_nt: usize, reference: &Reference) -> Option<Locus> {
-    let position0 = variant.position - 1;
-    let start0 = position0.saturating_sub(len_nt / 2);
-    let end0 = start0 + len_nt;
-    let (contig, from0, to0) = reference.intervals().find(|&(contig, from0, to0)| {
-        same_contig(contig, &variant.contig) && (from0..to0).contains(&position0)
+    let position0 = variant.position.to_zero_based();
+    let (contig, available) = reference.intervals().find(|(contig, available)| {
+        same_contig(contig, &variant.contig) && available.contains(position0)
     })?;
+    let window =
+        Range0::with_len(position0.saturating_sub(len_nt / 2), len_nt).intersection(available);
     Some(Locus {
         name: variant.locus.clone(),
         contig: contig.to_owned(),
-        start0: start0.max(from0),
-        end0: end0.min(to0),
+        start0: window.start,
+        end0: window.end,
         strand: Strand::Forward,
     })
 }
@@ -228,27 +228,32 @@ fn name_uniquely(windows: &mut [Locus]) {
     }
 }
 
-/// 1-based positions of the lead variants of a locus on its invented contig.
+/// Positions of the lead variants of a locus on its invented contig.
 ///
 /// The variants keep their true distances around the middle of the contig if they fit, else they
 /// are spread evenly in the order of the genome.
-fn positions_in(len_nt: usize, variants: &[PresetVariant]) -> Vec<usize> {
+fn positions_in(len_nt: usize, variants: &[PresetVariant]) -> Vec<Position1> {
     let true_positions = variants.iter().map(|variant| variant.position);
     let first = true_positions.clone().min().unwrap_or_default();
     let span = true_positions.clone().max().unwrap_or_default() - first;
     if (span as f64) < INNER_SHARE * len_nt as f64 {
-        let start = (len_nt - span) / 2;
+        let start = nth_base((len_nt - span) / 2);
         return true_positions
-            .map(|position| start + position - first)
+            .map(|position| start + (position - first))
             .collect();
     }
     let step = len_nt / (variants.len() + 1);
     true_positions
         .map(|position| {
             let rank = variants.iter().filter(|v| v.position < position).count();
-            (rank + 1) * step
+            nth_base((rank + 1) * step)
         })
         .collect()
+}
+
+/// The base of this 1-based number, or the first base.
+fn nth_base(number: usize) -> Position1 {
+    Position1::new(number).unwrap_or(Position1::FIRST)
 }
 
 /// A record with the allele of every founder.
@@ -258,14 +263,14 @@ struct SiteAlleles {
     alleles: Vec<u8>,
 }
 
-/// Adds the lead variants of one locus to a panel, at 1-based `positions`.
+/// Adds the lead variants of one locus to a panel, at `positions`.
 ///
 /// REF is the other allele and ALT the effect allele. Records that touch a lead variant are
 /// removed.
 fn add_lead_variants(
     panel: &mut Panel,
     variants: &[PresetVariant],
-    positions: &[usize],
+    positions: &[Position1],
     rng: &mut impl Rng,
 ) {
     let mut sites = sites_with_alleles(panel);
@@ -277,7 +282,7 @@ fn add_lead_variants(
             ref_allele: variant.other_allele.clone().into_bytes(),
             alt_alleles: vec![variant.effect_allele.clone().into_bytes()],
         };
-        panel.bases[site.start0()..site.end0()].copy_from_slice(&site.ref_allele);
+        panel.bases[site.start0().get()..site.end0().get()].copy_from_slice(&site.ref_allele);
         let alleles_nearby: Vec<&[u8]> = leads
             .iter()
             .filter(|lead| lead.site.position.abs_diff(position) < NEVER_TOGETHER_NT)

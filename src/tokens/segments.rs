@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use gf_tokenizer::cuts;
 use serde::{Deserialize, Serialize};
 
-use gf_genotypes::Strand;
+use gf_genotypes::{Position0, Strand};
 use gf_haplotypes::{Edit, LocusHaplotypes, splice};
 
 /// Where haplotypes are cut into segments.
@@ -135,8 +135,8 @@ fn cut_by_own_bases(locus: &LocusHaplotypes, segment_length: usize) -> LocusSegm
 /// either strand.
 struct Anchored<'l> {
     locus: &'l LocusHaplotypes,
-    /// Starts of the windows on the contig (0-based), ascending.
-    cuts: Vec<usize>,
+    /// Starts of the windows on the contig, ascending.
+    cuts: Vec<Position0>,
     /// For each edit, its parts with the `forward` window of each.
     edit_parts: Vec<Vec<(usize, Edit)>>,
     /// For each `forward` window, set of edits -> segment number.
@@ -146,7 +146,11 @@ struct Anchored<'l> {
 
 impl<'l> Anchored<'l> {
     fn new(locus: &'l LocusHaplotypes, segment_length: usize) -> Self {
-        let cuts = cuts(locus.locus.start0, locus.locus.end0, segment_length);
+        let region = &locus.locus;
+        let cuts: Vec<Position0> = cuts(region.start0.get(), region.end0.get(), segment_length)
+            .into_iter()
+            .map(Position0::new)
+            .collect();
         let edit_parts = locus
             .edits
             .iter()

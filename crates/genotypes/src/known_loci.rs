@@ -4,7 +4,7 @@
 //! Input -> output: a name -> its interval, from `ad-loci.tsv`, which also has the sources.
 //! Coordinates: 1-based, both ends included.
 
-use super::{Error, Locus, Reference, Strand};
+use super::{Error, Locus, Position1, Reference, Strand};
 
 const TABLE: &str = include_str!("ad-loci.tsv");
 /// Columns of the table.
@@ -19,10 +19,10 @@ pub struct KnownLocus {
     pub build: &'static str,
     /// Contig.
     pub contig: &'static str,
-    /// First base, 1-based.
-    pub begin: usize,
-    /// Last base, 1-based.
-    pub end: usize,
+    /// First base.
+    pub begin: Position1,
+    /// Last base.
+    pub end: Position1,
     /// Variants that define it, separated by commas.
     pub lead_variants: &'static str,
     /// Publications; the comments of the table have the full references.
@@ -42,8 +42,8 @@ impl KnownLocus {
         Locus {
             name,
             contig,
-            start0: self.begin - 1,
-            end0: self.end,
+            start0: self.begin.to_zero_based(),
+            end0: self.end.to_end0(),
             strand: Strand::Forward,
         }
     }
@@ -129,7 +129,7 @@ mod tests {
         assert_eq!(names.len(), loci.len());
         let apoe = known_locus("apoe").unwrap();
         assert_eq!(
-            (apoe.region().as_str(), apoe.locus().start0),
+            (apoe.region().as_str(), apoe.locus().start0.get()),
             ("chr19:44905754-44909393", 44_905_753)
         );
         assert_eq!(

@@ -1,12 +1,14 @@
 //! Reads reference FASTA files, loci, and the genotypes of VCF and BCF files.
 //!
 //! Input -> output: paths -> [`Reference`], [`Locus`]es and a stream of [`VariantRecord`]s for all
-//! samples at once. Coordinates: a VCF `position` is 1-based as in the file; every interval
-//! (`start0..end0`) is 0-based and half-open. Only this crate uses the readers of noodles.
+//! samples at once. Coordinates: a VCF `position` is a [`Position1`], 1-based as in the file; every
+//! interval is 0-based and half-open, of [`Position0`]s. Only this crate uses the readers of
+//! noodles.
 
 pub mod bgen;
 mod build;
 mod contig;
+mod coordinates;
 mod faidx;
 mod genotypes;
 mod gzi;
@@ -24,6 +26,7 @@ pub use self::{
         chromosome_key, contig_aliases, contig_build, contig_key, same_contig,
         tell_different_builds,
     },
+    coordinates::{Position0, Position1, Range0},
     genotypes::{ABSENT, Genotype, MISSING},
     known_loci::{KnownLocus, known_loci, require_build_of_named},
     ref_allele::{EXCHANGED, OTHER_REFERENCE, RefAlleles},
@@ -88,8 +91,8 @@ pub enum Error {
         path: PathBuf,
         /// Contig as the file names it.
         contig: String,
-        /// 1-based POS.
-        position: usize,
+        /// POS.
+        position: Position1,
         /// Line or record number, if it is known.
         place: RecordLocation,
         /// The problem and the next action.

@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use super::{Error, Reference, VariantRecord};
+use super::{Error, Position0, Range0, Reference, VariantRecord};
 
 /// The probable cause if ALT, not REF, equals the FASTA.
 pub const EXCHANGED: &str = "The FASTA has the ALT allele. Are REF and ALT swapped? PLINK 1.9 \
@@ -25,7 +25,8 @@ const WINDOW_NT: usize = 1 << 16;
 pub struct RefAlleles<'r> {
     reference: &'r mut Reference,
     contig: String,
-    start0: usize,
+    /// Position of the first of [`Self::bases`].
+    start0: Position0,
     bases: Vec<u8>,
     /// Number of records at which the FASTA has no bases.
     pub n_beyond: u64,
@@ -37,7 +38,7 @@ impl<'r> RefAlleles<'r> {
         Self {
             reference,
             contig: String::new(),
-            start0: 0,
+            start0: Position0::FIRST,
             bases: Vec::new(),
             n_beyond: 0,
         }
@@ -80,21 +81,20 @@ impl<'r> RefAlleles<'r> {
 
     /// The FASTA bases at REF of a record; `None` if the FASTA does not contain them.
     fn bases_of(&mut self, record: &VariantRecord) -> Result<Option<&[u8]>, Error> {
-        let start0 = record.start0();
-        let end0 = record.end0();
-        let is_held = self.contig == record.contig
-            && self.start0 <= start0
-            && end0 <= self.start0 + self.bases.len();
-        if !is_held {
-            let Ok((_, last)) = self.reference.covering(&record.contig, start0, end0) else {
+        let range = record.range();
+        let held = Range0::with_len(self.start0, self.bases.len());
+        if self.contig != record.contig || !held.covers(range) {
+            let Ok(available) = self.reference.covering(&record.contig, range) else {
                 return Ok(None);
             };
-            let end0 = end0.max(last.min(start0 + WINDOW_NT));
-            self.bases = self.reference.fetch(&record.contig, start0, end0)?;
+            let end = range.end.max(available.end.min(range.start + WINDOW_NT));
+            let window = Range0::new(range.start, end);
+            self.bases = self.reference.fetch(&record.contig, window)?;
             self.contig.clone_from(&record.contig);
-            self.start0 = start0;
+            self.start0 = range.start;
         }
-        Ok(Some(&self.bases[start0 - self.start0..end0 - self.start0]))
+        let start = range.start - self.start0;
+        Ok(Some(&self.bases[start..start + range.len_nt()]))
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    Error, builds_of_length, contig_aliases, contig_key,
+    Error, Position0, Range0, builds_of_length, contig_aliases, contig_key,
     faidx::IndexedFasta,
     parse_region, same_contig, sidecar_path, tell_different_builds,
     variants::{Compression, Decompression, Input},
@@ -23,9 +23,8 @@ const UNINDEXED_LIMIT_BYTES: u64 = 512 << 20;
 struct Slice {
     record_name: String,
     contig: String,
-    start0: usize,
-    len_nt: usize,
-    /// The record is the whole contig, so `len_nt` is the contig's length.
+    range: Range0,
+    /// The record is the whole contig, so the length of `range` is that of the contig.
     whole: bool,
     /// Bases, upper-case, if the file is in memory.
     bases: Option<Vec<u8>>,
@@ -99,12 +98,11 @@ impl Reference {
         &self.path
     }
 
-    /// The intervals in this FASTA, one per record in file order: contig, first base (0-based), one
-    /// past the last base.
-    pub fn intervals(&self) -> impl Iterator<Item = (&str, usize, usize)> {
+    /// The contig and the range of each record of this FASTA, in file order.
+    pub fn intervals(&self) -> impl Iterator<Item = (&str, Range0)> {
         self.slices
             .iter()
-            .map(|slice| (slice.contig.as_str(), slice.start0, slice.end0()))
+            .map(|slice| (slice.contig.as_str(), slice.range))
     }
 
     /// Length of `contig` (or its alias); `None` if the FASTA has only a slice of it.
@@ -114,7 +112,7 @@ impl Reference {
         self.slices
             .iter()
             .find(|slice| slice.whole && slice.contig == name)
-            .map(|slice| slice.len_nt)
+            .map(|slice| slice.range.len_nt())
     }
 
     /// The name of `contig`, given in any spelling, in this FASTA.
@@ -182,33 +180,27 @@ impl Reference {
     pub fn builds(&self) -> Vec<&'static str> {
         let whole = self.slices.iter().filter(|slice| slice.whole);
         let mut known = whole
-            .map(|slice| builds_of_length(&slice.contig, slice.len_nt))
+            .map(|slice| builds_of_length(&slice.contig, slice.range.len_nt()))
             .filter(|builds| builds.len() == 1);
         known.next().unwrap_or_default()
     }
 
-    /// The interval of the FASTA record that covers `start0..end0` of a contig.
+    /// The range of the FASTA record that covers `range` of a contig.
     ///
     /// # Errors
-    /// An unknown contig, or an interval that no record covers.
-    pub fn covering(
-        &self,
-        contig: &str,
-        start0: usize,
-        end0: usize,
-    ) -> Result<(usize, usize), Error> {
-        let slice = self.slice(contig, start0, end0)?;
-        Ok((slice.start0, slice.end0()))
+    /// An unknown contig, or a range that no record covers.
+    pub fn covering(&self, contig: &str, range: Range0) -> Result<Range0, Error> {
+        Ok(self.slice(contig, range)?.range)
     }
 
-    /// Upper-case bases of `start0..end0` (0-based, half-open) of `contig`.
+    /// Upper-case bases of `range` of `contig`.
     ///
     /// # Errors
-    /// An unknown contig, an interval outside the FASTA, or a read error.
-    pub fn fetch(&mut self, contig: &str, start0: usize, end0: usize) -> Result<Vec<u8>, Error> {
-        let slice = self.slice(contig, start0, end0)?;
-        let from = start0 - slice.start0;
-        let to = end0 - slice.start0;
+    /// An unknown contig, a range outside the FASTA, or a read error.
+    pub fn fetch(&mut self, contig: &str, range: Range0) -> Result<Vec<u8>, Error> {
+        let slice = self.slice(contig, range)?;
+        let from = range.start - slice.range.start;
+        let to = range.end - slice.range.start;
         if let Some(bases) = &slice.bases {
             return Ok(bases[from..to].to_vec());
         }
@@ -225,24 +217,23 @@ impl Reference {
         }
     }
 
-    fn slice(&self, contig: &str, start0: usize, end0: usize) -> Result<&Slice, Error> {
+    fn slice(&self, contig: &str, range: Range0) -> Result<&Slice, Error> {
         let name = self.resolve(contig)?;
         let slices_of_contig = self.slices.iter().filter(|slice| slice.contig == name);
         if let Some(covering) = slices_of_contig
             .clone()
-            .find(|slice| slice.start0 <= start0 && end0 <= slice.end0())
+            .find(|slice| slice.range.covers(range))
         {
             return Ok(covering);
         }
         let available: Vec<String> = slices_of_contig
             .take(4)
-            .map(|slice| format!("{}:{}-{}", slice.contig, slice.start0 + 1, slice.end0()))
+            .map(|slice| format!("{}:{}", slice.contig, slice.range))
             .collect();
         Err(Error::file(
             &self.path,
             format!(
-                "{contig}:{}-{end0} is not inside this FASTA, which contains {}",
-                start0 + 1,
+                "{contig}:{range} is not inside this FASTA, which contains {}",
                 available.join(", ")
             ),
         ))
@@ -282,27 +273,21 @@ impl Reference {
 impl Slice {
     fn new(record_name: String, len_nt: usize, bases: Option<Vec<u8>>) -> Self {
         match parse_region(&record_name) {
-            Some((contig, start0, end0)) if end0 - start0 == len_nt => Self {
+            Some((contig, range)) if range.len_nt() == len_nt => Self {
                 record_name,
                 contig,
-                start0,
-                len_nt,
+                range,
                 whole: false,
                 bases,
             },
             _ => Self {
                 contig: record_name.clone(),
                 record_name,
-                start0: 0,
-                len_nt,
+                range: Range0::with_len(Position0::FIRST, len_nt),
                 whole: true,
                 bases,
             },
         }
-    }
-
-    fn end0(&self) -> usize {
-        self.start0 + self.len_nt
     }
 }
 
@@ -394,9 +379,22 @@ mod tests {
     fn a_slice_keeps_the_coordinates_of_its_contig() {
         let (_folder, path) = fasta(">chr19:101-108 x\nacgT\nACGT\n");
         let mut reference = Reference::open(&path).unwrap();
-        assert_eq!(reference.fetch("19", 100, 104).unwrap(), b"ACGT");
-        assert_eq!(reference.fetch("chr19", 106, 108).unwrap(), b"GT");
-        let message = reference.fetch("chr19", 99, 104).unwrap_err().to_string();
+        assert_eq!(
+            reference
+                .fetch("19", Range0::from_zero_based(100, 104))
+                .unwrap(),
+            b"ACGT"
+        );
+        assert_eq!(
+            reference
+                .fetch("chr19", Range0::from_zero_based(106, 108))
+                .unwrap(),
+            b"GT"
+        );
+        let message = reference
+            .fetch("chr19", Range0::from_zero_based(99, 104))
+            .unwrap_err()
+            .to_string();
         assert!(message.contains("chr19:101-108"), "{message}");
     }
 
@@ -404,7 +402,12 @@ mod tests {
     fn a_name_that_only_looks_like_a_slice_is_a_plain_name() {
         let (_folder, path) = fasta(">chr19:101-200\nACGT\n");
         let mut reference = Reference::open(&path).unwrap();
-        assert_eq!(reference.fetch("chr19:101-200", 1, 3).unwrap(), b"CG");
+        assert_eq!(
+            reference
+                .fetch("chr19:101-200", Range0::from_zero_based(1, 3))
+                .unwrap(),
+            b"CG"
+        );
     }
 
     #[test]
@@ -547,7 +550,7 @@ mod tests {
         std::fs::write(folder.path().join("reference.fa.fai"), fai).unwrap();
         let mut reference = Reference::open(&path).map_err(|error| error.to_string())?;
         let bases = reference
-            .fetch("b", 0, 7)
+            .fetch("b", Range0::from_zero_based(0, 7))
             .map_err(|error| error.to_string())?;
         Ok(String::from_utf8(bases).unwrap())
     }
@@ -555,7 +558,10 @@ mod tests {
     #[test]
     fn an_index_beside_the_file_gives_the_same_bases() {
         let (folder, path) = fasta(">a\nACGTA\nCG\n>b\nTTTTT\nGG\n");
-        let by_memory = Reference::open(&path).unwrap().fetch("b", 3, 7).unwrap();
+        let by_memory = Reference::open(&path)
+            .unwrap()
+            .fetch("b", Range0::from_zero_based(3, 7))
+            .unwrap();
         std::fs::write(
             folder.path().join("reference.fa.fai"),
             "a\t7\t3\t5\t6\nb\t7\t15\t5\t6\n",
@@ -563,7 +569,10 @@ mod tests {
         .unwrap();
         let mut reference = Reference::open(&path).unwrap();
         assert!(reference.indexed.is_some());
-        assert_eq!(reference.fetch("b", 3, 7).unwrap(), by_memory);
+        assert_eq!(
+            reference.fetch("b", Range0::from_zero_based(3, 7)).unwrap(),
+            by_memory
+        );
         assert_eq!(by_memory, b"TTGG");
     }
 
@@ -627,7 +636,9 @@ mod tests {
         let mut by_memory = Reference::open(&path).unwrap();
         assert!(by_memory.indexed.is_none());
         assert_eq!(
-            by_memory.fetch("a", 1_500, 6_400).unwrap(),
+            by_memory
+                .fetch("a", Range0::from_zero_based(1_500, 6_400))
+                .unwrap(),
             bases[1_500..6_400]
         );
         // The last block may be in the index, the end-of-file block as well.
@@ -636,10 +647,17 @@ mod tests {
             let mut indexed = Reference::open(&path).unwrap();
             assert!(indexed.indexed.is_some());
             assert_eq!(
-                indexed.fetch("a", 1_500, 6_400).unwrap(),
+                indexed
+                    .fetch("a", Range0::from_zero_based(1_500, 6_400))
+                    .unwrap(),
                 bases[1_500..6_400]
             );
-            assert_eq!(indexed.fetch("a", 8_990, 9_000).unwrap(), bases[8_990..]);
+            assert_eq!(
+                indexed
+                    .fetch("a", Range0::from_zero_based(8_990, 9_000))
+                    .unwrap(),
+                bases[8_990..]
+            );
         }
     }
 
@@ -683,7 +701,10 @@ mod tests {
         gzip.write_all(b">a\nACGT\n").unwrap();
         std::fs::write(&path, gzip.finish().unwrap()).unwrap();
         assert_eq!(
-            Reference::open(&path).unwrap().fetch("a", 1, 4).unwrap(),
+            Reference::open(&path)
+                .unwrap()
+                .fetch("a", Range0::from_zero_based(1, 4))
+                .unwrap(),
             b"CGT"
         );
     }

@@ -3,7 +3,6 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    ops::Range,
     path::Path,
 };
 
@@ -12,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use gf_cohort_schema::text;
 
-use super::{Error, contig_key, known_loci};
+use super::{Error, Position0, Position1, Range0, contig_key, known_loci};
 
 /// Strand on which a locus is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,10 +31,10 @@ pub struct Locus {
     pub name: String,
     /// Contig as the BED names it.
     pub contig: String,
-    /// First base, 0-based.
-    pub start0: usize,
-    /// One past the last base, 0-based.
-    pub end0: usize,
+    /// First base.
+    pub start0: Position0,
+    /// One past the last base.
+    pub end0: Position0,
     /// BED column 6.
     pub strand: Strand,
 }
@@ -49,22 +48,28 @@ impl Locus {
         Self {
             name,
             contig,
-            start0: 0,
-            end0: len_nt,
+            start0: Position0::FIRST,
+            end0: Position0::new(len_nt),
             strand: Strand::Forward,
         }
+    }
+
+    /// Its bases on the contig.
+    #[must_use]
+    pub fn range(&self) -> Range0 {
+        Range0::new(self.start0, self.end0)
     }
 
     /// Length on the reference in nucleotides; 0 if a damaged file has an end before the start.
     #[must_use]
     pub fn len_nt(&self) -> usize {
-        self.end0.saturating_sub(self.start0)
+        self.range().len_nt()
     }
 
     /// `contig:beg-end`, 1-based and inclusive.
     #[must_use]
     pub fn region(&self) -> String {
-        format!("{}:{}-{}", self.contig, self.start0 + 1, self.end0)
+        format!("{}:{}", self.contig, self.range())
     }
 }
 
@@ -91,15 +96,13 @@ pub fn read_loci(path: &Path) -> Result<Vec<Locus>, Error> {
     Ok(loci)
 }
 
-/// A stretch of a contig; 0-based, half-open.
+/// A stretch of a contig.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interval {
     /// Contig as the file names it.
     pub contig: String,
-    /// First base.
-    pub start0: usize,
-    /// One past the last base.
-    pub end0: usize,
+    /// Its bases.
+    pub range: Range0,
 }
 
 /// Reads the intervals of a BED file, which may be empty. Names and strands are ignored.
@@ -110,9 +113,8 @@ pub fn read_intervals(path: &Path) -> Result<Vec<Interval>, Error> {
     let mut intervals = Vec::new();
     for_each_bed_line(path, |locus| {
         intervals.push(Interval {
+            range: locus.range(),
             contig: locus.contig,
-            start0: locus.start0,
-            end0: locus.end0,
         });
         Ok(())
     })?;
@@ -122,13 +124,13 @@ pub fn read_intervals(path: &Path) -> Result<Vec<Interval>, Error> {
 /// Regions of all contigs, sorted and disjoint; a contig is found by any of its names.
 pub struct DisjointRegions {
     /// By [`contig_key`].
-    of_contig: HashMap<String, Vec<Range<usize>>>,
+    of_contig: HashMap<String, Vec<Range0>>,
 }
 
 impl DisjointRegions {
     /// Joins regions that overlap or touch.
-    pub fn new<'a>(regions: impl IntoIterator<Item = (&'a str, Range<usize>)>) -> Self {
-        let mut of_contig: HashMap<String, Vec<Range<usize>>> = HashMap::new();
+    pub fn new<'a>(regions: impl IntoIterator<Item = (&'a str, Range0)>) -> Self {
+        let mut of_contig: HashMap<String, Vec<Range0>> = HashMap::new();
         for (contig, region) in regions {
             let contig = contig_key(contig);
             match of_contig.get_mut(contig) {
@@ -149,13 +151,13 @@ impl DisjointRegions {
     pub fn of_loci<'a>(loci: impl IntoIterator<Item = &'a Locus>) -> Self {
         Self::new(
             loci.into_iter()
-                .map(|locus| (locus.contig.as_str(), locus.start0..locus.end0)),
+                .map(|locus| (locus.contig.as_str(), locus.range())),
         )
     }
 
     /// The regions on a contig or its alias.
     #[must_use]
-    pub fn on(&self, contig: &str) -> &[Range<usize>] {
+    pub fn on(&self, contig: &str) -> &[Range0] {
         self.of_contig
             .get(contig_key(contig))
             .map_or(&[], Vec::as_slice)
@@ -164,8 +166,8 @@ impl DisjointRegions {
 
 /// Regions of one contig sorted, and joined where they overlap or touch.
 #[must_use]
-pub fn joined(mut regions: Vec<Range<usize>>) -> Vec<Range<usize>> {
-    regions.sort_unstable_by_key(|region| (region.start, region.end));
+pub fn joined(mut regions: Vec<Range0>) -> Vec<Range0> {
+    regions.sort_unstable();
     regions.dedup_by(|next, kept| {
         let joins = next.start <= kept.end;
         if joins {
@@ -223,7 +225,7 @@ pub fn loci_of_regions(text: &str) -> Result<Vec<Locus>, Error> {
             reason: no_region(&region),
         })?;
         let contig = contig_key(&locus.contig).to_owned();
-        if !seen.insert((contig, locus.start0, locus.end0)) {
+        if !seen.insert((contig, locus.range())) {
             return Err(Error::Region {
                 region,
                 reason: "this region is given twice; remove one of the two".into(),
@@ -256,12 +258,12 @@ fn locus_of_region(region: &str) -> Option<Locus> {
     if let Some(known) = known_loci::known_locus(region) {
         return Some(known.locus());
     }
-    let (contig, start0, end0) = parse_region(region)?;
+    let (contig, range) = parse_region(region)?;
     Some(Locus {
         name: region.to_owned(),
         contig,
-        start0,
-        end0,
+        start0: range.start,
+        end0: range.end,
         strand: Strand::Forward,
     })
 }
@@ -295,7 +297,8 @@ fn parse_bed_line(line: &str) -> Result<Locus, String> {
     }
     let start0 = parse_bed_number(start, "start")?;
     let end0 = parse_bed_number(end, "end")?;
-    if start0 >= end0 {
+    let range = Range0::from_zero_based(start0, end0);
+    if range.is_empty() {
         return Err(format!("BED interval {start0}-{end0} is empty"));
     }
     let strand = match columns.get(5) {
@@ -308,14 +311,14 @@ fn parse_bed_line(line: &str) -> Result<Locus, String> {
         }
     };
     let name = match columns.get(3) {
-        None | Some(&("" | ".")) => format!("{contig}:{}-{end0}", start0 + 1),
+        None | Some(&("" | ".")) => format!("{contig}:{range}"),
         Some(name) => (*name).to_string(),
     };
     Ok(Locus {
         name,
         contig: contig.to_string(),
-        start0,
-        end0,
+        start0: range.start,
+        end0: range.end,
         strand,
     })
 }
@@ -325,17 +328,18 @@ fn parse_bed_number(text: &str, column: &str) -> Result<usize, String> {
         .map_err(|_| format!("BED {column} `{text}` is not a number"))
 }
 
-/// Parses `contig:beg-end` (1-based, inclusive) to `(contig, start0, end0)`; thousands separators
-/// are allowed. No contig has a comma in its name, as in SAM and VCF.
+/// Parses `contig:beg-end` (1-based, inclusive); thousands separators are allowed. No contig has a
+/// comma in its name, as in SAM and VCF.
 ///
 /// A region without both ends, an empty one and one without a contig give none.
 #[must_use]
-pub fn parse_region(text: &str) -> Option<(String, usize, usize)> {
+pub fn parse_region(text: &str) -> Option<(String, Range0)> {
     let region: Region = text.replace(',', "").parse().ok()?;
-    let beg = region.interval().start()?.get();
-    let end = region.interval().end()?.get();
+    let beg = Position1::new(region.interval().start()?.get())?;
+    let end = Position1::new(region.interval().end()?.get())?;
     let contig = region.name().to_string();
-    (end >= beg && !contig.is_empty()).then_some((contig, beg - 1, end))
+    let range = Range0::from_one_based(beg, end)?;
+    (!contig.is_empty()).then_some((contig, range))
 }
 
 #[cfg(test)]
@@ -346,13 +350,16 @@ mod tests {
     fn bed_is_zero_based_and_regions_are_one_based() {
         let locus = parse_bed_line("chr1\t4\t12").unwrap();
         assert_eq!(
-            (locus.start0, locus.end0, locus.region().as_str()),
-            (4, 12, "chr1:5-12")
+            (locus.range(), locus.region().as_str()),
+            (Range0::from_zero_based(4, 12), "chr1:5-12")
         );
-        assert_eq!(parse_region("chr1:5-12"), Some(("chr1".into(), 4, 12)));
+        assert_eq!(
+            parse_region("chr1:5-12"),
+            Some(("chr1".into(), Range0::from_zero_based(4, 12)))
+        );
         assert_eq!(
             parse_region("HLA-A*01:01:1-3"),
-            Some(("HLA-A*01:01".into(), 0, 3))
+            Some(("HLA-A*01:01".into(), Range0::from_zero_based(0, 3)))
         );
         for text in [
             "",
@@ -369,6 +376,14 @@ mod tests {
         ] {
             assert_eq!(parse_region(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_stored_locus_has_plain_numbers() {
+        let locus = parse_bed_line("chr1\t4\t12\ta").unwrap();
+        let json = r#"{"name":"a","contig":"chr1","start0":4,"end0":12,"strand":"forward"}"#;
+        assert_eq!(serde_json::to_string(&locus).unwrap(), json);
+        assert_eq!(serde_json::from_str::<Locus>(json).unwrap(), locus);
     }
 
     #[test]
@@ -404,8 +419,8 @@ mod tests {
                 (
                     locus.name.as_str(),
                     locus.contig.as_str(),
-                    locus.start0,
-                    locus.end0,
+                    locus.start0.get(),
+                    locus.end0.get(),
                 )
             })
             .collect();
@@ -457,7 +472,7 @@ mod tests {
         bgzf.write_all(b"chr1\t4\t12\tA\n").unwrap();
         let bytes = bgzf.finish().unwrap();
         std::fs::write(&path, &bytes).unwrap();
-        assert_eq!(read_loci(&path).unwrap()[0].end0, 12);
+        assert_eq!(read_loci(&path).unwrap()[0].end0, Position0::new(12));
         std::fs::write(&path, &bytes[..bytes.len() - 28]).unwrap();
         assert!(
             read_loci(&path)

@@ -1,12 +1,9 @@
 //! The effect of one ALT on the sequence of a carrier.
 //!
-//! Input -> output: a record, the number of an ALT and a locus -> an [`Allele`]. Coordinates:
-//! 0-based, half-open.
-
-use std::ops::Range;
+//! Input -> output: a record, the number of an ALT and a locus -> an [`Allele`].
 
 use super::haplotype::Edit;
-use gf_genotypes::VariantRecord;
+use gf_genotypes::{Position0, Range0, VariantRecord};
 
 /// The effect of one ALT on the sequence of a carrier.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,11 +13,11 @@ pub enum Allele {
         /// The edit, clipped to the locus.
         edit: Edit,
         /// Start of the edit before it was clipped, possibly left of the locus.
-        uncut_start0: usize,
+        uncut_start0: Position0,
         /// An IUPAC code in ALT was read as N.
         iupac: bool,
-        /// 0-based end (exclusive) of REF, or of the bases that `<DEL>` deletes.
-        record_end0: usize,
+        /// End (exclusive) of REF, or of the bases that `<DEL>` deletes.
+        record_end0: Position0,
     },
     /// Changes nothing inside the locus.
     Outside,
@@ -40,7 +37,7 @@ pub enum Allele {
 
 impl Allele {
     /// Reads ALT number `number` (0-based) of a record over the locus `window`.
-    pub fn new(record: &VariantRecord, number: usize, window: &Range<usize>) -> Self {
+    pub fn new(record: &VariantRecord, number: usize, window: Range0) -> Self {
         let alt = record.alt_alleles[number].as_slice();
         match alt {
             b"*" => return Self::Star,
@@ -49,12 +46,13 @@ impl Allele {
                 let Some(end0) = record.symbolic_end0(number) else {
                     return Self::UnknownEnd;
                 };
-                if end0 <= record.position {
+                // POS is the base before the deleted ones.
+                let start0 = record.start0() + 1;
+                if end0 <= start0 {
                     return Self::AltIsRef;
                 }
-                // POS is the base before the deleted ones.
                 let edit = Edit {
-                    start0: record.position,
+                    start0,
                     end0,
                     alt: Vec::new(),
                 };
@@ -81,9 +79,9 @@ impl Allele {
     fn clipped(
         uncut: Edit,
         record: &VariantRecord,
-        window: &Range<usize>,
+        window: Range0,
         iupac: bool,
-        record_end0: usize,
+        record_end0: Position0,
     ) -> Self {
         let uncut_start0 = uncut.start0;
         let inside = uncut

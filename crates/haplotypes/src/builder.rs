@@ -10,7 +10,7 @@ use super::{
     haplotype::{Edit, OrderedEdit},
     mask::Masks,
 };
-use gf_genotypes::Locus;
+use gf_genotypes::{Locus, Position0, Position1};
 
 /// Builds the sequences of one locus for all samples, record by record, in the order of POS.
 ///
@@ -24,10 +24,10 @@ pub trait Builder {
 
     /// Adds the `*` alleles of a record at `start0`. They change nothing, but a [`Clash`] reports
     /// whether a deletion covers the position.
-    fn add_stars(&mut self, start0: usize, position: usize, carriers: Vec<u32>);
+    fn add_stars(&mut self, start0: Position0, position: Position1, carriers: Vec<u32>);
 
     /// Applies all edits that start before `start0` and returns the alleles that did not fit.
-    fn settle_before(&mut self, start0: usize) -> Vec<Clash>;
+    fn settle_before(&mut self, start0: Position0) -> Vec<Clash>;
 
     /// Returns the distinct sequences in order of first appearance, once all edits are applied.
     /// `reference` has the bases of the locus.
@@ -45,18 +45,18 @@ pub trait Builder {
 pub struct Clash {
     /// `2 * sample + (0 or 1)`.
     pub allele: u32,
-    /// 1-based POS of its record.
-    pub position: usize,
+    /// POS of its record.
+    pub position: Position1,
     /// Why it is not applied, or how it is read.
     pub reason: Reason,
 }
 
 /// The `*` alleles of one record.
 pub struct Star {
-    /// 0-based position of the base that should be deleted.
-    pub start0: usize,
-    /// 1-based POS of the record.
-    pub position: usize,
+    /// The base that should be deleted.
+    pub start0: Position0,
+    /// POS of the record.
+    pub position: Position1,
     /// Haplotypes that have `*`.
     pub carriers: Vec<u32>,
 }
@@ -109,7 +109,7 @@ impl Queue {
     /// Removes the first item that starts before `start0`.
     ///
     /// At one position edits come before `*`, so that a deletion there covers it.
-    pub fn pop_before(&mut self, start0: usize) -> Option<Due> {
+    pub fn pop_before(&mut self, start0: Position0) -> Option<Due> {
         let first_edit0 = self
             .edits
             .first_key_value()

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ABSENT_HAPLOTYPE, Edit, LocusHaplotypes};
 use gf_cohort_schema::counted;
+use gf_genotypes::Position0;
 
 /// Least frequency of a common variant, in percent.
 const LEAST_PERCENT: u32 = 5;
@@ -30,9 +31,9 @@ const ENOUGH_VARIANTS: f64 = 5.0;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommonEdit {
     /// First replaced base.
-    pub start0: usize,
+    pub start0: Position0,
     /// One past the last replaced base.
-    pub end0: usize,
+    pub end0: Position0,
     /// New bases.
     pub alt: String,
     /// Frequency among the training haplotypes, in whole percent: rounded, so that it reveals no
@@ -109,7 +110,7 @@ pub struct Carried {
 impl Carried {
     /// Adds the counts of one locus.
     pub fn add(&mut self, common: &[CommonEdit], locus: &LocusHaplotypes) {
-        let carried: HashSet<(usize, usize, &[u8])> = locus
+        let carried: HashSet<(Position0, Position0, &[u8])> = locus
             .edits
             .iter()
             .map(|edit| (edit.start0, edit.end0, edit.alt.as_slice()))
@@ -178,8 +179,8 @@ mod tests {
             locus: Locus {
                 name: "L".into(),
                 contig: "1".into(),
-                start0: 0,
-                end0: 8,
+                start0: Position0::new(0),
+                end0: Position0::new(8),
                 strand: Strand::Forward,
             },
             contig_len_nt: None,
@@ -188,8 +189,8 @@ mod tests {
             reference: b"ACGTACGT".to_vec(),
             edits: (0..n_edits)
                 .map(|edit| Edit {
-                    start0: edit,
-                    end0: edit + 1,
+                    start0: Position0::new(edit),
+                    end0: Position0::new(edit + 1),
                     alt: vec![b"TTAA"[edit]],
                 })
                 .collect(),

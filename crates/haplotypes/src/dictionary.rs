@@ -106,6 +106,7 @@ mod as_text {
 
 #[cfg(test)]
 mod tests {
+    use gf_genotypes::Position0;
     use proptest::{collection::btree_set, prelude::*};
 
     use super::*;
@@ -120,8 +121,8 @@ mod tests {
             let edits: Vec<Edit> = drawn_edits
                 .into_iter()
                 .map(|(start0, len, alt)| Edit {
-                    start0: 100 + start0,
-                    end0: 100 + start0 + len,
+                    start0: Position0::new(100 + start0),
+                    end0: Position0::new(100 + start0 + len),
                     alt: alt.into_bytes(),
                 })
                 .filter(|edit| !edit.is_nothing())
@@ -131,8 +132,8 @@ mod tests {
                 locus: Locus {
                     name: "L".into(),
                     contig: "1".into(),
-                    start0: 100,
-                    end0: 124,
+                    start0: Position0::new(100),
+                    end0: Position0::new(124),
                     strand: Strand::Forward,
                 },
                 contig_len_nt: None,

@@ -70,6 +70,7 @@ mod builder;
 pub use self::builder::DiploidBuilder;
 
 use super::haplotype::Edit;
+use gf_genotypes::Position0;
 
 /// Haploid symbols in the order of the table: bases, deleted, bases followed by an insertion.
 pub const HAPLOID_SYMBOLS: [u8; 11] = *b"AGTCNXBHUDO";
@@ -165,7 +166,7 @@ pub enum Change {
 
 /// The changes of an edit, ascending by position; `first0` is the first base of the locus.
 #[must_use]
-pub fn changes(edit: &Edit, first0: usize) -> Vec<(usize, Change)> {
+pub fn changes(edit: &Edit, first0: Position0) -> Vec<(Position0, Change)> {
     if edit.is_insertion() {
         return vec![(edit.start0.max(first0 + 1) - 1, Change::InsertedAfter)];
     }
@@ -175,7 +176,8 @@ pub fn changes(edit: &Edit, first0: usize) -> Vec<(usize, Change)> {
     if let (true, Some(last)) = (is_longer, symbols.last_mut()) {
         *last = followed_by_insertion(*last);
     }
-    (edit.start0..)
+    (0..)
+        .map(|offset| edit.start0 + offset)
         .zip(symbols.into_iter().map(Change::Replaced))
         .collect()
 }

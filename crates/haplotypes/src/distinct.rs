@@ -18,7 +18,7 @@ use super::{
     policies::{Encoding, Overlap},
     sequence_numbers::{SequenceNumbers, SortedEdits},
 };
-use gf_genotypes::Locus;
+use gf_genotypes::{Locus, Position0, Position1};
 
 /// No edit: the haplotype is the reference.
 const REFERENCE: u32 = u32::MAX;
@@ -118,7 +118,7 @@ struct Distinct {
     /// Number of sample haplotypes that are this one.
     n_holders: u32,
     /// By bcftools' rules: reference bases before this one cannot change any more.
-    frozen_end0: usize,
+    frozen_end0: Position0,
     /// By bcftools' rules: the last edit added more bases than it replaced.
     inserted_last: bool,
 }
@@ -128,7 +128,7 @@ impl Distinct {
         Self {
             chain: REFERENCE,
             n_holders,
-            frozen_end0: 0,
+            frozen_end0: Position0::default(),
             inserted_last: false,
         }
     }
@@ -136,7 +136,7 @@ impl Distinct {
     /// Whether `bcftools consensus` would skip the edit (`apply_variant` of bcftools 1.24): at the
     /// last frozen base only an indel that starts after it may follow.
     fn excludes_by_bcftools_rules(&self, ordered: &OrderedEdit) -> bool {
-        let start0 = ordered.position - 1;
+        let start0 = ordered.position.to_zero_based();
         start0 < self.frozen_end0
             && (start0 + 1 < self.frozen_end0 || !ordered.is_anchored_indel() || self.inserted_last)
     }
@@ -166,7 +166,7 @@ pub struct HaplotypeBuilder {
     chains: EditChains,
     batch: Batch,
     /// The largest end of all edits.
-    last_end0: usize,
+    last_end0: Position0,
     edits: Vec<Edit>,
     /// Index into `distinct` of haplotype `2 * sample + (0 or 1)`.
     distinct_of: Vec<u32>,
@@ -193,7 +193,7 @@ impl HaplotypeBuilder {
                 edits: Vec::new(),
                 carried: vec![0; 2 * n_samples],
             },
-            last_end0: 0,
+            last_end0: Position0::default(),
             edits: Vec::new(),
             distinct_of: vec![0; 2 * n_samples],
             absent: vec![false; n_samples],
@@ -438,7 +438,7 @@ impl Builder for HaplotypeBuilder {
         }
     }
 
-    fn add_stars(&mut self, start0: usize, position: usize, carriers: Vec<u32>) {
+    fn add_stars(&mut self, start0: Position0, position: Position1, carriers: Vec<u32>) {
         self.queue.push_star(Star {
             start0,
             position,
@@ -446,7 +446,7 @@ impl Builder for HaplotypeBuilder {
         });
     }
 
-    fn settle_before(&mut self, start0: usize) -> Vec<Clash> {
+    fn settle_before(&mut self, start0: Position0) -> Vec<Clash> {
         while let Some(due) = self.queue.pop_before(start0) {
             match due {
                 Due::Edit(edit, records) => records
@@ -521,19 +521,21 @@ mod tests {
         let mut builder = HaplotypeBuilder::new(overlap, 1);
         let mut reasons = Vec::new();
         for (position, r, a) in records {
+            let position = Position1::new(*position).unwrap();
+            let start0 = position.to_zero_based();
             reasons.extend(
                 builder
-                    .settle_before(position - 1)
+                    .settle_before(start0)
                     .into_iter()
                     .map(|clash| clash.reason),
             );
-            if let Some(edit) = Edit::canonical(position - 1, r.as_bytes(), a.as_bytes()) {
+            if let Some(edit) = Edit::canonical(start0, r.as_bytes(), a.as_bytes()) {
                 let ordered = OrderedEdit {
                     edit,
-                    uncut_start0: position - 1,
+                    uncut_start0: start0,
                     by_policy: false,
-                    position: *position,
-                    record_end0: position - 1 + r.len(),
+                    position,
+                    record_end0: start0 + r.len(),
                     ref_allele: r.as_bytes().into(),
                     alt_allele: a.as_bytes().into(),
                 };
@@ -542,7 +544,7 @@ mod tests {
         }
         reasons.extend(
             builder
-                .settle_before(usize::MAX)
+                .settle_before(Position0::MAX)
                 .into_iter()
                 .map(|clash| clash.reason),
         );
@@ -558,8 +560,8 @@ mod tests {
         Locus {
             name: "golden".into(),
             contig: "chr1".into(),
-            start0: 0,
-            end0: REFERENCE.len(),
+            start0: Position0::new(0),
+            end0: Position0::new(REFERENCE.len()),
             strand: Strand::Forward,
         }
     }
@@ -643,20 +645,21 @@ mod tests {
     #[test]
     fn a_star_is_told_apart_by_the_deletion_that_should_cover_it() {
         let mut builder = HaplotypeBuilder::new(Overlap::Canonical, 1);
-        let edit = Edit::canonical(4, b"ACG", b"A").unwrap();
+        let edit = Edit::canonical(Position0::new(4), b"ACG", b"A").unwrap();
         let deletion = OrderedEdit {
             edit,
-            uncut_start0: 5,
+            uncut_start0: Position0::new(5),
             by_policy: false,
-            position: 5,
-            record_end0: 7,
+            position: Position1::new(5).unwrap(),
+            record_end0: Position0::new(7),
             ref_allele: b"ACG".into(),
             alt_allele: b"A".into(),
         };
         builder.add(deletion, vec![0]);
-        builder.add_stars(5, 6, vec![0, 1]);
+        let star = Position1::new(6).unwrap();
+        builder.add_stars(star.to_zero_based(), star, vec![0, 1]);
         let reasons: Vec<Reason> = builder
-            .settle_before(100)
+            .settle_before(Position0::new(100))
             .into_iter()
             .map(|clash| clash.reason)
             .collect();
@@ -689,7 +692,7 @@ mod tests {
                 applied.push(&ordered.edit);
             }
         }
-        splice(REFERENCE, 0, applied)
+        splice(REFERENCE, Position0::new(0), applied)
     }
 
     proptest! {
@@ -699,7 +702,11 @@ mod tests {
                 .into_iter()
                 .filter_map(|((start0, len, alt), carried)| {
                     let end0 = (start0 + len).min(REFERENCE.len());
-                    let edit = Edit { start0, end0, alt: BASES[alt].to_vec() };
+                    let edit = Edit {
+                        start0: Position0::new(start0),
+                        end0: Position0::new(end0),
+                        alt: BASES[alt].to_vec(),
+                    };
                     (!edit.is_nothing()).then(|| (ordered_by_start(edit), carried))
                 })
                 .collect();
@@ -709,7 +716,7 @@ mod tests {
                 let haplotypes = (0..2 * N_SAMPLES as u32).filter(|&h| carried[h as usize]);
                 builder.add(ordered.clone(), haplotypes.collect());
             }
-            builder.settle_before(usize::MAX);
+            builder.settle_before(Position0::new(usize::MAX));
             let built = Box::new(builder)
                 .finish(golden_locus(), None, Masks::default(), REFERENCE.to_vec());
             for haplotype in 0..2 * N_SAMPLES {
@@ -728,9 +735,9 @@ mod tests {
         OrderedEdit {
             uncut_start0: edit.start0,
             by_policy: false,
-            position: edit.start0 + 1,
+            position: edit.start0.to_one_based(),
             record_end0: edit.end0,
-            ref_allele: REFERENCE[edit.start0..edit.end0].into(),
+            ref_allele: REFERENCE[edit.start0.get()..edit.end0.get()].into(),
             alt_allele: edit.alt.clone(),
             edit,
         }

@@ -11,6 +11,7 @@
 //! compares the bases to confirm the converse.
 
 use super::haplotype::Edit;
+use gf_genotypes::Position0;
 
 /// A Mersenne prime, so that the remainder needs no division.
 const MODULUS: u64 = (1 << 61) - 1;
@@ -23,12 +24,12 @@ pub struct Fingerprints {
     prefix: Vec<u64>,
     /// `power[i]` is `BASE` to the power of `i`.
     power: Vec<u64>,
-    start0: usize,
+    start0: Position0,
 }
 
 impl Fingerprints {
-    /// Hashes the reference bases of a locus that starts at `start0` (0-based).
-    pub fn new(reference: &[u8], start0: usize) -> Self {
+    /// Hashes the reference bases of a locus that starts at `start0`.
+    pub fn new(reference: &[u8], start0: Position0) -> Self {
         let mut prefix = Vec::with_capacity(reference.len() + 1);
         let mut power = Vec::with_capacity(reference.len() + 1);
         let mut hash = 0;
@@ -114,16 +115,18 @@ mod tests {
                 let end0 = start0 + len;
                 if end0 <= reference.len() {
                     edits.push(Edit {
-                        start0: start0 + 100,
-                        end0: end0 + 100,
+                        start0: Position0::new(start0 + 100),
+                        end0: Position0::new(end0 + 100),
                         alt: alt.into_bytes(),
                     });
                     next = end0;
                 }
             }
-            let spliced = splice(reference.as_bytes(), 100, &edits);
-            let expected = Fingerprints::new(&spliced, 0).combined(std::iter::empty());
-            let fingerprints = Fingerprints::new(reference.as_bytes(), 100);
+            let start0 = Position0::new(100);
+            let spliced = splice(reference.as_bytes(), start0, &edits);
+            let expected =
+                Fingerprints::new(&spliced, Position0::FIRST).combined(std::iter::empty());
+            let fingerprints = Fingerprints::new(reference.as_bytes(), start0);
             prop_assert_eq!(fingerprints.combined(edits.iter()), expected);
             prop_assert_eq!(expected.1, spliced.len());
         }

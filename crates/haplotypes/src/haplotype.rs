@@ -4,9 +4,9 @@
 //! one position. Alleles are trimmed to the bases that change, then applied in the order of
 //! [`OrderedEdit`]. Coordinates: 0-based, half-open, on the contig.
 
-use std::{cmp::Ordering, ops::Range};
+use std::cmp::Ordering;
 
-use gf_genotypes::VariantRecord;
+use gf_genotypes::{Position0, Position1, Range0, VariantRecord};
 use serde::{Deserialize, Serialize};
 
 /// Replaces `start0..end0` of the reference by `alt`. An insertion has `start0 == end0`, a deletion
@@ -14,9 +14,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Edit {
     /// First replaced base.
-    pub start0: usize,
+    pub start0: Position0,
     /// One past the last replaced base.
-    pub end0: usize,
+    pub end0: Position0,
     /// New bases: upper-case ACGTN, IUPAC codes of unphased heterozygotes, or genotype symbols.
     pub alt: Vec<u8>,
 }
@@ -26,7 +26,11 @@ impl Edit {
     ///
     /// The prefix is trimmed first, so an indel in a repeat moves to the right end of the match.
     #[must_use]
-    pub fn canonical(record_start0: usize, ref_allele: &[u8], alt_allele: &[u8]) -> Option<Self> {
+    pub fn canonical(
+        record_start0: Position0,
+        ref_allele: &[u8],
+        alt_allele: &[u8],
+    ) -> Option<Self> {
         let prefix = ref_allele
             .iter()
             .zip(alt_allele)
@@ -46,6 +50,12 @@ impl Edit {
             alt: alt_rest[..alt_rest.len() - suffix].to_vec(),
         };
         (!edit.is_nothing()).then_some(edit)
+    }
+
+    /// The replaced bases.
+    #[must_use]
+    pub fn range(&self) -> Range0 {
+        Range0::new(self.start0, self.end0)
     }
 
     /// Whether it adds bases and replaces none.
@@ -76,10 +86,10 @@ impl Edit {
 
     /// The part of the edit inside `window`, or `None` if it changes nothing there.
     ///
-    /// `record_start0` is the 0-based POS of the record. An insertion before the first base of the
-    /// window is inside only if its anchor base is.
+    /// `record_start0` is the start of the record. An insertion before the first base of the window
+    /// is inside only if its anchor base is.
     #[must_use]
-    pub fn clip(mut self, window: &Range<usize>, record_start0: usize) -> Option<Self> {
+    pub fn clip(mut self, window: Range0, record_start0: Position0) -> Option<Self> {
         if self.is_insertion() {
             let inside = self.start0 > window.start && self.start0 <= window.end
                 || self.start0 == window.start && record_start0 >= window.start;
@@ -88,10 +98,10 @@ impl Edit {
         if self.end0 <= window.start || self.start0 >= window.end {
             return None;
         }
-        let left = window.start.saturating_sub(self.start0);
+        let left = window.start.offset_from(self.start0).unwrap_or(0);
         self.alt.drain(..left.min(self.alt.len()));
         self.start0 += left;
-        let right = self.end0.saturating_sub(window.end);
+        let right = self.end0.offset_from(window.end).unwrap_or(0);
         self.end0 -= right;
         if right > 0 {
             // It is unknown which new bases belong to the bases beyond the edge. Like bcftools, new
@@ -108,7 +118,7 @@ impl Edit {
     /// - A replacement of equal length is split base by base.
     /// - Any other edit puts all new bases into the first segment it touches.
     #[must_use]
-    pub fn split_at(&self, cuts: &[usize]) -> Vec<(usize, Edit)> {
+    pub fn split_at(&self, cuts: &[Position0]) -> Vec<(usize, Edit)> {
         if self.is_insertion() {
             let base_before0 = self.start0.saturating_sub(1);
             return vec![(segment_of(cuts, base_before0), self.clone())];
@@ -142,7 +152,7 @@ impl Edit {
 }
 
 /// Index of the segment that contains a position; `cuts` are the segment starts, ascending.
-fn segment_of(cuts: &[usize], position0: usize) -> usize {
+fn segment_of(cuts: &[Position0], position0: Position0) -> usize {
     cuts.partition_point(|&cut| cut <= position0)
         .saturating_sub(1)
 }
@@ -157,14 +167,14 @@ pub struct OrderedEdit {
     /// The edit, already clipped to its window.
     pub edit: Edit,
     /// Start of the edit before it was clipped, possibly left of the window.
-    pub uncut_start0: usize,
+    pub uncut_start0: Position0,
     /// The letters come from a policy (N for a missing allele, or IUPAC codes), not from an ALT.
     /// An ALT at the same position goes first.
     pub by_policy: bool,
-    /// 1-based POS of the record it came from.
-    pub position: usize,
-    /// 0-based end (exclusive) of REF, or of the bases that `<DEL>` deletes.
-    pub record_end0: usize,
+    /// POS of the record it came from.
+    pub position: Position1,
+    /// End (exclusive) of REF, or of the bases that `<DEL>` deletes.
+    pub record_end0: Position0,
     /// REF of that record.
     pub ref_allele: Vec<u8>,
     /// ALT of that record.
@@ -202,7 +212,7 @@ impl OrderedEdit {
 
     /// The part of the sort key that does not depend on letters: positions, and replacements
     /// (`true`) after insertions and deletions (`false`).
-    fn rank(&self) -> (usize, usize, bool, usize) {
+    fn rank(&self) -> (Position0, Position0, bool, Position1) {
         let is_replacement = !(self.edit.is_insertion() || self.edit.is_deletion());
         (
             self.edit.start0,
@@ -237,7 +247,7 @@ impl PartialOrd for OrderedEdit {
 #[must_use]
 pub fn splice<'e>(
     reference: &[u8],
-    window_start0: usize,
+    window_start0: Position0,
     edits: impl IntoIterator<Item = &'e Edit>,
 ) -> Vec<u8> {
     let mut bases = Vec::with_capacity(reference.len() + 64);
@@ -259,8 +269,13 @@ mod tests {
     use proptest::prelude::*;
 
     fn canonical(position: usize, r: &str, a: &str) -> Option<(usize, usize, String)> {
-        Edit::canonical(position - 1, r.as_bytes(), a.as_bytes())
-            .map(|e| (e.start0, e.end0, String::from_utf8(e.alt).unwrap()))
+        Edit::canonical(Position0::new(position - 1), r.as_bytes(), a.as_bytes()).map(|e| {
+            (
+                e.start0.get(),
+                e.end0.get(),
+                String::from_utf8(e.alt).unwrap(),
+            )
+        })
     }
 
     #[test]
@@ -292,31 +307,41 @@ mod tests {
 
     /// The bases of `ACGTACGT` at 4..12 with one allele applied.
     fn apply(position: usize, r: &str, a: &str) -> String {
-        let edit = Edit::canonical(position - 1, r.as_bytes(), a.as_bytes())
-            .and_then(|edit| edit.clip(&(4..12), position - 1));
-        String::from_utf8(splice(b"ACGTACGT", 4, edit.iter())).unwrap()
+        let start0 = Position0::new(position - 1);
+        let window = Range0::from_zero_based(4, 12);
+        let edit = Edit::canonical(start0, r.as_bytes(), a.as_bytes())
+            .and_then(|edit| edit.clip(window, start0));
+        String::from_utf8(splice(b"ACGTACGT", window.start, edit.iter())).unwrap()
+    }
+
+    #[test]
+    fn a_stored_edit_has_plain_numbers() {
+        let edit = Edit::canonical(Position0::new(4), b"A", b"G").unwrap();
+        let json = r#"{"start0":4,"end0":5,"alt":[71]}"#;
+        assert_eq!(serde_json::to_string(&edit).unwrap(), json);
+        assert_eq!(serde_json::from_str::<Edit>(json).unwrap(), edit);
     }
 
     #[test]
     fn an_edit_across_segments_is_cut_and_nothing_is_lost() {
-        let cuts = [0, 4, 8];
+        let cuts = [0, 4, 8].map(Position0::new);
         let deletion = Edit {
-            start0: 2,
-            end0: 9,
+            start0: Position0::new(2),
+            end0: Position0::new(9),
             alt: b"T".to_vec(),
         };
         let parts = deletion.split_at(&cuts);
         assert_eq!(
             parts
                 .iter()
-                .map(|(segment, part)| (*segment, part.start0, part.end0))
+                .map(|(segment, part)| (*segment, part.start0.get(), part.end0.get()))
                 .collect::<Vec<_>>(),
             [(0, 2, 4), (1, 4, 8), (2, 8, 9)]
         );
         assert_eq!(parts[0].1.alt, b"T");
         let insertion = Edit {
-            start0: 4,
-            end0: 4,
+            start0: Position0::new(4),
+            end0: Position0::new(4),
             alt: b"GG".to_vec(),
         };
         assert_eq!(
@@ -325,8 +350,8 @@ mod tests {
             "an insertion stays with the base before it"
         );
         let mnp = Edit {
-            start0: 3,
-            end0: 5,
+            start0: Position0::new(3),
+            end0: Position0::new(5),
             alt: b"GC".to_vec(),
         };
         assert_eq!(
@@ -349,13 +374,14 @@ mod tests {
             let mut sorted = places;
             sorted.sort();
             for (start0, len, alt) in sorted {
-                let end0 = (start0 + len).min(40);
+                let end0 = Position0::new((start0 + len).min(40));
+                let start0 = Position0::new(start0);
                 let free = edits.last().is_none_or(|last: &Edit| start0 > last.end0);
-                if free && (end0 > start0 || !alt.is_empty()) && start0 > 0 {
+                if free && (end0 > start0 || !alt.is_empty()) && start0 > Position0::FIRST {
                     edits.push(Edit { start0, end0, alt: alt.into_bytes() });
                 }
             }
-            let cuts: Vec<usize> = (0..40).step_by(width).collect();
+            let cuts: Vec<Position0> = (0..40).step_by(width).map(Position0::new).collect();
             let mut parts: Vec<Vec<Edit>> = vec![Vec::new(); cuts.len()];
             for edit in &edits {
                 for (segment, part) in edit.split_at(&cuts) {
@@ -363,10 +389,10 @@ mod tests {
                 }
             }
             let joined: Vec<u8> = cuts.iter().enumerate().flat_map(|(segment, &start)| {
-                let end = cuts.get(segment + 1).copied().unwrap_or(40);
-                splice(&reference.as_bytes()[start..end], start, &parts[segment])
+                let end = cuts.get(segment + 1).map_or(40, |cut| cut.get());
+                splice(&reference.as_bytes()[start.get()..end], start, &parts[segment])
             }).collect();
-            prop_assert_eq!(joined, splice(reference.as_bytes(), 0, &edits));
+            prop_assert_eq!(joined, splice(reference.as_bytes(), Position0::FIRST, &edits));
         }
     }
 }

@@ -7,7 +7,8 @@
 //! - the result does not depend on the order of the records at one position;
 //! - a policy decides about each genotype that is missing, haploid or unphased.
 //!
-//! Coordinates: 0-based, half-open, unless named `position` (1-based).
+//! Coordinates: 0-based, half-open ([`Position0`](gf_genotypes::Position0)), unless named
+//! `position` (1-based, [`Position1`]).
 //!
 //! Order of operations, in one pass over each file for all samples:
 //! 1. Resolve the contig and fetch the reference of a locus.
@@ -69,8 +70,8 @@ use self::{
 use gf_cohort_schema::counted;
 use gf_files::output;
 use gf_genotypes::{
-    DisjointRegions, FormatOptions, Locus, RecordLocation, RefAlleles, Reference, VariantFile,
-    contig_key, loci_of_regions, read_intervals, read_loci, require_build_of_named,
+    DisjointRegions, FormatOptions, Locus, Position1, RecordLocation, RefAlleles, Reference,
+    VariantFile, contig_key, loci_of_regions, read_intervals, read_loci, require_build_of_named,
     tell_different_builds,
 };
 
@@ -230,8 +231,8 @@ pub enum Error {
         path: PathBuf,
         /// Contig as the file names it.
         contig: String,
-        /// 1-based POS.
-        position: usize,
+        /// POS.
+        position: Position1,
         /// Line or record number, if it is known.
         place: RecordLocation,
         /// The sample, if the genotype of one sample is refused.
@@ -430,8 +431,7 @@ impl Opened {
             let largest_nt = self.contig_lens_nt.entry(locus.contig.clone()).or_default();
             *largest_nt = header_len_nt.max(*largest_nt);
         }
-        self.reference
-            .covering(&locus.contig, locus.start0, locus.end0)?;
+        self.reference.covering(&locus.contig, locus.range())?;
         Ok(())
     }
 }

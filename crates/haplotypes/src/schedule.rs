@@ -10,13 +10,15 @@ use super::{
     mask::Masks,
     window::{RecordAtLocus, SharedState, Window},
 };
-use gf_genotypes::{Locus, Reference, VariantFile, VariantRecord, contig_key, same_contig};
+use gf_genotypes::{
+    Locus, Position0, Reference, VariantFile, VariantRecord, contig_key, same_contig,
+};
 
 /// The loci of one contig.
 #[derive(Default)]
 struct ContigLoci {
-    /// First base (0-based) and number of each locus, ascending.
-    starts: Vec<(usize, usize)>,
+    /// First base and number of each locus, ascending.
+    starts: Vec<(Position0, usize)>,
     /// Length of the longest locus. No locus that starts further left can reach a record.
     longest_nt: usize,
 }
@@ -131,7 +133,7 @@ impl<'o> Schedule<'o> {
         else {
             return Vec::new();
         };
-        let first = starts.partition_point(|(start0, _)| start0 + longest_nt <= record.start0());
+        let first = starts.partition_point(|(start0, _)| *start0 + *longest_nt <= record.start0());
         starts[first..]
             .iter()
             .take_while(|(start0, _)| *start0 < record.span_end0())

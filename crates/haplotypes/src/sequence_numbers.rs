@@ -11,11 +11,12 @@ use super::{
     fingerprint::Fingerprints,
     haplotype::{Edit, splice},
 };
+use gf_genotypes::{Position0, Range0};
 
 /// Distinct sequences of one locus so far.
 pub struct SequenceNumbers<'l> {
     reference: &'l [u8],
-    start0: usize,
+    start0: Position0,
     edits: &'l [Edit],
     fingerprints: Fingerprints,
     /// Sequences with the same hash and length.
@@ -34,7 +35,7 @@ pub struct DistinctSequences {
 impl<'l> SequenceNumbers<'l> {
     /// Starts without sequences. `reference` has the bases of a locus that starts at `start0`;
     /// `edits` are in the order of [`SortedEdits`].
-    pub fn new(reference: &'l [u8], start0: usize, edits: &'l [Edit]) -> Self {
+    pub fn new(reference: &'l [u8], start0: Position0, edits: &'l [Edit]) -> Self {
         let fingerprints = Fingerprints::new(reference, start0);
         Self {
             reference,
@@ -116,6 +117,6 @@ impl SortedEdits {
     }
 }
 
-fn sort_key(edit: &Edit) -> (usize, usize, &[u8]) {
-    (edit.start0, edit.end0, &edit.alt)
+fn sort_key(edit: &Edit) -> (Range0, &[u8]) {
+    (edit.range(), &edit.alt)
 }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::Error;
 use gf_cohort_schema::columns;
 use gf_files::output::{self, Pending};
+use gf_genotypes::Position1;
 
 /// File name of the table of skips.
 pub const SKIPS_FILE: &str = "skips.csv";
@@ -88,8 +89,8 @@ pub struct Skip<'a> {
     /// Contig as the locus names it.
     pub contig: &'a str,
     /// 1-based POS.
-    #[schemars(range(min = 1))]
-    pub position: usize,
+    #[schemars(with = "usize", range(min = 1))]
+    pub position: Position1,
     /// Reason.
     pub reason: Reason,
 }

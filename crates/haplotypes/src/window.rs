@@ -2,7 +2,7 @@
 //!
 //! Input -> output: the records of a VCF that overlap a locus, in file order -> edits and their
 //! carriers for a [`Builder`], and a row of `skips.csv` for each allele that is not applied as
-//! written. Coordinates: 0-based, half-open; a `position` is the 1-based POS of a record.
+//! written. A `position` is the POS of a record.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -20,8 +20,8 @@ use super::{
     policies::{Encoding, Haploid, Missing, Overlap, Policies, Symbolic, Unphased},
 };
 use gf_genotypes::{
-    ABSENT, EXCHANGED, Genotype, Locus, MISSING, OTHER_REFERENCE, RecordLocation, Reference,
-    VariantRecord, builds_of_length,
+    ABSENT, EXCHANGED, Genotype, Locus, MISSING, OTHER_REFERENCE, Position0, Position1, Range0,
+    RecordLocation, Reference, VariantRecord, builds_of_length,
 };
 
 /// Reference bases fetched on each side of a locus. They are needed to check the REF of alleles
@@ -50,14 +50,14 @@ pub struct Window {
     contig_len_nt: Option<usize>,
     /// The largest known end of the contig. A FASTA with a slice of the contig may be shorter than
     /// the length in the VCF header.
-    last_end0: Option<usize>,
+    last_end0: Option<Position0>,
     masks: Masks,
     /// Bases of the locus, ACGTN, masked.
     bases: Vec<u8>,
     /// FASTA bases of the locus and its flanks, unmasked, for checking REF.
     flanked: Vec<u8>,
     /// Position of the first base of [`Self::flanked`].
-    flank_start0: usize,
+    flank_start0: Position0,
     builder: Box<dyn Builder>,
     /// Ploidy of each sample (0 = not known yet, 1, 2).
     ploidy: Vec<u8>,
@@ -65,7 +65,7 @@ pub struct Window {
     any_haploid: bool,
     /// POS of the `.` calls of each sample that has no other call so far. Such a sample is haploid
     /// unless a later call is diploid.
-    lone_missing: BTreeMap<usize, Vec<usize>>,
+    lone_missing: BTreeMap<usize, Vec<Position1>>,
     /// Last phase set of each sample; empty until a record has one.
     phase_sets: Vec<Option<u64>>,
 }
@@ -287,7 +287,7 @@ impl Read {
 
 /// N for each base that the record spans: REF, or a symbolic block or deletion.
 fn unknown(record: &VariantRecord) -> Vec<u8> {
-    vec![b'N'; record.span_end0() - record.start0()]
+    vec![b'N'; record.span().len_nt()]
 }
 
 /// The IUPAC codes of a heterozygote over REF; `None` if an allele differs from REF in length.
@@ -320,12 +320,13 @@ impl Window {
             fasta_len_nt
                 .or(header_len_nt
                     .filter(|&len_nt| !builds_of_length(&locus.contig, len_nt).is_empty()));
-        let last_end0 = fasta_len_nt.map(|len_nt| len_nt.max(header_len_nt.unwrap_or(0)));
-        let fasta_record = reference.covering(&locus.contig, locus.start0, locus.end0)?;
-        let flank_start0 = locus.start0.saturating_sub(FLANK_NT).max(fasta_record.0);
-        let flank_end0 = (locus.end0 + FLANK_NT).min(fasta_record.1);
-        let flanked = reference.fetch(&locus.contig, flank_start0, flank_end0)?;
-        let mut bases = flanked[locus.start0 - flank_start0..locus.end0 - flank_start0].to_vec();
+        let last_end0 =
+            fasta_len_nt.map(|len_nt| Position0::new(len_nt.max(header_len_nt.unwrap_or(0))));
+        let fasta_record = reference.covering(&locus.contig, locus.range())?;
+        let flanks = Range0::new(locus.start0.saturating_sub(FLANK_NT), locus.end0 + FLANK_NT)
+            .intersection(fasta_record);
+        let flanked = reference.fetch(&locus.contig, flanks)?;
+        let mut bases = flanked[locus.start0 - flanks.start..locus.end0 - flanks.start].to_vec();
         for base in bases.iter_mut().filter(|base| !b"ACGTN".contains(base)) {
             *base = b'N';
             cohort.summary.n_reference_iupac_as_n += 1;
@@ -347,7 +348,7 @@ impl Window {
             masks: masks.clone(),
             bases,
             flanked,
-            flank_start0,
+            flank_start0: flanks.start,
             builder,
             ploidy: vec![0; n_samples],
             n_without_ploidy: n_samples,
@@ -379,7 +380,7 @@ impl Window {
             return self.skip_record(cohort, record, Reason::NoGenotypes);
         }
         let filter_or_mask = if cohort.policies.apply_filters.admit(&record.filters) {
-            self.masks.reason(record.start0(), record.span_end0())
+            self.masks.reason(record.span())
         } else {
             Some(Reason::Filter)
         };
@@ -390,9 +391,9 @@ impl Window {
         if record.end_contradicts_svlen {
             self.skip_record(cohort, record, Reason::EndAgainstSvlen)?;
         }
-        let window = self.locus.start0..self.locus.end0;
+        let window = self.locus.range();
         let alleles: Vec<Allele> = (0..record.alt_alleles.len())
-            .map(|number| Allele::new(record, number, &window))
+            .map(|number| Allele::new(record, number, window))
             .collect();
         // Counted once per ALT even without a carrier, so that the rows about records do not
         // depend on the selected samples.
@@ -480,7 +481,7 @@ impl Window {
     /// Marks the second haplotype of a sample as absent. It is logged once per sample and locus.
     fn absent(
         &mut self,
-        position: usize,
+        position: Position1,
         sample: usize,
         cohort: &mut SharedState<'_>,
     ) -> Result<(), Error> {
@@ -542,7 +543,7 @@ impl Window {
 
     /// Passes the letters that a policy puts in place of REF to the builder.
     fn add_letters(&mut self, record: &VariantRecord, carriers: BTreeMap<Vec<u8>, Vec<u32>>) {
-        let window = self.locus.start0..self.locus.end0;
+        let window = self.locus.range();
         for (letters, carriers_of_letters) in carriers {
             let end0 = record.start0() + letters.len();
             let is_unknown = letters.iter().all(|&letter| letter == b'N');
@@ -558,7 +559,7 @@ impl Window {
             };
             let Some(uncut) = uncut else { continue };
             let uncut_start0 = uncut.start0;
-            if let Some(edit) = uncut.clip(&window, record.start0()) {
+            if let Some(edit) = uncut.clip(window, record.start0()) {
                 let by_policy = OrderedEdit {
                     uncut_start0,
                     by_policy: true,
@@ -769,7 +770,11 @@ impl Window {
     }
 
     /// Applies the edits before `start0`: no later record can start before them.
-    fn settle_before(&mut self, start0: usize, cohort: &mut SharedState<'_>) -> Result<(), Error> {
+    fn settle_before(
+        &mut self,
+        start0: Position0,
+        cohort: &mut SharedState<'_>,
+    ) -> Result<(), Error> {
         for Clash {
             allele,
             position,
@@ -809,7 +814,7 @@ impl Window {
 
     /// Applies the pending edits after the last record and returns the sequences of the locus.
     pub fn finish(mut self, cohort: &mut SharedState<'_>) -> Result<LocusHaplotypes, Error> {
-        self.settle_before(usize::MAX, cohort)?;
+        self.settle_before(Position0::MAX, cohort)?;
         for (sample, positions) in std::mem::take(&mut self.lone_missing) {
             if cohort.policies.encoding == Encoding::Haplotype {
                 let first_position = positions.first().copied().unwrap_or_default();
@@ -838,7 +843,7 @@ impl Window {
     fn skip(
         &self,
         cohort: &mut SharedState<'_>,
-        position: usize,
+        position: Position1,
         scope: SkipScope,
         reason: Reason,
     ) -> Result<(), Error> {
@@ -868,16 +873,17 @@ impl Window {
     /// # Errors
     /// A mismatch, or a REF beyond the end of the contig, as a message.
     fn check_ref(&self, record: &VariantRecord) -> Result<bool, String> {
-        if let Some(len_nt) = self.last_end0.filter(|&len_nt| record.end0() > len_nt) {
+        let last_end0 = self.last_end0.filter(|&end0| record.end0() > end0);
+        if let Some(len_nt) = last_end0.map(Position0::get) {
             return Err(format!(
                 "REF reaches position {}, beyond the end of the contig ({len_nt} nt). Is the VCF \
                  of another genome build?",
-                record.end0()
+                record.end0().get()
             ));
         }
         let mut is_ambiguous = false;
         for (offset, &base) in record.ref_allele.iter().enumerate() {
-            let Some(index) = (record.start0() + offset).checked_sub(self.flank_start0) else {
+            let Some(index) = (record.start0() + offset).offset_from(self.flank_start0) else {
                 continue;
             };
             let Some(&expected) = self.flanked.get(index) else {
@@ -902,7 +908,7 @@ impl Window {
     fn ref_mismatch(
         &self,
         record: &VariantRecord,
-        position: usize,
+        position: Position1,
         base: u8,
         index: usize,
     ) -> String {
@@ -928,15 +934,15 @@ impl Window {
 
     /// The three positions (1-based) nearest to POS at which the FASTA has the bases of REF.
     fn nearest_matches(&self, record: &VariantRecord) -> String {
-        let mut positions: Vec<usize> = self
+        let mut positions: Vec<Position1> = self
             .flanked
             .windows(record.ref_allele.len())
             .enumerate()
             .filter(|(_, bases)| *bases == record.ref_allele)
-            .map(|(offset, _)| self.flank_start0 + offset + 1)
+            .map(|(offset, _)| (self.flank_start0 + offset).to_one_based())
             .collect();
         positions.sort_by_key(|&position| position.abs_diff(record.position));
-        let nearest: Vec<String> = positions.iter().take(3).map(usize::to_string).collect();
+        let nearest: Vec<String> = positions.iter().take(3).map(Position1::to_string).collect();
         if nearest.is_empty() {
             "nowhere nearby".to_string()
         } else {
@@ -948,7 +954,7 @@ impl Window {
     fn matches_an_alt(&self, record: &VariantRecord) -> bool {
         let bases_from_pos = record
             .start0()
-            .checked_sub(self.flank_start0)
+            .offset_from(self.flank_start0)
             .and_then(|start| self.flanked.get(start..))
             .unwrap_or_default();
         record

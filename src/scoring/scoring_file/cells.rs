@@ -1,6 +1,8 @@
 //! Values of text cells in scoring files: missing values, flags, numbers, positions, alleles.
 //!
-//! Input: one cell. Output: its value, or a message that names the cell. Positions are 1-based.
+//! Input: one cell. Output: its value, or a message that names the cell.
+
+use gf_genotypes::Position1;
 
 /// Whether a cell is empty or one of the usual codes for a missing value.
 #[must_use]
@@ -47,19 +49,19 @@ pub fn number(cell: &str, column: &str) -> Result<f64, String> {
 ///
 /// # Errors
 /// A text that is not a whole number, or that may have lost digits.
-pub fn position(cell: &str) -> Result<Option<usize>, String> {
+pub fn position(cell: &str) -> Result<Option<Position1>, String> {
     let cell = cell.trim();
     if is_missing(cell) {
         return Ok(None);
     }
     if let Some(number) = digits(cell) {
-        return Ok(Some(number).filter(|number| *number > 0));
+        return Ok(Position1::new(number));
     }
     let rewritten = without_thousands(cell)
         .or_else(|| without_fraction(cell))
         .or_else(|| without_exponent(cell));
     if let Some(number) = rewritten {
-        return Ok(Some(number).filter(|number| *number > 0));
+        return Ok(Position1::new(number));
     }
     let advice = if cell.contains(['e', 'E']) {
         "; write whole numbers without an exponent, because a spreadsheet may have rounded this \
@@ -144,10 +146,10 @@ mod tests {
             "100,000",
             " 100000 ",
         ] {
-            assert_eq!(position(cell), Ok(Some(100_000)), "{cell}");
+            assert_eq!(position(cell), Ok(Position1::new(100_000)), "{cell}");
         }
-        assert_eq!(position("1.25e+07"), Ok(Some(12_500_000)));
-        assert_eq!(position("1,234,567"), Ok(Some(1_234_567)));
+        assert_eq!(position("1.25e+07"), Ok(Position1::new(12_500_000)));
+        assert_eq!(position("1,234,567"), Ok(Position1::new(1_234_567)));
         for cell in ["", "NA", ".", "nan", "0", "0.0"] {
             assert_eq!(position(cell), Ok(None), "{cell}");
         }

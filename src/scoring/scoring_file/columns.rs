@@ -11,7 +11,7 @@ use super::{
     dialect::Dialect,
 };
 use crate::scoring::{effect::Effect, matching::complement};
-use gf_genotypes::chromosome_key;
+use gf_genotypes::{Position1, chromosome_key};
 
 /// Names of the column of chromosomes.
 const CHROMOSOME: [&str; 6] = [
@@ -466,8 +466,8 @@ impl Columns {
         Ok(None)
     }
 
-    /// Chromosome (empty if missing) and 1-based position of a row.
-    fn position(&self, row: usize) -> Result<(PlSmallStr, Option<usize>), String> {
+    /// Chromosome (empty if missing) and position of a row.
+    fn position(&self, row: usize) -> Result<(PlSmallStr, Option<Position1>), String> {
         match &self.positions {
             PositionColumns::Separate {
                 chromosome,
@@ -616,17 +616,14 @@ fn upper(cell: &str) -> PlSmallStr {
     allele
 }
 
-/// Chromosome and 1-based position of an ID such as `1:100`, `chr1:100:A:G` or `1_100_A_G`.
-fn position_of_id(id: &str) -> Option<(&str, usize)> {
+/// Chromosome and position of an ID such as `1:100`, `chr1:100:A:G` or `1_100_A_G`.
+fn position_of_id(id: &str) -> Option<(&str, Position1)> {
     let separator = if id.contains(':') { ':' } else { '_' };
     let mut fields = id.split(separator);
     let chromosome = fields.next()?;
     let position = fields.next()?;
     chromosome_key(chromosome)?;
-    Some((
-        chromosome,
-        position.parse().ok().filter(|position| *position > 0)?,
-    ))
+    Some((chromosome, position.parse().ok()?))
 }
 
 /// Finds the columns of chromosome and position, or of IDs that have both.

@@ -91,7 +91,7 @@ fn push_site(
 ) -> io::Result<()> {
     let n_alleles = number(1 + site.alt_alleles.len())?;
     record.extend(contig_index.to_le_bytes());
-    record.extend(number(site.start0())?.to_le_bytes());
+    record.extend(number(site.start0().get())?.to_le_bytes());
     record.extend(number(site.ref_allele.len())?.to_le_bytes());
     record.extend(MISSING_QUAL.to_le_bytes());
     record.extend((n_alleles << 16).to_le_bytes());

@@ -9,7 +9,7 @@ use crate::simulate::{
     self, Preset,
     tests::{SimulatedCohort, read_back, shared_data, simulated},
 };
-use gf_genotypes::VariantFile;
+use gf_genotypes::{Position1, VariantFile};
 
 /// A simulated panel of 300 haplotypes over 60,000 nt.
 struct Study {
@@ -91,7 +91,7 @@ impl Study {
             let ref_allele = String::from_utf8_lossy(&record.ref_allele);
             let alt_allele = String::from_utf8_lossy(&record.alt_alleles[0]);
             if ref_allele.len() == 1 && alt_allele.len() == 1 && (60..240).contains(&n_alt) {
-                snvs.push((record.position, ref_allele.into(), alt_allele.into()));
+                snvs.push((record.position.get(), ref_allele.into(), alt_allele.into()));
             }
             Ok(())
         })
@@ -101,7 +101,7 @@ impl Study {
 }
 
 /// For each (contig, position) and individual, whether each haplotype carries ALT.
-type Carriers = HashMap<(String, usize), Vec<[bool; 2]>>;
+type Carriers = HashMap<(String, Position1), Vec<[bool; 2]>>;
 
 fn carriers(folder: &Path) -> Carriers {
     let mut carriers = HashMap::new();
@@ -351,7 +351,7 @@ fn published_log_odds_are_used_as_they_are_and_every_row_is_accounted_for() {
     for variant in &truth.loci[0].causal_sites {
         let weight = variant.log_odds_by_copies.unwrap()[1];
         let effect_allele = variant.site.effect_allele.clone();
-        weights.push((variant.site.position, weight, effect_allele));
+        weights.push((variant.site.position.get(), weight, effect_allele));
     }
     let expected = [
         (*p0, 0.5, a0.clone()),

@@ -17,7 +17,8 @@ use crate::support::{
     no_oracle, paths_with, real_data, stderr,
 };
 use gf_genotypes::{
-    ABSENT, DisjointRegions, Error, Genotype, Locus, MISSING, Strand, VariantFile, VariantRecord,
+    ABSENT, DisjointRegions, Error, Genotype, Locus, MISSING, Position0, Strand, VariantFile,
+    VariantRecord,
 };
 use noodles::{bcf, csi, vcf};
 use rand::{Rng, SeedableRng};
@@ -306,8 +307,8 @@ fn everything() -> Vec<Locus> {
     vec![Locus {
         name: "all".into(),
         contig: "7".into(),
-        start0: 0,
-        end0: CONTIG_NT,
+        start0: Position0::FIRST,
+        end0: Position0::new(CONTIG_NT),
         strand: Strand::Forward,
     }]
 }
@@ -662,8 +663,8 @@ fn by_the_index_exactly_what_overlaps_is_read() {
                     Locus {
                         name: number.to_string(),
                         contig: ["7", "chr7", "6"][number % 3].into(),
-                        start0,
-                        end0,
+                        start0: Position0::new(start0),
+                        end0: Position0::new(end0),
                         strand: Strand::Forward,
                     }
                 })
@@ -801,7 +802,7 @@ fn chosen_people_have_the_genotypes_they_have_among_all() {
                 record
                     .phase_sets
                     .iter()
-                    .all(|&set| set == Some(record.position as u64))
+                    .all(|&set| set == Some(record.position.get() as u64))
             );
             number += 1;
             Ok(())
@@ -893,9 +894,9 @@ fn symbolic_alleles_say_how_far_they_reach() {
                    \tEND=20\tGT\t0|1\t0|0\n";
     small(records, |record| {
         let of_alts: Vec<Option<usize>> = (0..record.alt_alleles.len())
-            .map(|alt| record.symbolic_end0(alt))
+            .map(|alt| record.symbolic_end0(alt).map(Position0::get))
             .collect();
-        ends.push((record.span_end0(), of_alts));
+        ends.push((record.span_end0().get(), of_alts));
     })
     .unwrap();
     let expected = [

@@ -104,7 +104,8 @@ impl Case {
 
     /// Contig, 0-based start and end of the region.
     fn locus(&self) -> (String, usize, usize) {
-        gf_genotypes::parse_region(self.region).unwrap()
+        let (contig, range) = gf_genotypes::parse_region(self.region).unwrap();
+        (contig, range.start.get(), range.end.get())
     }
 
     /// Writes `cohort.vcf`, `reference.fa`, `loci.bed`, `mask.bed` (5-6) and `callable.bed` (1-8).

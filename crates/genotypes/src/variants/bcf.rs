@@ -15,7 +15,7 @@ use super::{
     region_cursor::RegionCursor,
     typed::{Typed, TypedVectors, read_integer},
 };
-use crate::Error;
+use crate::{Error, Position0};
 use gf_cohort_schema::counted;
 
 const ENDS_EARLY: &str = "a field is longer than the record; the file is damaged";
@@ -233,9 +233,12 @@ fn read_place(
     if index < -1 {
         return Err("a record has no position".into());
     }
-    record.position =
-        usize::try_from(i64::from(index) + 1).map_err(|_| "a record has no position")?;
-    Ok(record.position > 0)
+    // Stored 0-based; -1 is POS 0.
+    let Ok(index) = usize::try_from(index) else {
+        return Ok(false);
+    };
+    record.position = Position0::new(index).to_one_based();
+    Ok(true)
 }
 
 /// Reads ID to INFO; returns the number of samples.

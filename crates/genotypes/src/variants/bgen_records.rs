@@ -16,7 +16,7 @@ use super::{
     region_cursor::RegionCursor,
 };
 use crate::{
-    ABSENT, Error, Genotype, MISSING, Reference,
+    ABSENT, Error, Genotype, MISSING, Position1, Range0, Reference,
     bgen::{BgenFile, BgenRecord, BgenVariants},
 };
 
@@ -144,10 +144,11 @@ impl BgenRecords {
                 continue;
             };
             let contig = self.contig_of(variant.contig, variant.rsid);
-            let Some(start0) = (variant.position as usize).checked_sub(1) else {
+            let Some(position) = Position1::new(variant.position as usize) else {
                 continue;
             };
-            let Ok(base) = reference.fetch(contig, start0, start0 + 1) else {
+            let base = Range0::with_len(position.to_zero_based(), 1);
+            let Ok(base) = reference.fetch(contig, base) else {
                 continue;
             };
             let Some(base) = base.first().map(u8::to_ascii_uppercase) else {
@@ -206,12 +207,12 @@ impl BgenRecords {
         };
         let contig = self.contig_of(variant.contig, variant.rsid);
         contig.clone_into(&mut record.contig);
-        record.position = variant.position as usize;
         record.place = RecordLocation::Record(index as u64 + 1);
-        if record.position == 0 {
+        let Some(position) = Position1::new(variant.position as usize) else {
             cursor.passed_over.n_at_zero += 1;
             return Ok(false);
-        }
+        };
+        record.position = position;
         if contig.is_empty() {
             let reason = "the chromosome field is empty: give the chromosome with --contig";
             return Err(cursor.error(record, reason.to_owned()));

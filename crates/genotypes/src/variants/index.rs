@@ -179,8 +179,8 @@ impl IndexedParts {
         for region in wanted.on(&name) {
             // A 0-based start, used as a 1-based one, adds a base on the left: the anchor of an
             // insertion may be just before the region.
-            let start = Position::new(region.start).unwrap_or(Position::MIN);
-            let Some(end) = Position::new(region.end) else {
+            let start = Position::new(region.start.get()).unwrap_or(Position::MIN);
+            let Some(end) = Position::new(region.end.get()) else {
                 continue;
             };
             self.chunks

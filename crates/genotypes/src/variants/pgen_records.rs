@@ -11,7 +11,7 @@ use super::{
     region_cursor::RegionCursor,
 };
 use crate::{
-    Error, Genotype,
+    Error, Genotype, Position1,
     genotypes::REFERENCE,
     pgen::{PgenFile, PgenRecord, PgenVariant},
 };
@@ -84,12 +84,12 @@ fn reach(
         return Ok(false);
     };
     variant.contig.clone_into(&mut record.contig);
-    record.position = variant.position as usize;
     record.place = RecordLocation::Record(index as u64 + 1);
-    if record.position == 0 {
+    let Some(position) = Position1::new(variant.position as usize) else {
         cursor.passed_over.n_at_zero += 1;
         return Ok(false);
-    }
+    };
+    record.position = position;
     if !cursor.reach(record)? {
         return Ok(false);
     }

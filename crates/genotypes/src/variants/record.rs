@@ -1,10 +1,10 @@
 //! One variant record with the genotypes of all selected samples.
 //!
-//! Coordinates: `position` is 1-based; `start0` and `end0` are 0-based, half-open.
+//! Coordinates: `position` is 1-based; ranges and their ends are 0-based, half-open.
 
 use std::fmt;
 
-use crate::genotypes::Genotype;
+use crate::{Position0, Position1, Range0, genotypes::Genotype};
 
 /// The location of a record in its file, for messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,8 +53,8 @@ pub struct VariantRecord {
     pub place: RecordLocation,
     /// Contig as the file names it.
     pub contig: String,
-    /// 1-based POS.
-    pub position: usize,
+    /// POS.
+    pub position: Position1,
     /// ID column (`.` when absent).
     pub id: String,
     /// REF, upper-case.
@@ -85,37 +85,49 @@ pub struct VariantRecord {
     /// The call of all samples outside of [`Self::not_reference`], if they have the same one.
     pub(super) rest: Option<Genotype>,
     /// [`Self::symbolic_end0`] of each ALT; empty if no ALT is symbolic.
-    pub(super) symbolic_ends0: Vec<Option<usize>>,
-    pub(super) span_end0: usize,
+    pub(super) symbolic_ends0: Vec<Option<Position0>>,
+    pub(super) span_end0: Position0,
 }
 
 impl VariantRecord {
-    /// 0-based start of REF.
+    /// Start of REF.
     #[must_use]
-    pub fn start0(&self) -> usize {
-        self.position - 1
+    pub fn start0(&self) -> Position0 {
+        self.position.to_zero_based()
     }
 
-    /// 0-based end (exclusive) of REF.
+    /// End (exclusive) of REF.
     #[must_use]
-    pub fn end0(&self) -> usize {
+    pub fn end0(&self) -> Position0 {
         self.start0() + self.ref_allele.len()
     }
 
-    /// 0-based end (exclusive) of the record: the end of REF or of the longest symbolic allele.
+    /// The bases of REF.
     #[must_use]
-    pub fn span_end0(&self) -> usize {
+    pub fn range(&self) -> Range0 {
+        Range0::with_len(self.start0(), self.ref_allele.len())
+    }
+
+    /// End (exclusive) of the record: the end of REF or of the longest symbolic allele.
+    #[must_use]
+    pub fn span_end0(&self) -> Position0 {
         self.span_end0
     }
 
-    /// 0-based end (exclusive) of a symbolic ALT such as `<DEL>`; index 0 is the first ALT.
+    /// The bases of the record: REF, or up to the end of the longest symbolic allele.
+    #[must_use]
+    pub fn span(&self) -> Range0 {
+        Range0::new(self.start0(), self.span_end0)
+    }
+
+    /// End (exclusive) of a symbolic ALT such as `<DEL>`; index 0 is the first ALT.
     ///
     /// It is INFO/END, or POS + |SVLEN| if there is no END. In version 4.4 of the format or later,
     /// SVLEN has priority over END. An insertion (`<INS>`) without END ends where it starts,
     /// because its SVLEN counts inserted bases. `None` for other alleles, and without END and
     /// SVLEN.
     #[must_use]
-    pub fn symbolic_end0(&self, alt_index: usize) -> Option<usize> {
+    pub fn symbolic_end0(&self, alt_index: usize) -> Option<Position0> {
         self.symbolic_ends0.get(alt_index).copied().flatten()
     }
 
@@ -191,8 +203,11 @@ impl VariantRecord {
             svlen,
             svlen_first,
         } = lengths();
+        // The last base, 1-based, is the 0-based end.
+        let pos0 = self.position.to_end0();
+        let stated_end = stated_end.map(Position0::new);
         // An END before POS is ignored.
-        let end = stated_end.filter(|&end| end >= self.position);
+        let end = stated_end.filter(|&end| end >= pos0);
         for (number, alt) in self.alt_alleles.iter().enumerate() {
             let is_symbol = alt.starts_with(b"<");
             let len_nt = if svlen.len() == 1 {
@@ -202,17 +217,18 @@ impl VariantRecord {
             };
             let by_svlen = len_nt
                 .filter(|_| has_length(alt))
-                .and_then(|len_nt| self.position.checked_add(len_nt));
+                .and_then(|len_nt| pos0.get().checked_add(len_nt))
+                .map(Position0::new);
             let end0 = match (end, by_svlen) {
                 _ if !is_symbol => None,
                 (Some(_), Some(by_svlen)) if svlen_first => Some(by_svlen),
                 (Some(end), _) => Some(end),
                 (None, Some(by_svlen)) => Some(by_svlen),
-                (None, None) => alt.starts_with(b"<INS").then_some(self.position),
+                (None, None) => alt.starts_with(b"<INS").then_some(pos0),
             };
             self.end_contradicts_svlen |=
                 is_symbol && by_svlen.is_some() && stated_end.is_some() && stated_end != by_svlen;
-            self.span_end0 = self.span_end0.max(end0.unwrap_or(0));
+            self.span_end0 = self.span_end0.max(end0.unwrap_or_default());
             self.symbolic_ends0.push(end0);
         }
     }
@@ -226,7 +242,7 @@ fn has_length(alt: &[u8]) -> bool {
 /// INFO fields with the length of symbolic alleles.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct SymbolicLengths {
-    /// END: 1-based and inclusive, so 0-based and exclusive.
+    /// END as written: 1-based and inclusive, or 0.
     pub end: Option<usize>,
     /// |SVLEN|, one for all ALT alleles or one for each.
     pub svlen: Vec<Option<usize>>,

@@ -1,21 +1,20 @@
 //! Follows the records of a file: checks their order, and decides which ones are wanted.
 //!
 //! A malformed record outside of the wanted regions never stops a run; it is counted and reported
-//! as a warning. The order of records is checked only on wanted contigs. Coordinates: 0-based,
-//! half-open.
+//! as a warning. The order of records is checked only on wanted contigs.
 
-use std::{collections::HashSet, ops::Range, path::Path};
+use std::{collections::HashSet, path::Path};
 
 use serde::Serialize;
 
 use super::{header::Contig, record::VariantRecord};
-use crate::{DisjointRegions, Error};
+use crate::{DisjointRegions, Error, Position1, Range0};
 use gf_cohort_schema::counted;
 
 /// Whether a record overlaps one of ascending, disjoint regions.
 ///
 /// A record at the last base of a region counts, because it may insert bases after it.
-fn overlaps(regions: &[Range<usize>], record: &VariantRecord) -> bool {
+fn overlaps(regions: &[Range0], record: &VariantRecord) -> bool {
     let next = regions.partition_point(|region| region.end <= record.start0());
     regions
         .get(next)
@@ -84,12 +83,12 @@ pub(super) struct RegionCursor<'f> {
     path: &'f Path,
     contigs: &'f [Contig],
     wanted: Option<&'f DisjointRegions>,
-    /// Contig, 1-based POS and stated contig length of the last record.
+    /// Contig, POS and stated contig length of the last record.
     contig: String,
-    position: usize,
+    position: Position1,
     len_nt: Option<usize>,
     /// The wanted regions on that contig, looked up once per contig.
-    regions: &'f [Range<usize>],
+    regions: &'f [Range0],
     /// All contigs with records.
     pub contigs_seen: HashSet<String>,
     /// Whether a malformed record in the regions is needed; `None` means that all are.
@@ -104,7 +103,7 @@ impl<'f> RegionCursor<'f> {
             contigs,
             wanted,
             contig: String::new(),
-            position: 0,
+            position: Position1::FIRST,
             len_nt: None,
             regions: &[],
             contigs_seen: HashSet::new(),
@@ -157,7 +156,7 @@ impl<'f> RegionCursor<'f> {
     /// Whether the record that was [reached](Self::reach) touches a wanted region. Its genotypes
     /// need not be parsed yet.
     pub fn wants(&mut self, record: &VariantRecord) -> bool {
-        if let Some(len_nt) = self.len_nt.filter(|&len_nt| record.end0() > len_nt) {
+        if let Some(len_nt) = self.len_nt.filter(|&len_nt| record.end0().get() > len_nt) {
             self.passed_over.n_beyond += 1;
             let contig = &record.contig;
             self.passed_over.first_beyond.get_or_insert_with(|| {
@@ -172,12 +171,11 @@ impl<'f> RegionCursor<'f> {
 
     /// Whether a record with malformed columns may be wanted; `len_nt` is the length of its REF.
     pub fn may_want(&self, record: &VariantRecord, len_nt: usize) -> bool {
-        let start0 = record.start0();
-        let end0 = record.start0() + len_nt;
+        let range = Range0::with_len(record.start0(), len_nt);
         let touches_region = self
             .regions
             .iter()
-            .any(|region| start0 < region.end && end0 > region.start);
+            .any(|region| range.start < region.end && range.end > region.start);
         (self.wanted.is_none() || touches_region) && self.needs(record)
     }
 
@@ -224,14 +222,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{Locus, Strand, same_contig};
+    use crate::{Locus, Position0, Strand, same_contig};
 
     fn locus(contig: &str, start0: usize, end0: usize) -> Locus {
         Locus {
             name: "x".into(),
             contig: contig.into(),
-            start0,
-            end0,
+            start0: Position0::new(start0),
+            end0: Position0::new(end0),
             strand: Strand::Forward,
         }
     }
@@ -250,7 +248,7 @@ mod tests {
                 .collect();
             let mut record = VariantRecord {
                 contig: ["1", "chrX", "2"][contig].into(),
-                position,
+                position: Position1::new(position).unwrap(),
                 ref_allele: vec![b'A'; len_nt],
                 ..VariantRecord::default()
             };

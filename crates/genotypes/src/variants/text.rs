@@ -13,7 +13,7 @@ use super::{
     record::{RecordLocation, SymbolicLengths, VariantRecord},
     region_cursor::RegionCursor,
 };
-use crate::Error;
+use crate::{Error, Position1};
 use gf_cohort_schema::counted;
 
 /// Passes every record that `cursor` wants to `visit`.
@@ -63,9 +63,9 @@ impl LineReader<'_> {
         let fields = VcfFields::split(line)
             .and_then(|fields| fields.read_contig(record).map(|()| fields))
             .map_err(|reason| malformed(cursor, record, line, &reason))?;
-        match fields.read_position(record) {
-            Ok(Position::Base) => {}
-            Ok(Position::Telomere) => {
+        match fields.position() {
+            Ok(Some(position)) => record.position = position,
+            Ok(None) => {
                 cursor.passed_over.n_at_zero += 1;
                 return Ok(false);
             }
@@ -133,14 +133,6 @@ fn require_same_header(input: &Input, header: &Header, line: &[u8]) -> Result<()
     }
 }
 
-/// The kind of a POS.
-enum Position {
-    /// A base of the contig.
-    Base,
-    /// POS 0, before the first base: the specification uses it for telomeres.
-    Telomere,
-}
-
 /// The columns of one line.
 struct VcfFields<'l> {
     columns: [&'l [u8]; 8],
@@ -184,16 +176,13 @@ impl<'l> VcfFields<'l> {
         Ok(())
     }
 
-    fn read_position(&self, record: &mut VariantRecord) -> Result<Position, String> {
+    /// POS; `None` for 0, before the first base. The specification uses it for telomeres.
+    fn position(&self) -> Result<Option<Position1>, String> {
         let position = self.columns[1];
-        record.position = number(position)
+        number(position)
             .filter(|&position| i32::try_from(position).is_ok())
-            .ok_or_else(|| format!("POS `{}` is not a position", position.escape_ascii()))?;
-        Ok(if record.position == 0 {
-            Position::Telomere
-        } else {
-            Position::Base
-        })
+            .map(Position1::new)
+            .ok_or_else(|| format!("POS `{}` is not a position", position.escape_ascii()))
     }
 
     /// Whether the last sample has one allele and the sample before it has two. A line that was cut

@@ -4,10 +4,7 @@
 //! lists, so the states are nodes of a trie: one step per edit and copy number, computed once for
 //! all samples in the same state.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    ops::Range,
-};
+use std::collections::{BTreeMap, HashMap};
 
 use super::{
     super::{
@@ -19,7 +16,7 @@ use super::{
     },
     Change, DiploidChange, changes, symbol,
 };
-use gf_genotypes::Locus;
+use gf_genotypes::{Locus, Position0, Position1, Range0};
 
 /// A state of the trie: the edits of the parent and some copies of one edit more.
 struct Node {
@@ -44,7 +41,7 @@ struct Step {
 /// Builds the genotype symbols of one locus for all samples, record by record.
 pub struct DiploidBuilder {
     /// First base of the locus.
-    first0: usize,
+    first0: Position0,
     nodes: Vec<Node>,
     edits: Vec<Edit>,
     /// Node of each sample.
@@ -57,7 +54,7 @@ pub struct DiploidBuilder {
 impl DiploidBuilder {
     /// Starts all samples as the reference, at a locus whose first base is `first0`.
     #[must_use]
-    pub fn new(first0: usize, n_samples: usize) -> Self {
+    pub fn new(first0: Position0, n_samples: usize) -> Self {
         let root = Node {
             parent: ROOT,
             edit: u32::MAX,
@@ -75,8 +72,8 @@ impl DiploidBuilder {
         }
     }
 
-    /// Applies one edit to its carriers, as one record states them. `position` is its 1-based POS.
-    fn apply(&mut self, edit: u32, position: usize, carriers: &[u32]) {
+    /// Applies one edit to its carriers, as one record states them. `position` is its POS.
+    fn apply(&mut self, edit: u32, position: Position1, carriers: &[u32]) {
         let changes = changes(&self.edits[edit as usize], self.first0);
         let mut steps: HashMap<(u32, u8), Step> = HashMap::new();
         for alleles in carriers.chunk_by(|a, b| a / 2 == b / 2) {
@@ -113,7 +110,7 @@ impl DiploidBuilder {
     /// Adds `copies` copies of an edit to a state, or as many of them as fit.
     ///
     /// `changes` are those of the edit. Copies that the state has already are duplicates.
-    fn step(&mut self, node: u32, edit: u32, copies: u8, changes: &[(usize, Change)]) -> Step {
+    fn step(&mut self, node: u32, edit: u32, copies: u8, changes: &[(Position0, Change)]) -> Step {
         let n_duplicates = copies.min(self.copies_of(node, edit));
         let [(first0, _), ..] = changes else {
             return Step {
@@ -123,7 +120,7 @@ impl DiploidBuilder {
             };
         };
         let last0 = changes[changes.len() - 1].0;
-        let present = self.changes_in(node, *first0..last0 + 1);
+        let present = self.changes_in(node, Range0::new(*first0, last0 + 1));
         let n_new = copies - n_duplicates;
         let n_fitting = (1..=n_new)
             .rev()
@@ -172,12 +169,12 @@ impl DiploidBuilder {
     }
 
     /// The changes of a state at the positions of `range`.
-    fn changes_in(&self, node: u32, range: Range<usize>) -> BTreeMap<usize, DiploidChange> {
-        let mut changes_at: BTreeMap<usize, DiploidChange> = BTreeMap::new();
+    fn changes_in(&self, node: u32, range: Range0) -> BTreeMap<Position0, DiploidChange> {
+        let mut changes_at: BTreeMap<Position0, DiploidChange> = BTreeMap::new();
         let first_offset = (range.start - self.first0) as u32;
         for node in self.path(node).take_while(|node| node.reach > first_offset) {
             for (position0, change) in changes(&self.edits[node.edit as usize], self.first0) {
-                if range.contains(&position0) {
+                if range.contains(position0) {
                     let diploid = changes_at.entry(position0).or_default();
                     // It always fits, because `step` added only copies that did.
                     *diploid = diploid.and(change, node.copies).unwrap_or(*diploid);
@@ -188,8 +185,8 @@ impl DiploidBuilder {
     }
 
     /// The symbols of a state that differ from the reference, ascending by position.
-    fn symbols(&self, node: u32, reference: &[u8]) -> impl Iterator<Item = (usize, u8)> {
-        let window = self.first0..self.first0 + reference.len();
+    fn symbols(&self, node: u32, reference: &[u8]) -> impl Iterator<Item = (Position0, u8)> {
+        let window = Range0::with_len(self.first0, reference.len());
         self.changes_in(node, window)
             .into_iter()
             .filter_map(|(position0, change)| {
@@ -222,7 +219,8 @@ impl DiploidBuilder {
         }: Star,
     ) {
         for allele in carriers {
-            let changes = self.changes_in(self.states[allele as usize / 2], start0..start0 + 1);
+            let state = self.states[allele as usize / 2];
+            let changes = self.changes_in(state, Range0::with_len(start0, 1));
             let is_covered = changes.values().any(|change| change.is_deleted());
             let reason = if is_covered {
                 Reason::SpanningDeletion
@@ -240,8 +238,8 @@ impl DiploidBuilder {
 
 /// Whether `n_copies` copies of all `changes` fit on top of the changes that are `present`.
 fn fits(
-    present: &BTreeMap<usize, DiploidChange>,
-    changes: &[(usize, Change)],
+    present: &BTreeMap<Position0, DiploidChange>,
+    changes: &[(Position0, Change)],
     n_copies: u8,
 ) -> bool {
     changes.iter().all(|(position0, change)| {
@@ -253,7 +251,7 @@ fn fits(
 /// Distinct sequences, numbered in order of first appearance.
 #[derive(Default)]
 struct DistinctSequences {
-    number_of_letter: BTreeMap<(usize, u8), u32>,
+    number_of_letter: BTreeMap<(Position0, u8), u32>,
     /// A sequence is the numbers of the letters that differ from the reference.
     number_of_sequence: HashMap<Vec<u32>, u32>,
     /// Sequence of each sample.
@@ -261,7 +259,7 @@ struct DistinctSequences {
 }
 
 impl DistinctSequences {
-    fn number(&mut self, letters: impl Iterator<Item = (usize, u8)>) -> u32 {
+    fn number(&mut self, letters: impl Iterator<Item = (Position0, u8)>) -> u32 {
         let sequence: Vec<u32> = letters
             .map(|letter| {
                 let next = self.number_of_letter.len() as u32;
@@ -285,7 +283,7 @@ impl Builder for DiploidBuilder {
         self.queue.push(edit, carriers);
     }
 
-    fn add_stars(&mut self, start0: usize, position: usize, carriers: Vec<u32>) {
+    fn add_stars(&mut self, start0: Position0, position: Position1, carriers: Vec<u32>) {
         self.queue.push_star(Star {
             start0,
             position,
@@ -293,7 +291,7 @@ impl Builder for DiploidBuilder {
         });
     }
 
-    fn settle_before(&mut self, start0: usize) -> Vec<Clash> {
+    fn settle_before(&mut self, start0: Position0) -> Vec<Clash> {
         while let Some(due) = self.queue.pop_before(start0) {
             match due {
                 Due::Edit(ordered, records) => {
@@ -381,18 +379,18 @@ mod tests {
 
     /// Builds the symbols of one sample at [`REFERENCE`].
     fn build(records: &[Record<'_>], missing_as_n: bool) -> Built {
-        let mut builder = DiploidBuilder::new(0, 1);
+        let mut builder = DiploidBuilder::new(Position0::new(0), 1);
         let mut clashes = Vec::new();
         for record in records {
-            clashes.extend(reasons(builder.settle_before(record.0 - 1)));
+            clashes.extend(reasons(builder.settle_before(Position0::new(record.0 - 1))));
             add_record(&mut builder, record, missing_as_n);
         }
-        clashes.extend(reasons(builder.settle_before(usize::MAX)));
+        clashes.extend(reasons(builder.settle_before(Position0::MAX)));
         let locus = Locus {
             name: "golden".into(),
             contig: "chr1".into(),
-            start0: 0,
-            end0: REFERENCE.len(),
+            start0: Position0::new(0),
+            end0: Position0::new(REFERENCE.len()),
             strand: Strand::Forward,
         };
         let reference = REFERENCE.as_bytes().to_vec();
@@ -418,8 +416,11 @@ mod tests {
             let carriers = sides_with(&alleles, &(number + 1).to_string());
             if alt != "*"
                 && !carriers.is_empty()
-                && let Some(edit) =
-                    Edit::canonical(position - 1, ref_allele.as_bytes(), alt.as_bytes())
+                && let Some(edit) = Edit::canonical(
+                    Position0::new(position - 1),
+                    ref_allele.as_bytes(),
+                    alt.as_bytes(),
+                )
             {
                 builder.add(ordered_edit(position, ref_allele, alt, edit), carriers);
             }
@@ -427,8 +428,8 @@ mod tests {
         let missing_sides = sides_with(&alleles, ".");
         if missing_as_n && !missing_sides.is_empty() {
             let edit = Edit {
-                start0: position - 1,
-                end0: position - 1 + ref_allele.len(),
+                start0: Position0::new(position - 1),
+                end0: Position0::new(position - 1 + ref_allele.len()),
                 alt: vec![b'N'; ref_allele.len()],
             };
             builder.add(ordered_edit(position, ref_allele, "N", edit), missing_sides);
@@ -438,10 +439,10 @@ mod tests {
     fn ordered_edit(position: usize, ref_allele: &str, alt: &str, edit: Edit) -> OrderedEdit {
         OrderedEdit {
             edit,
-            uncut_start0: position - 1,
+            uncut_start0: Position0::new(position - 1),
             by_policy: false,
-            position,
-            record_end0: position - 1 + ref_allele.len(),
+            position: Position1::new(position).unwrap(),
+            record_end0: Position0::new(position - 1 + ref_allele.len()),
             ref_allele: ref_allele.as_bytes().into(),
             alt_allele: alt.as_bytes().into(),
         }
@@ -657,16 +658,16 @@ mod tests {
         let locus = Locus {
             name: "l".into(),
             contig: "chr1".into(),
-            start0: 100,
-            end0: 104,
+            start0: Position0::new(100),
+            end0: Position0::new(104),
             strand: Strand::Reverse,
         };
-        let mut builder = DiploidBuilder::new(100, 4);
+        let mut builder = DiploidBuilder::new(Position0::new(100), 4);
         // Sample 0: 0|1 twice. Sample 1: no ALT. Sample 2: like sample 0, but in the other order.
         // Sample 3: 1|1 at the second position.
         builder.add(snp(101, "C", "T"), vec![1, 4]);
         builder.add(snp(103, "T", "A"), vec![1, 5, 6, 7]);
-        assert_eq!(builder.settle_before(usize::MAX), []);
+        assert_eq!(builder.settle_before(Position0::MAX), []);
         let built =
             Box::new(builder).finish(locus, Some(1_000), Masks::default(), b"ACGT".to_vec());
         assert_eq!(
@@ -677,13 +678,14 @@ mod tests {
         let letters: Vec<(usize, &[u8])> = built
             .edits
             .iter()
-            .map(|edit| (edit.start0, &edit.alt[..]))
+            .map(|edit| (edit.start0.get(), &edit.alt[..]))
             .collect();
         assert_eq!(letters, [(101, &b"Y"[..]), (103, b"A"), (103, b"W")]);
     }
 
     fn snp(start0: usize, ref_allele: &str, alt: &str) -> OrderedEdit {
-        let edit = Edit::canonical(start0, ref_allele.as_bytes(), alt.as_bytes()).unwrap();
+        let position0 = Position0::new(start0);
+        let edit = Edit::canonical(position0, ref_allele.as_bytes(), alt.as_bytes()).unwrap();
         ordered_edit(start0 + 1, ref_allele, alt, edit)
     }
 

@@ -41,7 +41,6 @@ pub enum Problem {
     /// Pairs of samples.
     #[error(transparent)]
     NoKinship(#[from] NoKinship),
-    #[error(transparent)]
     /// A phenotype.
     #[error(transparent)]
     Phenotype(#[from] PhenotypeProblem),

@@ -47,10 +47,11 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     causal::{CausalSite, Choice, Tagging},
-    effects::EffectSummary,
+    effects::{EffectSummary, EffectsProblem},
     files::GenotypeFormat,
+    loci::RisksProblem,
     options::Options,
-    panel::PanelSummary,
+    panel::{PanelProblem, PanelRecordProblem, PanelSummary},
     preset::{Preset, PresetVariant},
     truth::{
         CausalVariant, ComponentAucs, CovariateEffects, LocusTruth, PartAuc, Sampling, StudyTruth,
@@ -382,12 +383,12 @@ pub enum Error {
     #[error(transparent)]
     Ingest(#[from] gf_genotypes::Error),
     /// The panel has too few haplotypes or records.
-    #[error("{}: {reason}", path.display())]
+    #[error("{}: {problem}", path.display())]
     Panel {
         /// Path of the VCF or BCF.
         path: PathBuf,
         /// The finding and the next action.
-        reason: String,
+        problem: PanelProblem,
     },
     /// No sites for the simulated risk.
     #[error(
@@ -421,25 +422,25 @@ pub enum Error {
         second: String,
     },
     /// A row of the table of risks cannot be used.
-    #[error("{}: line {line}: {reason}", path.display())]
+    #[error("{}: line {line}: {problem}", path.display())]
     RisksLine {
         /// Path of the CSV file.
         path: PathBuf,
         /// 1-based line number.
         line: u64,
         /// The finding and the next action.
-        reason: String,
+        problem: Box<RisksProblem>,
     },
     /// A scoring file cannot be read.
     #[error(transparent)]
     ScoringFile(#[from] crate::scoring::Error),
     /// Published weights cannot be used.
-    #[error("{source_name}: {reason}")]
+    #[error("{source_name}: {problem}")]
     Effects {
         /// Path of the file, or name of the preset.
         source_name: String,
         /// The finding and the next action.
-        reason: String,
+        problem: EffectsProblem,
     },
     /// Age and sex alone give a higher AUC than requested.
     #[error(
@@ -489,11 +490,11 @@ impl Error {
     }
 
     /// A row of the table of risks that cannot be used; `line` is 1-based.
-    fn risks_line(path: &Path, line: u64, reason: String) -> Self {
+    fn risks_line(path: &Path, line: u64, problem: RisksProblem) -> Self {
         Self::RisksLine {
             path: path.into(),
             line,
-            reason,
+            problem: Box::new(problem),
         }
     }
 }

@@ -154,7 +154,7 @@ pub struct Options {
     pub out: PathBuf,
 }
 
-/// Reads the value of `--split`.
+/// Reads the value of `--split`; clap shows the text of the error.
 fn parse_split(text: &str) -> Result<[f64; 3], String> {
     let fractions: Result<Vec<f64>, _> = text.split(',').map(|part| part.trim().parse()).collect();
     fractions

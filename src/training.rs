@@ -38,7 +38,7 @@ pub use self::{
     additive::{AdditiveKind, Summary as AdditiveSummary},
     bundle::{Bundle, BundleConfig, BundleProblem, MemberRecord, weight_files},
     checkpoint::CheckpointProblem,
-    device::{DeviceChoice, leave_cores_to_ours},
+    device::{DeviceChoice, UnknownDevice, leave_cores_to_ours},
     error::{Error, FileProblem},
     init::{InitProblem, folds_of},
     log::{EpochLog, Progress},
@@ -47,7 +47,7 @@ pub use self::{
     optimizer::{AdamW, Moments},
     options::ModelSettings,
     ranks::Ranks,
-    schedule::{ClassWeights, Schedule},
+    schedule::{ClassWeights, Schedule, UnknownClassWeights},
     terms::{DeepTerms, TermSummary, TermsProblem},
 };
 

@@ -235,7 +235,7 @@ pub struct CohortNotes {
 /// Samples that were dropped for one reason.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dropped {
-    /// The reason, such as `not in a.vcf`.
+    /// The reason, such as `not in a.vcf`: text of a report, not an error.
     pub reason: String,
     /// Number of samples of each split, in the order of [`Split::ALL`].
     pub by_split: [usize; 3],

@@ -501,7 +501,7 @@ fn rows_by_model(prepared: &Prepared<'_>, rows: &[Prediction]) -> Result<Vec<Pre
         if !predicted_samples.eq(cohort_samples) {
             let problem = FileProblem::OtherSamples {
                 n_samples: model_rows.len(),
-                model: name.to_string(),
+                model: name.clone(),
             };
             return Err(Error::file(&prepared.options.cohort, problem));
         }

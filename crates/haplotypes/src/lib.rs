@@ -659,7 +659,7 @@ fn require_same_samples(files: &[VariantFile]) -> Result<(), Error> {
                 [&pair[1], &pair[0]]
             };
             let problem = InputsProblem::SampleNotInAll {
-                sample: sample.to_string(),
+                sample: sample.clone(),
                 with: with.path().to_path_buf(),
                 without: without.path().to_path_buf(),
             };

@@ -104,7 +104,7 @@ pub enum SiteProblem {
     },
     /// A REF that differs from the FASTA.
     #[error(transparent)]
-    RefMismatch(#[from] RefMismatch),
+    RefMismatch(Box<RefMismatch>),
     /// The table of skips cannot be written.
     #[error("{0}")]
     Log(Box<Error>),
@@ -917,7 +917,7 @@ impl Window {
             }
             if iupac_bits(base) & iupac_bits(expected) == 0 {
                 let mismatch = self.ref_mismatch(record, record.position + offset, base, index);
-                return Err(mismatch.into());
+                return Err(SiteProblem::RefMismatch(Box::new(mismatch)));
             }
             is_ambiguous = true;
         }

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::Error;
+use super::{Error, OptionsProblem};
 use gf_genotypes::{
     ABSENT, DisjointRegions, Locus, MISSING, RecordProblem, Reference, Samples, Strand,
     VariantFile, VariantRecord, parse_region, same_contig,
@@ -296,17 +296,14 @@ impl Panel {
 fn chosen_locus(reference: &Reference, region: Option<&str>) -> Result<Locus, Error> {
     let (contig, start0, end0) = if let Some(text) = region {
         parse_region(text).ok_or_else(|| {
-            Error::Options(format!(
-                "region `{text}` is not of the form contig:beg-end (1-based, inclusive)"
-            ))
+            let region = text.to_owned();
+            OptionsProblem::Region { region }
         })?
     } else {
         let mut records = reference.intervals();
         let (Some((contig, start0, end0)), None) = (records.next(), records.next()) else {
-            let path = reference.path().display();
-            return Err(Error::Options(format!(
-                "{path} has several records; choose a part of one with --region contig:beg-end"
-            )));
+            let fasta = reference.path().to_path_buf();
+            return Err(OptionsProblem::SeveralRecords { fasta }.into());
         };
         (contig.to_string(), start0, end0)
     };

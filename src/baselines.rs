@@ -45,16 +45,17 @@ mod summary;
 mod tables;
 
 pub use self::{
-    apoe::ApoeCounts,
+    apoe::{ApoeCounts, ApoeProblem},
     error::Error,
     fitting::WithoutApoe,
+    logistic::FitProblem,
     model::{
-        AbsentAlleles, AlleleWeight, ApplySummary, Baseline, Feature, PrsModel, Rewritten, Risk,
-        SCHEMA_VERSION, Term,
+        AbsentAlleles, AlleleWeight, ApplySummary, Baseline, Feature, ModelProblem, PrsModel,
+        Rewritten, Risk, SCHEMA_VERSION, Term,
     },
     names::model_names,
     no_fit::{AurocRow, NoFitSummary, run as without_fit},
-    options::{BaselineSettings, LearningVariants, Options},
+    options::{BaselineSettings, LearningVariants, Options, OptionsProblem},
     selection::{Choice, Hyperparameters, Tried},
     summary::Summary,
 };
@@ -76,7 +77,7 @@ use crate::{
     leakage::{kinship, kinship_sites, scores as guards},
     report,
     scoring::{
-        FailedScore, ScoreSummary, ScoringFile, build,
+        ScoreSummary, ScoringFile, build,
         dosages::{self, GenotypeTable, Request, Site},
         positions::Positions,
         published::{self, Score, Scorer, Usable},
@@ -89,19 +90,12 @@ use gf_genotypes::{DisjointRegions, Locus, Position1, VariantFile, VariantRecord
 /// Refuses `no_fit`, which has its own entry point, and a folder with a model bundle.
 fn require_usable(options: &Options) -> Result<(), Error> {
     if options.no_fit {
-        let reason = "no_fit only sums published scores; run it on its own, because this stage \
-                      fits baselines";
-        return Err(Error::Options {
-            reason: reason.into(),
-        });
+        return Err(OptionsProblem::NoFit.into());
     }
     // The `predictions.csv` of the bundle would be overwritten.
     if options.scoring.out.join(layout::CONFIG).exists() {
-        let reason = format!(
-            "{} contains a model bundle; choose another folder for the baselines (--out)",
-            options.scoring.out.display()
-        );
-        return Err(Error::Options { reason });
+        let out = options.scoring.out.clone();
+        return Err(OptionsProblem::ModelBundle { out }.into());
     }
     Ok(())
 }
@@ -180,7 +174,7 @@ impl Outputs<'_> {
                 .as_ref()
                 .ok()
                 .map(|calls| ApoeCounts::count(calls)),
-            apoe_left_out: self.apoe.calls.as_ref().err().cloned(),
+            apoe_left_out: self.apoe.calls.as_ref().err().map(ToString::to_string),
             scores: self.scored.scores.iter().map(ScoreSummary::new).collect(),
             failed_scores: failed_scores.cloned().collect(),
             warnings: self
@@ -334,7 +328,7 @@ struct ApoeResults {
     /// Build of the VCF, if it is known.
     genome_build: Option<gf_genotypes::GenomeBuild>,
     /// Haplotypes of each sample, or why there are none.
-    calls: Result<Vec<Option<apoe::ApoeHaplotypes>>, String>,
+    calls: Result<Vec<Option<apoe::ApoeHaplotypes>>, apoe::ApoeProblem>,
     /// Build on which the two variants are present.
     build: Option<gf_genotypes::GenomeBuild>,
     /// Note about records on the other strand or with REF and ALT exchanged.
@@ -374,8 +368,8 @@ fn kinship_source(options: &Options) -> kinship_sites::Source<'_> {
 pub fn check_without_cohort(options: &Options) -> Result<Vec<String>, Error> {
     check_options(options)?;
     let files = published::read_scoring_files(&options.scoring, own_names())?;
-    if let Some(FailedScore { reason, .. }) = files.failed.into_iter().next() {
-        return Err(Error::Options { reason });
+    if let Some(failed) = files.failed.into_iter().next() {
+        return Err(OptionsProblem::Score(failed).into());
     }
     require_files(options)?;
     Ok(files.scores.into_iter().map(|file| file.id).collect())
@@ -385,11 +379,7 @@ pub fn check_without_cohort(options: &Options) -> Result<Vec<String>, Error> {
 fn check_options(options: &Options) -> Result<(), Error> {
     options.check()?;
     if options.scoring.matching.no_mean_imputation {
-        let reason = "no_mean_imputation works only without a cohort, because a fitted baseline \
-                      needs a value for every sample";
-        return Err(Error::Options {
-            reason: reason.into(),
-        });
+        return Err(OptionsProblem::NoMeanImputation.into());
     }
     Ok(())
 }
@@ -446,8 +436,9 @@ fn read_cohort(options: &Options) -> Result<Cohort, Error> {
         .scoring
         .samples
         .retain(&mut cohort.people, |person| &person.sample_id)
-        .map_err(|reason| Error::Options {
-            reason: format!("{}: {reason}", options.cohort.display()),
+        .map_err(|problem| OptionsProblem::Samples {
+            cohort: options.cohort.clone(),
+            problem,
         })?;
     cohort.keep_present_in(
         &gf_genotypes::samples_of_files(&options.scoring.vcf)?,
@@ -472,8 +463,8 @@ pub fn check(options: &Options) -> Result<(CohortSummary, Vec<(String, usize)>),
         cohort,
         scoring_files,
     } = Inputs::read(options)?;
-    if let Some(FailedScore { reason, .. }) = scoring_files.failed.into_iter().next() {
-        return Err(Error::Options { reason });
+    if let Some(failed) = scoring_files.failed.into_iter().next() {
+        return Err(OptionsProblem::Score(failed).into());
     }
     require_files(options)?;
     if let Some(kinship) = &options.kinship {

@@ -10,7 +10,13 @@ mod related;
 mod split;
 mod table;
 
-pub use self::{join::Overlap, phenotype::Mapping, split::Shares};
+pub use self::{
+    join::{JoinProblem, Overlap},
+    phenotype::{Mapping, PhenotypeProblem},
+    related::RelatedProblem,
+    split::{Shares, UnknownShares},
+    table::TableProblem,
+};
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -20,7 +26,8 @@ use std::{
 };
 
 use gf_cohort_schema::{
-    CohortColumn, DroppedSampleRow, MissingValues, Phenotype, Split, write_rows,
+    CohortColumn, DroppedSampleRow, MissingValues, Phenotype, Split, UnknownSplit, ValueProblem,
+    write_rows,
 };
 use serde::{Deserialize, Serialize};
 
@@ -183,25 +190,25 @@ pub enum Error {
     #[error(transparent)]
     Text(#[from] gf_cohort_schema::Error),
     /// A file cannot be used.
-    #[error("{}: {reason}", path.display())]
+    #[error("{}: {problem}", path.display())]
     File {
         /// Path of the file.
         path: PathBuf,
         /// The finding and the next action.
-        reason: String,
+        problem: Box<Problem>,
     },
     /// A line cannot be used.
-    #[error("{}: line {line}: {reason}", path.display())]
+    #[error("{}: line {line}: {problem}", path.display())]
     Line {
         /// Path of the file.
         path: PathBuf,
         /// 1-based line number.
         line: u64,
         /// The finding and the next action.
-        reason: String,
+        problem: Box<Problem>,
     },
     /// A cell cannot be used.
-    #[error("{}: line {line}, column `{column}`: {reason}", path.display())]
+    #[error("{}: line {line}, column `{column}`: {problem}", path.display())]
     Cell {
         /// Path of the file.
         path: PathBuf,
@@ -210,18 +217,18 @@ pub enum Error {
         /// Name of the column.
         column: String,
         /// The finding and the next action.
-        reason: String,
+        problem: Box<Problem>,
     },
     /// The genotypes cannot be read.
     #[error(transparent)]
     Genotypes(#[from] gf_genotypes::Error),
     /// The phenotype cannot be read.
-    #[error("phenotype `{column}`: {reason}")]
+    #[error("phenotype `{column}`: {problem}")]
     Phenotype {
         /// Name of the column.
         column: String,
         /// The finding and the next action.
-        reason: String,
+        problem: PhenotypeProblem,
     },
     /// No column is a candidate for the phenotype.
     #[error(
@@ -249,12 +256,12 @@ pub enum Error {
         columns: String,
     },
     /// A cell of the column `split` is not a split.
-    #[error("sample `{sample}`: {reason}. Give --split to make a new split")]
+    #[error("sample `{sample}`: {problem}. Give --split to make a new split")]
     Split {
         /// Sample id.
         sample: String,
         /// The finding.
-        reason: String,
+        problem: UnknownSplit,
     },
     /// A family is implausibly large.
     #[error(
@@ -310,6 +317,23 @@ pub enum Error {
     },
 }
 
+/// A problem of a file, a line or a cell, by the part of the stage that found it.
+#[derive(Debug, thiserror::Error)]
+pub enum Problem {
+    /// One table.
+    #[error(transparent)]
+    Table(#[from] TableProblem),
+    /// Two tables.
+    #[error(transparent)]
+    Join(#[from] JoinProblem),
+    /// A table of kinships.
+    #[error(transparent)]
+    Related(#[from] RelatedProblem),
+    /// The value of a covariate.
+    #[error(transparent)]
+    Value(#[from] ValueProblem),
+}
+
 /// Advice if the genotypes have none of the samples.
 fn ids_differ(dropped: &str) -> &'static str {
     if dropped.contains(NOT_IN) {
@@ -332,27 +356,27 @@ fn after_relatives(n: usize) -> String {
 }
 
 impl Error {
-    fn file(path: &Path, reason: impl Into<String>) -> Self {
+    fn file(path: &Path, problem: impl Into<Problem>) -> Self {
         Self::File {
             path: path.to_path_buf(),
-            reason: reason.into(),
+            problem: Box::new(problem.into()),
         }
     }
 
-    fn line(path: &Path, line: u64, reason: impl Into<String>) -> Self {
+    fn line(path: &Path, line: u64, problem: impl Into<Problem>) -> Self {
         Self::Line {
             path: path.to_path_buf(),
             line,
-            reason: reason.into(),
+            problem: Box::new(problem.into()),
         }
     }
 
-    fn cell(path: &Path, line: u64, column: &str, reason: impl Into<String>) -> Self {
+    fn cell(path: &Path, line: u64, column: &str, problem: impl Into<Problem>) -> Self {
         Self::Cell {
             path: path.to_path_buf(),
             line,
             column: column.to_owned(),
-            reason: reason.into(),
+            problem: Box::new(problem.into()),
         }
     }
 }
@@ -617,9 +641,9 @@ impl<'j> Draft<'j> {
             self.splits[index] =
                 cells[column]
                     .parse()
-                    .map_err(|error: gf_cohort_schema::UnknownSplit| Error::Split {
+                    .map_err(|problem: UnknownSplit| Error::Split {
                         sample: sample.clone(),
-                        reason: error.to_string(),
+                        problem,
                     })?;
             let first = *first_of_family.entry(families[index]).or_insert(index);
             if self.splits[first] != self.splits[index] {

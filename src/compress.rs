@@ -12,7 +12,7 @@ mod fine_tuning;
 mod measure;
 mod solver;
 
-pub use self::{fine_tuning::FineTuning, measure::Measured};
+pub use self::{factors::LayerProblem, fine_tuning::FineTuning, measure::Measured};
 
 use std::path::{Path, PathBuf};
 
@@ -171,12 +171,12 @@ pub enum Error {
     #[error("{0}")]
     Options(String),
     /// A layer cannot be factorised.
-    #[error("{layer}: {reason}")]
+    #[error("{layer}: {problem}")]
     Layer {
         /// Name of its parameter.
         layer: String,
         /// The finding and the next action.
-        reason: String,
+        problem: LayerProblem,
     },
     /// Tokens with a different tokenizer or slot grid.
     #[error(

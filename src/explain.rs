@@ -389,7 +389,7 @@ fn write_tables_and_plots(
             .collect();
         let path = options.out.join(plot_name(&locus.name, &mut taken_names));
         let svg = plot::draw(locus, &locus_effects, options.top)
-            .map_err(|reason| output::at(&path)(std::io::Error::other(reason)))?;
+            .map_err(|failed| output::at(&path)(std::io::Error::other(failed)))?;
         output::shareable::write(&path, |out| out.write_all(svg.as_bytes()))?;
     }
     report::write_pairs(&options.out.join(layout::PAIRS), &pairs)?;

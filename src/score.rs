@@ -8,7 +8,7 @@
 
 mod merge;
 
-pub use self::merge::merge;
+pub use self::merge::{TableProblem, merge};
 
 use crate::scoring::GenotypeFiles;
 use gf_genotypes::FormatOptions;
@@ -247,12 +247,12 @@ pub enum Error {
         logit: f64,
     },
     /// A table does not fit the other tables or the requested samples.
-    #[error("{}: {reason}", .path.display())]
+    #[error("{}: {problem}", .path.display())]
     Table {
         /// The table.
         path: PathBuf,
         /// The finding and the next action.
-        reason: String,
+        problem: Box<TableProblem>,
     },
     /// A file could not be written.
     #[error(transparent)]
@@ -602,10 +602,7 @@ fn covariates(
             let mut cohort = Cohort::read_covariates(path, &means, missing)?;
             samples
                 .retain(&mut cohort.people, |person| &person.sample_id)
-                .map_err(|reason| Error::Table {
-                    path: path.into(),
-                    reason,
-                })?;
+                .map_err(|problem| Error::table(path, problem))?;
             Ok(Some(cohort))
         }
         None if known.is_empty() => Ok(None),

@@ -35,9 +35,12 @@ pub use self::{
     effect::Effect,
     error::Error,
     matching::{ConstantSource, Exclusion, MatchCounts, MatchType, Unmatched, complement},
-    options::Options,
+    options::{Options, OptionsProblem},
     published::{FailedScore, Frequencies, MatchingOptions, ScoreSummary},
     raw_scores::{RawSummary, run as raw_scores},
     reasons::{Reason, Reasons},
-    scoring_file::{EffectColumn, ScoringFile, Unusable},
+    scoring_file::{
+        CellProblem, ColumnsProblem, EffectColumn, NoColumn, ScoringFile, ScoringFileProblem,
+        Unusable,
+    },
 };

@@ -47,10 +47,11 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     causal::{CausalSite, Choice, Tagging},
-    effects::EffectSummary,
+    effects::{EffectSummary, EffectsProblem},
     files::GenotypeFormat,
-    options::Options,
-    panel::PanelSummary,
+    loci::RisksProblem,
+    options::{Options, OptionsProblem},
+    panel::{PanelProblem, PanelRecordProblem, PanelSummary},
     preset::{Preset, PresetVariant},
     truth::{
         CausalVariant, ComponentAucs, CovariateEffects, LocusTruth, PartAuc, Sampling, StudyTruth,
@@ -122,9 +123,8 @@ impl FromStr for RiskKind {
             .into_iter()
             .find(|kind| kind.to_string() == text)
             .ok_or_else(|| {
-                Error::Options(format!(
-                    "`{text}` is not a risk; write additive, cis, trans or null"
-                ))
+                let text = text.to_owned();
+                OptionsProblem::UnknownRisk { text }.into()
             })
     }
 }
@@ -166,11 +166,7 @@ impl Options {
         let len_nt = region.map_or(self.len_nt, |(_, range)| range.len_nt());
         match self.preset.filter(|_| self.region.is_none()) {
             Some(preset) if self.panel.is_none() => preset.invented_loci(len_nt),
-            Some(_) => {
-                let reason = "the loci of a preset in a panel are known only when the panel is \
-                              read; give the BED of the loci as well (loci)";
-                Err(Error::Options(reason.into()))
-            }
+            Some(_) => Err(OptionsProblem::PresetWithoutLoci.into()),
             None => Ok(vec![Locus::whole_contig("", len_nt)]),
         }
     }
@@ -222,37 +218,22 @@ impl Options {
         let has_effects = self.effects.is_some();
         let has_preset = self.preset.is_some();
         let published = has_effects || has_preset;
-        let needs_panel = "give a panel and its reference as well";
-        for (wrong, reason) in [
-            (
-                has_loci && !has_panel,
-                format!("loci are parts of a panel; {needs_panel}"),
-            ),
+        for (wrong, problem) in [
+            (has_loci && !has_panel, OptionsProblem::LociWithoutPanel),
             (
                 has_effects && !has_panel,
-                format!("effects are the weights of variants in a panel; {needs_panel}"),
+                OptionsProblem::EffectsWithoutPanel,
             ),
             (
                 has_loci && self.region.is_some(),
-                "give loci or a region, not both".into(),
+                OptionsProblem::LociAndRegion,
             ),
-            (
-                has_risks && !has_loci,
-                "risks of loci need the BED of the loci; give loci".into(),
-            ),
-            (
-                has_risks && published,
-                "published weights are the whole risk; give either published weights or risks of \
-                 loci"
-                    .into(),
-            ),
-            (
-                has_effects && has_preset,
-                "a preset has its own effects; give either effects or a preset".into(),
-            ),
+            (has_risks && !has_loci, OptionsProblem::RisksWithoutLoci),
+            (has_risks && published, OptionsProblem::RisksAndEffects),
+            (has_effects && has_preset, OptionsProblem::EffectsAndPreset),
         ] {
             if wrong {
-                return Err(Error::Options(reason));
+                return Err(problem.into());
             }
         }
         Ok(())
@@ -265,16 +246,12 @@ impl Options {
         ];
         for (name, share) in shares {
             if let Some(share) = share.filter(|share| !(*share > 0.0 && *share < 1.0)) {
-                let reason = format!("{name} {share} is not a fraction");
-                return Err(Error::Options(format!(
-                    "{reason}; give a number between 0 and 1"
-                )));
+                return Err(OptionsProblem::NotFraction { name, share }.into());
             }
         }
         for (name, effect) in [("age", self.age_effect), ("sex", self.sex_effect)] {
             if !effect.is_finite() {
-                let reason = format!("the effect of {name}, {effect}, is not a log odds ratio");
-                return Err(Error::Options(format!("{reason}; give a finite number")));
+                return Err(OptionsProblem::NotLogOdds { name, effect }.into());
             }
         }
         Ok(())
@@ -291,21 +268,14 @@ impl Options {
 
     fn validate_founders(&self) -> Result<(), Error> {
         if self.panel.is_some() != self.reference.is_some() {
-            return Err(Error::options(
-                "a panel needs its reference, and a reference needs its panel; give both or \
-                 neither",
-            ));
+            return Err(OptionsProblem::PanelOrReference.into());
         }
         if self.panel.is_none() && self.region.is_some() {
-            return Err(Error::options(
-                "a region is a part of a panel; give a panel and its reference as well",
-            ));
+            return Err(OptionsProblem::RegionWithoutPanel.into());
         }
         if self.panel.is_none() && self.len_nt < MIN_LEN_NT {
-            return Err(Error::Options(format!(
-                "a locus of {} nt is too short; give at least {MIN_LEN_NT}",
-                self.len_nt
-            )));
+            let len_nt = self.len_nt;
+            return Err(OptionsProblem::ShortLocus { len_nt }.into());
         }
         self.validate_number_of_variants()
     }
@@ -315,35 +285,28 @@ impl Options {
             return Ok(());
         };
         if self.panel.is_some() {
-            return Err(Error::options(
-                "a panel determines the number of variants; give either the number of variants or \
-                 a panel",
-            ));
+            return Err(OptionsProblem::VariantsOfPanel.into());
         }
         let most = self.len_nt / MIN_NT_PER_VARIANT;
         if !(1..=most).contains(&n_variants) {
-            let variants = counted(n_variants, "variant does", "variants do");
-            return Err(Error::Options(format!(
-                "{variants} not fit into {} nt; give 1 to {most}",
-                self.len_nt
-            )));
+            return Err(OptionsProblem::TooManyVariants {
+                n_variants,
+                len_nt: self.len_nt,
+                most,
+            }
+            .into());
         }
         Ok(())
     }
 
     fn validate_size_and_auc(&self) -> Result<(), Error> {
         if self.people < MIN_PEOPLE {
-            let people = counted(self.people, "sample is", "samples are");
-            return Err(Error::Options(format!(
-                "{people} too few; three splits with cases and controls need at least {MIN_PEOPLE}"
-            )));
+            let n_samples = self.people;
+            return Err(OptionsProblem::TooFewSamples { n_samples }.into());
         }
         let auc = self.auc();
         if !(auc > 0.5 && auc < 1.0) {
-            let advice = "choose the risk `null` to simulate no risk";
-            return Err(Error::Options(format!(
-                "AUC {auc} is not between 0.5 and 1; {advice}"
-            )));
+            return Err(OptionsProblem::Auc { auc }.into());
         }
         Ok(())
     }
@@ -353,9 +316,7 @@ impl Options {
         if rate >= 0.0 && rate.is_finite() {
             return Ok(());
         }
-        Err(Error::Options(format!(
-            "{rate} recombinations per Mb is not a rate; give a finite number of 0 or more"
-        )))
+        Err(OptionsProblem::RecombinationRate { rate }.into())
     }
 
     fn validate_split(&self) -> Result<(), Error> {
@@ -364,11 +325,7 @@ impl Options {
         if are_shares && (total - 1.0).abs() <= 1e-6 {
             return Ok(());
         }
-        Err(Error::Options(format!(
-            "split fractions {:?} must be above 0 and add up to 1; write three fractions, such as \
-             0.6,0.2,0.2",
-            self.split
-        )))
+        Err(OptionsProblem::Split { split: self.split }.into())
     }
 }
 
@@ -376,18 +333,18 @@ impl Options {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Options that contradict each other or are out of range.
-    #[error("{0}")]
-    Options(String),
+    #[error(transparent)]
+    Options(#[from] OptionsProblem),
     /// The panel or the reference cannot be used.
     #[error(transparent)]
     Ingest(#[from] gf_genotypes::Error),
     /// The panel has too few haplotypes or records.
-    #[error("{}: {reason}", path.display())]
+    #[error("{}: {problem}", path.display())]
     Panel {
         /// Path of the VCF or BCF.
         path: PathBuf,
         /// The finding and the next action.
-        reason: String,
+        problem: PanelProblem,
     },
     /// No sites for the simulated risk.
     #[error(
@@ -421,25 +378,25 @@ pub enum Error {
         second: String,
     },
     /// A row of the table of risks cannot be used.
-    #[error("{}: line {line}: {reason}", path.display())]
+    #[error("{}: line {line}: {problem}", path.display())]
     RisksLine {
         /// Path of the CSV file.
         path: PathBuf,
         /// 1-based line number.
         line: u64,
         /// The finding and the next action.
-        reason: String,
+        problem: Box<RisksProblem>,
     },
     /// A scoring file cannot be read.
     #[error(transparent)]
     ScoringFile(#[from] crate::scoring::Error),
     /// Published weights cannot be used.
-    #[error("{source_name}: {reason}")]
+    #[error("{source_name}: {problem}")]
     Effects {
         /// Path of the file, or name of the preset.
         source_name: String,
         /// The finding and the next action.
-        reason: String,
+        problem: EffectsProblem,
     },
     /// Age and sex alone give a higher AUC than requested.
     #[error(
@@ -483,17 +440,12 @@ pub enum Error {
 }
 
 impl Error {
-    /// Options that cannot be used, for a fixed reason.
-    fn options(reason: &str) -> Self {
-        Self::Options(reason.into())
-    }
-
     /// A row of the table of risks that cannot be used; `line` is 1-based.
-    fn risks_line(path: &Path, line: u64, reason: String) -> Self {
+    fn risks_line(path: &Path, line: u64, problem: RisksProblem) -> Self {
         Self::RisksLine {
             path: path.into(),
             line,
-            reason,
+            problem: Box::new(problem),
         }
     }
 }
@@ -728,9 +680,8 @@ pub fn check(options: &Options) -> Result<(), Error> {
     }
     match options.region.as_deref() {
         Some(region) if gf_genotypes::parse_region(region).is_none() => {
-            let reason =
-                format!("region `{region}` is not of the form contig:beg-end (1-based, inclusive)");
-            Err(Error::Options(reason))
+            let region = region.to_owned();
+            Err(OptionsProblem::Region { region }.into())
         }
         _ => Ok(()),
     }

@@ -23,11 +23,11 @@ mod store;
 pub use self::{
     folder::Folder,
     grid::{Grid, LocusGrid},
-    merge::{Shard, merge},
-    options::{Options, Slots, TokenizerKind},
+    merge::{MergeProblem, Shard, merge},
+    options::{Options, OptionsProblem, Slots, TokenizerKind},
     report::Report,
     segments::Anchor,
-    store::{LocusTokens, TokenSet},
+    store::{LocusTokens, StoreProblem, TokenSet},
 };
 
 use std::{
@@ -244,26 +244,67 @@ pub enum Error {
     /// A file could not be written or read back.
     #[error(transparent)]
     Output(#[from] output::Error),
-    /// Invalid options or inputs.
-    #[error("{0}")]
-    Inputs(String),
+    /// Invalid options.
+    #[error(transparent)]
+    Options(#[from] OptionsProblem),
+    /// Inputs that do not belong together.
+    #[error(transparent)]
+    Inputs(#[from] InputsProblem),
     /// A stored token set, grid or tokenizer cannot be used.
-    #[error("{}: {reason}", path.display())]
+    #[error("{}: {problem}", path.display())]
     Store {
         /// The file.
         path: PathBuf,
         /// The reason that the file cannot be used.
-        reason: String,
+        problem: Box<StoreProblem>,
     },
 }
 
 impl Error {
-    fn store(path: impl Into<PathBuf>, reason: &(impl ToString + ?Sized)) -> Self {
+    fn store(path: impl Into<PathBuf>, problem: impl Into<StoreProblem>) -> Self {
         Self::Store {
             path: path.into(),
-            reason: reason.to_string(),
+            problem: Box::new(problem.into()),
         }
     }
+}
+
+/// Why sequences and samples cannot be tokenized.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InputsProblem {
+    /// No training sample.
+    #[error("no training sample to fit the tokenizer on; check the split column of the cohort")]
+    NoTrainingSample,
+    /// A tokenizer of a file.
+    #[error("there is no tokenizer to fit")]
+    NoTokenizer,
+    /// No segment with two versions.
+    #[error(
+        "no segment of the loci varies among the training samples, so there is nothing to learn \
+         from; check loci and samples, or keep every slot (--slots all)"
+    )]
+    NothingVaries,
+    /// A grid of other loci.
+    #[error(
+        "locus `{locus}` of the slot grid is not in these sequences; make the sequences with the \
+         loci of the grid"
+    )]
+    NoLocus {
+        /// Name of the locus.
+        locus: String,
+    },
+    /// A grid of another tokenizer.
+    #[error(
+        "locus `{locus}`: a training segment has more tokens than slots, so tokenizer and grid are \
+         from different runs; run tokenize again"
+    )]
+    OtherGrid {
+        /// Name of the locus.
+        locus: String,
+    },
+    /// Nothing to merge.
+    #[error("there are no token folders to merge; give at least one")]
+    NoFolder,
 }
 
 /// The tokens of a cohort, with the tokenizer and the grid that were fitted on it.
@@ -308,10 +349,7 @@ pub fn run(
 ) -> Result<Tokenized, Error> {
     options.kind()?;
     if training.is_empty() {
-        return Err(Error::Inputs(
-            "no training sample to fit the tokenizer on; check the split column of the cohort"
-                .into(),
-        ));
+        return Err(InputsProblem::NoTrainingSample.into());
     }
     let fit_start = Instant::now();
     let segments = cut(dictionary, options.segment_length, options.anchor);
@@ -546,15 +584,9 @@ impl Words {
     /// No segment, a letter outside the alphabet, options that contradict each other, or a given
     /// tokenizer file.
     pub fn fit(self, alphabet: &[u8], options: &Options) -> Result<Tokenizer, Error> {
-        let kind = options
-            .kind()?
-            .ok_or_else(|| Error::Inputs("there is no tokenizer to fit".into()))?;
+        let kind = options.kind()?.ok_or(InputsProblem::NoTokenizer)?;
         if self.0.is_empty() && options.slots() == Slots::Varying && options.learns_tokenizer() {
-            return Err(Error::Inputs(
-                "no segment of the loci varies among the training samples, so there is nothing to \
-                 learn from; check loci and samples, or keep every slot (--slots all)"
-                    .into(),
-            ));
+            return Err(InputsProblem::NothingVaries.into());
         }
         let mut words: Vec<(Vec<u8>, u64)> = self.0.into_iter().collect();
         if words.is_empty() && !options.learns_tokenizer() {
@@ -792,12 +824,8 @@ fn fill(
             .filter(|((locus, _), _)| {
                 locus.locus.name == locus_grid.name && locus.locus.len_nt() == locus_grid.len_nt
             })
-            .ok_or_else(|| {
-                Error::Inputs(format!(
-                    "locus `{}` of the slot grid is not in these sequences; make the sequences \
-                     with the loci of the grid",
-                    locus_grid.name
-                ))
+            .ok_or_else(|| InputsProblem::NoLocus {
+                locus: locus_grid.name.clone(),
             })?;
         let rows = Rows::new(segments, encoded, tokenizer, locus_grid, grid.anchor)?;
         summary.add(&rows.summarize(locus, segments, locus_grid, grid.anchor));
@@ -1039,9 +1067,8 @@ fn fit_into_window(
         *tokens = tokenizer.encode(nearest)?;
     }
     if tokens.len() > n_slots {
-        let reason = "a training segment has more tokens than slots, so tokenizer and grid are \
-                      from different runs; run tokenize again";
-        return Err(Error::Inputs(format!("locus `{}`: {reason}", grid.name)));
+        let locus = grid.name.clone();
+        return Err(InputsProblem::OtherGrid { locus }.into());
     }
     Ok(overflows)
 }

@@ -36,17 +36,19 @@ mod terms;
 
 pub use self::{
     additive::{AdditiveKind, Summary as AdditiveSummary},
-    bundle::{Bundle, BundleConfig, MemberRecord, weight_files},
-    device::{DeviceChoice, leave_cores_to_ours},
-    error::Error,
-    init::folds_of,
+    bundle::{Bundle, BundleConfig, BundleProblem, MemberRecord, weight_files},
+    checkpoint::CheckpointProblem,
+    device::{DeviceChoice, UnknownDevice, leave_cores_to_ours},
+    error::{Error, FileProblem},
+    init::{InitProblem, folds_of},
     log::{EpochLog, Progress},
+    members::FoldsProblem,
     memory::memory_of,
     optimizer::{AdamW, Moments},
     options::ModelSettings,
     ranks::Ranks,
-    schedule::{ClassWeights, Schedule},
-    terms::{DeepTerms, TermSummary},
+    schedule::{ClassWeights, Schedule, UnknownClassWeights},
+    terms::{DeepTerms, TermSummary, TermsProblem},
 };
 
 use std::{
@@ -501,12 +503,11 @@ fn rows_by_model(prepared: &Prepared<'_>, rows: &[Prediction]) -> Result<Vec<Pre
             .iter()
             .map(|person| person.sample_id.as_str());
         if !predicted_samples.eq(cohort_samples) {
-            let samples = counted(model_rows.len(), "sample", "samples");
-            let reason = format!(
-                "the predictions of {samples} by {name} do not list the samples of this cohort in \
-                 its order; predict all blocks of this cohort again"
-            );
-            return Err(Error::file(&prepared.options.cohort, reason));
+            let problem = FileProblem::OtherSamples {
+                n_samples: model_rows.len(),
+                model: name.clone(),
+            };
+            return Err(Error::file(&prepared.options.cohort, problem));
         }
         sorted.extend(model_rows.into_iter().cloned());
     }

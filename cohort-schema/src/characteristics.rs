@@ -10,7 +10,7 @@ use crate::{
     CohortColumn, Error,
     cohort::is_family,
     missing::{is_minus_nine, is_missing, is_unknown_sex, sex, zero_is_female},
-    table::CsvTable,
+    table::{CsvTable, TableProblem},
 };
 
 const SAMPLE_ID: &str = "sample_id";
@@ -49,10 +49,8 @@ impl Characteristics {
             let index = characteristics.row_of.len();
             let earlier = characteristics.row_of.insert(id.to_owned(), index);
             if earlier.is_some() {
-                return Err(row.error(
-                    sample_id,
-                    format!("sample {id} is listed twice; keep one row"),
-                ));
+                let id = id.to_owned();
+                return Err(row.error(sample_id, TableProblem::SampleTwice { id }));
             }
             for (index, &column) in columns.iter().enumerate() {
                 let cell = row.cell(index);

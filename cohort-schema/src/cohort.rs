@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     CovariateReader, Error, MissingCovariates, MissingPolicies, MissingSamples, Phenotype,
-    PhenotypeCoding, Split, counted,
+    PhenotypeCoding, Problem, Split, UnknownSplit, counted,
     missing::{FEW, is_minus_nine, is_missing},
     phenotype::PhenotypeReader,
     table::{CsvTable, Row},
@@ -27,6 +27,171 @@ const SAMPLE_ID: &str = "sample_id";
 const PHENOTYPE: &str = "phenotype";
 const SPLIT: &str = "split";
 const FAMILY_ID: &str = "family_id";
+
+/// Why the samples or the covariates of a cohort cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CohortProblem {
+    /// Two rows of one sample.
+    #[error("sample {id} is listed twice (lines {first_line} and {line}); keep one row")]
+    SampleTwice {
+        /// The sample.
+        id: String,
+        /// 1-based line of the first row.
+        first_line: u64,
+        /// 1-based line of the second row.
+        line: u64,
+    },
+    /// Two rows of one sample, with different splits.
+    #[error("sample {id} is in two splits ({first}, {second}); keep one row")]
+    SampleInTwoSplits {
+        /// The sample.
+        id: String,
+        /// Its first row.
+        first: SplitLine,
+        /// Its second row.
+        second: SplitLine,
+    },
+    /// Members of one family in different splits.
+    #[error(
+        "family {family} is in two splits ({first}, {second}). Relatives share haplotypes, so put \
+         each family into one split"
+    )]
+    FamilyInTwoSplits {
+        /// The family.
+        family: String,
+        /// The row of its first member.
+        first: SplitLine,
+        /// The row of the first member in another split.
+        second: SplitLine,
+    },
+    /// A split without cases or without controls.
+    #[error(
+        "split {} has {}, {} and {} of unknown phenotype; it needs at least one case and one control",
+        .0.split,
+        counted(.0.cases, "case", "cases"),
+        counted(.0.controls, "control", "controls"),
+        counted(.0.unknown, "sample", "samples")
+    )]
+    OneClass(SplitCounts),
+    /// Samples of the cohort without genotypes.
+    #[error(
+        "no sample `{first}`; {n_absent} of the {n_people} samples of the cohort are not in this \
+         file ({shares}). The file has {n_present} samples{}. Check that both use the same sample \
+         IDs. Drop a few absent samples with --missing-samples drop",
+        such_as(example.as_deref())
+    )]
+    AbsentSamples {
+        /// The first absent sample.
+        first: String,
+        /// Number of absent samples.
+        n_absent: usize,
+        /// Number of samples of the cohort.
+        n_people: usize,
+        /// The absent samples by split.
+        shares: SplitShares,
+        /// Number of samples of the genotype file.
+        n_present: usize,
+        /// The first sample of the genotype file.
+        example: Option<String>,
+    },
+    /// A column that has another meaning.
+    #[error("column `{name}` cannot be a covariate")]
+    ReservedColumn {
+        /// The column.
+        name: String,
+    },
+    /// A column without a name.
+    #[error("a column without a name cannot be a covariate; name the column in the header")]
+    UnnamedCovariate,
+    /// A repeated covariate.
+    #[error("covariate `{name}` is listed twice; keep one")]
+    CovariateTwice {
+        /// The covariate.
+        name: String,
+    },
+    /// A covariate that is as good as the phenotype.
+    #[error(
+        "column `{name}` alone separates all cases from all controls. It may be a copy of the \
+         phenotype, or known only after the diagnosis. Choose the covariates with --covariates"
+    )]
+    CopyOfPhenotype {
+        /// The covariate.
+        name: String,
+    },
+    /// A covariate without a value in the training samples.
+    #[error(
+        "covariate `{name}` has no value in any training sample, so it has no mean; choose other \
+         covariates with --covariates"
+    )]
+    NoMean {
+        /// The covariate.
+        name: String,
+    },
+    /// A missing covariate of an unknown row.
+    #[error("a covariate is missing")]
+    NoCovariate,
+    /// More missing covariates than the policy accepts.
+    #[error(
+        "no value; a covariate is missing in {shares}{}. Fill in the values or choose other \
+         covariates (--covariates). --missing-covariates drop drops these samples, and \
+         --missing-covariates mean uses the mean of the training samples",
+        if *is_any_refused { "" } else { ", more than 5 % of a split" }
+    )]
+    MissingCovariates {
+        /// The samples with a missing covariate, by split.
+        shares: SplitShares,
+        /// Whether the policy refuses any missing covariate, and not only many of them.
+        is_any_refused: bool,
+    },
+    /// A missing covariate of a sample to score.
+    #[error(
+        "no value, but the model needs one for every sample. Fill it in, use the mean of the \
+         training samples (--missing-covariates mean), or drop such samples (--missing-covariates \
+         drop)"
+    )]
+    NoValueToScore,
+}
+
+/// The split of a row, such as `train at line 2`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SplitLine {
+    /// The split.
+    pub split: Split,
+    /// 1-based line of the row.
+    pub line: u64,
+}
+
+impl fmt::Display for SplitLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at line {}", self.split, self.line)
+    }
+}
+
+/// A part of each split, such as `12 of 200 train and 1 of 50 test samples`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SplitShares {
+    /// Samples of the part by split, in the order of [`Split::ALL`].
+    pub by_split: [usize; 3],
+    /// All samples by split.
+    pub sizes: [usize; 3],
+}
+
+impl fmt::Display for SplitShares {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shares: Vec<String> = Split::ALL
+            .into_iter()
+            .zip(self.by_split.into_iter().zip(self.sizes))
+            .filter(|(_, (n, _))| *n > 0)
+            .map(|(split, (n, size))| format!("{n} of {size} {split}"))
+            .collect();
+        write!(f, "{} samples", shares.join(" and "))
+    }
+}
+
+/// An example of a sample for a message; empty without one.
+fn such_as(example: Option<&str>) -> String {
+    example.map_or_else(String::new, |sample| format!(", such as `{sample}`"))
+}
 
 /// One sample of a cohort.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,7 +235,7 @@ pub struct CohortNotes {
 /// Samples that were dropped for one reason.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dropped {
-    /// The reason, such as `not in a.vcf`.
+    /// The reason, such as `not in a.vcf`: text of a report, not an error.
     pub reason: String,
     /// Number of samples of each split, in the order of [`Split::ALL`].
     pub by_split: [usize; 3],
@@ -283,7 +448,7 @@ impl Cohort {
         for (person, row) in people.iter_mut().zip(table.rows()) {
             person.phenotype = phenotypes
                 .read(row.cell(phenotype))
-                .map_err(|reason| row.error(phenotype, reason))?;
+                .map_err(|problem| row.error(phenotype, problem))?;
         }
         let covariate_names = covariate_names(&table, covariates, path)?;
         let ignored_columns = table
@@ -303,12 +468,8 @@ impl Cohort {
         let cells = covariate_cells(&table, &cohort.covariate_names, missing, advice(covariates))?;
         cohort.take_covariates(cells, &table, missing.covariates)?;
         if let Some(name) = cohort.copy_of_phenotype() {
-            let reason = format!(
-                "column `{name}` alone separates all cases from all controls. It may be a copy of \
-                 the phenotype, or known only after the diagnosis. Choose the covariates with \
-                 --covariates"
-            );
-            return Err(Error::file(path, reason));
+            let name = name.to_owned();
+            return Err(Error::file(path, CohortProblem::CopyOfPhenotype { name }));
         }
         Ok(cohort)
     }
@@ -404,11 +565,8 @@ impl Cohort {
                 .count();
             if n > 0 {
                 if means[column].is_none() {
-                    let reason = format!(
-                        "covariate `{name}` has no value in any training sample, so it has no \
-                         mean; choose other covariates with --covariates"
-                    );
-                    return Err(Error::file(table.path(), reason));
+                    let name = name.clone();
+                    return Err(Error::file(table.path(), CohortProblem::NoMean { name }));
                 }
                 self.notes.filled.push((name.clone(), n));
             }
@@ -464,35 +622,23 @@ impl Cohort {
             .zip(table.rows())
             .find_map(|(values, row)| Some((values.iter().position(Option::is_none)?, row)));
         let Some((column, row)) = first else {
-            return Error::file(table.path(), "a covariate is missing");
+            return Error::file(table.path(), CohortProblem::NoCovariate);
         };
         let name = &self.covariate_names[column];
-        let too_many = if policy == MissingCovariates::Error {
-            ""
-        } else {
-            ", more than 5 % of a split"
-        };
-        let counts = self.shares(by_split);
         let column = table.column(name).unwrap_or_default();
-        row.error(
-            column,
-            format!(
-                "no value; a covariate is missing in {counts}{too_many}. Fill in the values or \
-                 choose other covariates (--covariates). --missing-covariates drop drops these \
-                 samples, and --missing-covariates mean uses the mean of the training samples"
-            ),
-        )
+        let problem = CohortProblem::MissingCovariates {
+            shares: self.shares(by_split),
+            is_any_refused: policy == MissingCovariates::Error,
+        };
+        row.error(column, problem)
     }
 
-    /// Counts for a message, such as `12 of 200 train and 1 of 50 test samples`.
-    fn shares(&self, by_split: [usize; 3]) -> String {
-        let shares: Vec<String> = Split::ALL
-            .into_iter()
-            .zip(by_split)
-            .filter(|(_, n)| *n > 0)
-            .map(|(split, n)| format!("{n} of {} {split}", self.in_split(split).count()))
-            .collect();
-        format!("{} samples", shares.join(" and "))
+    /// The part of each split that these samples are.
+    fn shares(&self, by_split: [usize; 3]) -> SplitShares {
+        SplitShares {
+            by_split,
+            sizes: Split::ALL.map(|split| self.in_split(split).count()),
+        }
     }
 
     /// Calls [`Self::keep_present`] for each genotype file and its samples.
@@ -538,19 +684,15 @@ impl Cohort {
             MissingSamples::Drop => n_absent == self.people.len(),
         };
         if is_refused {
-            let n_people = self.people.len();
-            let example = present
-                .first()
-                .map_or_else(String::new, |sample| format!(", such as `{sample}`"));
-            let reason = format!(
-                "no sample `{}`; {n_absent} of the {n_people} samples of the cohort are not in \
-                 this file ({}). The file has {} samples{example}. Check that both use the same \
-                 sample IDs. Drop a few absent samples with --missing-samples drop",
-                self.people[first].sample_id,
-                self.shares(by_split),
-                present.len(),
-            );
-            return Err(Error::file(path, reason));
+            let problem = CohortProblem::AbsentSamples {
+                first: self.people[first].sample_id.clone(),
+                n_absent,
+                n_people: self.people.len(),
+                shares: self.shares(by_split),
+                n_present: present.len(),
+                example: present.first().cloned(),
+            };
+            return Err(Error::file(path, problem));
         }
         let mut absent = is_absent.into_iter();
         self.people.retain(|_| !absent.next().unwrap_or_default());
@@ -698,14 +840,7 @@ impl Cohort {
         if counts.cases > 0 && counts.controls > 0 {
             return Ok(());
         }
-        let cases = counted(counts.cases, "case", "cases");
-        let controls = counted(counts.controls, "control", "controls");
-        let unknown = counted(counts.unknown, "sample", "samples");
-        let found = format!("{cases}, {controls} and {unknown} of unknown phenotype");
-        Err(Error::file(
-            path,
-            format!("split {split} has {found}; it needs at least one case and one control"),
-        ))
+        Err(Error::file(path, CohortProblem::OneClass(counts)))
     }
 
     /// Writes the cohort as `cohort.csv`.
@@ -758,13 +893,12 @@ fn samples_to_score(table: &CsvTable<'_>, sample_id: usize) -> Result<Vec<Person
     for row in table.rows() {
         let id = row.identifier(sample_id)?;
         if let Some(first) = lines.insert(id, row.line()) {
-            return Err(row.error(
-                sample_id,
-                format!(
-                    "sample {id} is listed twice (lines {first} and {}); keep one row",
-                    row.line()
-                ),
-            ));
+            let problem = CohortProblem::SampleTwice {
+                id: id.to_owned(),
+                first_line: first,
+                line: row.line(),
+            };
+            return Err(row.error(sample_id, problem));
         }
         people.push(Person {
             sample_id: id.to_owned(),
@@ -785,10 +919,8 @@ fn require_all_covariates(
 ) -> Result<(), Error> {
     for (values, row) in cells.iter().zip(table.rows()) {
         if let Some(column) = values.iter().position(Option::is_none) {
-            let reason = "no value, but the model needs one for every sample. Fill it in, use the \
-                          mean of the training samples (--missing-covariates mean), or drop such \
-                          samples (--missing-covariates drop)";
-            return Err(row.error(table.column(&names[column])?, reason));
+            let column = table.column(&names[column])?;
+            return Err(row.error(column, CohortProblem::NoValueToScore));
         }
     }
     Ok(())
@@ -817,16 +949,16 @@ fn covariate_names(
             .collect());
     };
     for (index, name) in names.iter().enumerate() {
-        let reason = if CohortColumn::from_name(name).is_reserved() {
-            format!("column `{name}` cannot be a covariate")
+        let problem = if CohortColumn::from_name(name).is_reserved() {
+            CohortProblem::ReservedColumn { name: name.clone() }
         } else if name.is_empty() {
-            "a column without a name cannot be a covariate; name the column in the header".into()
+            CohortProblem::UnnamedCovariate
         } else if names[..index].contains(name) {
-            format!("covariate `{name}` is listed twice; keep one")
+            CohortProblem::CovariateTwice { name: name.clone() }
         } else {
             continue;
         };
-        return Err(Error::file(path, reason));
+        return Err(Error::file(path, problem));
     }
     Ok(names.clone())
 }
@@ -836,7 +968,7 @@ fn covariate_cells(
     table: &CsvTable<'_>,
     names: &[String],
     missing: &MissingPolicies,
-    advice: &str,
+    advice: &'static str,
 ) -> Result<Vec<Vec<Option<f64>>>, Error> {
     let columns = names
         .iter()
@@ -853,7 +985,7 @@ fn covariate_cells(
         for (values, row) in cells.iter_mut().zip(table.rows()) {
             let value = reader
                 .read(row.cell(column))
-                .map_err(|reason| row.error(column, format!("{reason}{advice}")))?;
+                .map_err(|problem| row.error(column, Problem::Covariate { problem, advice }))?;
             values.push(value);
         }
     }
@@ -904,7 +1036,7 @@ fn memberships(table: &CsvTable<'_>) -> Result<Vec<Person>, Error> {
         let split: Split = row
             .cell(split_column)
             .parse()
-            .map_err(|error: crate::UnknownSplit| row.error(split_column, error.to_string()))?;
+            .map_err(|problem: UnknownSplit| row.error(split_column, problem))?;
         let here = SplitRow { split, row };
         if let Some(first) = first_of_sample.insert(id, here) {
             return Err(row.error(sample_id, listed_twice(id, here, first)));
@@ -934,30 +1066,39 @@ pub(crate) fn is_family(cell: &str) -> bool {
     !is_missing(cell) && cell != "0" && !is_minus_nine(cell)
 }
 
-/// The reason against a family with members in two splits.
-fn in_two_splits(family: &str, here: SplitRow<'_>, first: SplitRow<'_>) -> String {
-    let split = here.split;
-    let line = here.row.line();
-    let first_split = first.split;
-    let first_line = first.row.line();
-    let lines = format!("{first_split} at line {first_line}, {split} at line {line}");
-    let advice = "Relatives share haplotypes, so put each family into one split";
-    format!("family {family} is in two splits ({lines}). {advice}")
+impl SplitRow<'_> {
+    fn split_line(self) -> SplitLine {
+        SplitLine {
+            split: self.split,
+            line: self.row.line(),
+        }
+    }
 }
 
-/// The reason against a sample that is listed twice.
-fn listed_twice(id: &str, here: SplitRow<'_>, first: SplitRow<'_>) -> String {
-    let split = here.split;
-    let line = here.row.line();
-    let first_split = first.split;
-    let first_line = first.row.line();
-    if split == first_split {
-        format!("sample {id} is listed twice (lines {first_line} and {line}); keep one row")
+/// The problem of a family with members in two splits.
+fn in_two_splits(family: &str, here: SplitRow<'_>, first: SplitRow<'_>) -> CohortProblem {
+    CohortProblem::FamilyInTwoSplits {
+        family: family.to_owned(),
+        first: first.split_line(),
+        second: here.split_line(),
+    }
+}
+
+/// The problem of a sample that is listed twice.
+fn listed_twice(id: &str, here: SplitRow<'_>, first: SplitRow<'_>) -> CohortProblem {
+    let id = id.to_owned();
+    if here.split == first.split {
+        CohortProblem::SampleTwice {
+            id,
+            first_line: first.row.line(),
+            line: here.row.line(),
+        }
     } else {
-        format!(
-            "sample {id} is in two splits ({first_split} at line {first_line}, {split} at line \
-             {line}); keep one row"
-        )
+        CohortProblem::SampleInTwoSplits {
+            id,
+            first: first.split_line(),
+            second: here.split_line(),
+        }
     }
 }
 

@@ -58,6 +58,7 @@ mod missing;
 mod performance;
 mod phenotype;
 mod prediction;
+mod problem;
 mod published;
 mod risk;
 mod role;
@@ -76,40 +77,44 @@ pub use self::{
     baselines::{AssociationRow, CoefficientRow, RelatedPairRow, ScoreAucRow},
     characteristics::Characteristics,
     cohort::{
-        Cohort, CohortColumn, CohortNotes, CohortSummary, CovariateChoice, Dropped, Person,
-        SplitCounts,
+        Cohort, CohortColumn, CohortNotes, CohortProblem, CohortSummary, CovariateChoice, Dropped,
+        Person, SplitCounts, SplitLine, SplitShares,
     },
     cohort_reading::CohortReading,
     counted::counted,
     dropped::DroppedSampleRow,
     missing::{
         CovariateReader, MissingCovariates, MissingPolicies, MissingSamples, MissingValues,
-        is_missing, note_pairs_without_kinship,
+        NoKinship, NoneWithNumbers, ValueProblem, is_missing, note_pairs_without_kinship,
     },
     performance::{
-        AucRow, CostRow, RocPoint, SCORES_FILE, ScoreRow, TrainingLogRow, TrainingRow, read_costs,
-        read_scores, read_training_log,
+        AucRow, CostRow, PerformanceProblem, RocPoint, SCORES_FILE, ScoreRow, TrainingLogRow,
+        TrainingRow, read_costs, read_scores, read_training_log,
     },
-    phenotype::{CASE_WORDS, CONTROL_WORDS, Phenotype, PhenotypeCoding},
+    phenotype::{CASE_WORDS, CONTROL_WORDS, Phenotype, PhenotypeCoding, PhenotypeProblem},
     prediction::{
-        BASELINE_PREFIX, Prediction, PredictionRef, each_prediction, is_baseline, logit,
-        nine_significant_digits, probability, read_predictions, write_predictions,
+        BASELINE_PREFIX, Prediction, PredictionProblem, PredictionRef, each_prediction,
+        is_baseline, logit, nine_significant_digits, probability, read_predictions,
+        write_predictions,
     },
+    problem::Problem,
     published::{MatchRow, RAW_SCORES_FILE, RawScoreRow},
     risk::{RiskRow, TruthRow},
-    role::{ModelRole, Role},
+    role::{ModelRole, Role, UnknownModelRole, UnknownRole},
     rows::{columns, serde_names, write_rows},
     schema::{Table, json_schema, row_schema},
-    score_table::ScoreColumn,
+    score_table::{ScoreColumn, ScoreTableProblem, UnknownScoreColumn},
     scored::{
-        Assigned, ScoreLayout, ScoredRef, ScoredTable, StatedPhenotype, each_score, read_assigned,
+        Assigned, ScoreLayout, ScoredProblem, ScoredRef, ScoredTable, StatedPhenotype, each_score,
+        read_assigned,
     },
     split::{Split, UnknownSplit},
+    table::TableProblem,
     token_report::TokenMeasureRow,
     verdict::{
         ALONE, ApoeRow, CalibrationRow, DecileRow, DistributionRow, FoldRow, GuardRow,
-        GuardVerdict, NonAdditiveRow, STACKED, StackedRow, StratumRow, WITHOUT_APOE, read_apoe,
-        read_guards, rung,
+        GuardVerdict, NonAdditiveRow, STACKED, StackedRow, StratumRow, UnknownVerdict,
+        WITHOUT_APOE, read_apoe, read_guards, rung,
     },
 };
 
@@ -130,25 +135,25 @@ pub enum Error {
         source: io::Error,
     },
     /// The table as a whole is wrong.
-    #[error("{}: {reason}", path.display())]
+    #[error("{}: {problem}", path.display())]
     File {
         /// The file.
         path: PathBuf,
         /// What is wrong and what to do.
-        reason: String,
+        problem: Box<Problem>,
     },
     /// A row is wrong.
-    #[error("{}: line {line}: {reason}", path.display())]
+    #[error("{}: line {line}: {problem}", path.display())]
     Line {
         /// The file.
         path: PathBuf,
         /// 1-based line number.
         line: u64,
         /// What is wrong and what to do.
-        reason: String,
+        problem: Box<Problem>,
     },
     /// A cell is wrong.
-    #[error("{}: line {line}, column `{column}`: {reason}", path.display())]
+    #[error("{}: line {line}, column `{column}`: {problem}", path.display())]
     Cell {
         /// The file.
         path: PathBuf,
@@ -157,15 +162,34 @@ pub enum Error {
         /// Name of the column in the header.
         column: String,
         /// What is wrong and what to do.
-        reason: String,
+        problem: Box<Problem>,
     },
 }
 
 impl Error {
-    fn file(path: &Path, reason: impl Into<String>) -> Self {
+    fn file(path: &Path, problem: impl Into<Problem>) -> Self {
         Self::File {
             path: path.to_path_buf(),
-            reason: reason.into(),
+            problem: Box::new(problem.into()),
+        }
+    }
+
+    fn line(path: &Path, line: u64, problem: impl Into<Problem>) -> Self {
+        Self::Line {
+            path: path.to_path_buf(),
+            line,
+            problem: Box::new(problem.into()),
+        }
+    }
+
+    /// What is wrong in the table; `None` for an error of the operating system.
+    #[must_use]
+    pub fn problem(&self) -> Option<&Problem> {
+        match self {
+            Self::Io { .. } => None,
+            Self::File { problem, .. }
+            | Self::Line { problem, .. }
+            | Self::Cell { problem, .. } => Some(problem),
         }
     }
 }

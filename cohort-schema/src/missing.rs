@@ -13,6 +13,58 @@ use serde::{Deserialize, Serialize};
 
 use crate::{CohortColumn, Error, counted, text};
 
+/// Why a cell is not a number.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ValueProblem {
+    /// Text, or an infinite number.
+    #[error("`{cell}` is not a finite number")]
+    NotFinite {
+        /// The cell.
+        cell: String,
+    },
+    /// A text or a number that is not a code of sex.
+    #[error("`{cell}` is not a sex; write male or female, or 1 (male) or 2 (female)")]
+    NotSex {
+        /// The cell.
+        cell: String,
+    },
+    /// A number that is a missing value in many tables, until the user decides.
+    #[error(
+        "`{cell}` may be a number or a code for a missing value. Give --missing-value {cell} if it \
+         is a code, or --missing-value none if it is a number"
+    )]
+    MayBeMissing {
+        /// The cell.
+        cell: String,
+    },
+}
+
+impl ValueProblem {
+    pub(crate) fn not_finite(cell: &str) -> Self {
+        Self::NotFinite { cell: cell.into() }
+    }
+
+    pub(crate) fn may_be_missing(cell: &str) -> Self {
+        Self::MayBeMissing { cell: cell.into() }
+    }
+}
+
+/// No pair of samples has a kinship coefficient.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "none of {n_pairs} pairs of these samples has a kinship coefficient; compute the kinships \
+     from more variants"
+)]
+pub struct NoKinship {
+    /// Number of pairs.
+    pub n_pairs: usize,
+}
+
+/// `none` in a list of missing values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`none` means that no number is a missing value, so give it alone")]
+pub struct NoneWithNumbers;
+
 /// Spellings of a missing value, in lower case.
 const MISSING: [&str; 21] = [
     "", ".", "na", "nan", "-nan", "+nan", "n/a", "#n/a", "#na", "#n/a n/a", "n.a.", "<na>", "null",
@@ -51,11 +103,8 @@ pub fn note_pairs_without_kinship(
     n_known: usize,
 ) -> Result<(), Error> {
     if n_without > 0 && n_known == 0 {
-        let reason = format!(
-            "none of {n_without} pairs of these samples has a kinship coefficient; compute the \
-             kinships from more variants"
-        );
-        return Err(Error::file(path, reason));
+        let problem = NoKinship { n_pairs: n_without };
+        return Err(Error::file(path, problem));
     }
     if n_without > 0 {
         text::note(format!(
@@ -122,9 +171,9 @@ enum Cell {
 }
 
 impl TryFrom<Stated> for MissingValues {
-    type Error = String;
+    type Error = NoneWithNumbers;
 
-    fn try_from(stated: Stated) -> Result<Self, String> {
+    fn try_from(stated: Stated) -> Result<Self, NoneWithNumbers> {
         let cells = match stated {
             Stated::One(cell) => vec![cell],
             Stated::Several(cells) => cells,
@@ -154,13 +203,13 @@ impl From<MissingValues> for Vec<String> {
 }
 
 impl FromStr for MissingValues {
-    type Err = String;
+    type Err = NoneWithNumbers;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, NoneWithNumbers> {
         let mut texts: Vec<String> = text.split(',').map(|text| text.trim().to_owned()).collect();
         let has_none = texts.iter().any(|text| text.eq_ignore_ascii_case("none"));
         if has_none && texts.len() > 1 {
-            return Err("`none` means that no number is a missing value, so give it alone".into());
+            return Err(NoneWithNumbers);
         }
         texts.retain(|text| !text.eq_ignore_ascii_case("none") && !text.is_empty());
         Ok(Self(texts))
@@ -289,7 +338,7 @@ impl<'m> CovariateReader<'m> {
     ///
     /// # Errors
     /// A text that is not a number, or a number that may be a code for a missing value.
-    pub fn read(&self, cell: &str) -> Result<Option<f64>, String> {
+    pub fn read(&self, cell: &str) -> Result<Option<f64>, ValueProblem> {
         if is_missing(cell) || self.stated.is_some_and(|stated| stated.has(cell)) {
             return Ok(None);
         }
@@ -297,7 +346,7 @@ impl<'m> CovariateReader<'m> {
             return sex(cell, zero_is_female);
         }
         let Some(value) = number(cell) else {
-            return Err(format!("`{cell}` is not a finite number"));
+            return Err(ValueProblem::not_finite(cell));
         };
         let is_missing_by_role =
             matches!(self.role, Role::Age | Role::Category) && (value + 9.0).abs() < f64::EPSILON;
@@ -307,18 +356,10 @@ impl<'m> CovariateReader<'m> {
         let is_code =
             CODES.contains(&value) || (self.role == Role::Age && CODES_OF_AGE.contains(&value));
         if is_code && self.stated.is_none() {
-            return Err(may_be_missing(cell));
+            return Err(ValueProblem::may_be_missing(cell));
         }
         Ok(Some(value))
     }
-}
-
-/// The reason against a number that may be a code for a missing value.
-pub(crate) fn may_be_missing(cell: &str) -> String {
-    format!(
-        "`{cell}` may be a number or a code for a missing value. Give --missing-value {cell} if it \
-         is a code, or --missing-value none if it is a number"
-    )
 }
 
 /// Whether a cell of a column of sexes has no value.
@@ -338,7 +379,7 @@ pub(crate) fn zero_is_female<'c>(mut cells: impl Iterator<Item = &'c str>) -> bo
 }
 
 /// 1 for male, 0 for female, `None` where it is missing.
-pub(crate) fn sex(cell: &str, zero_is_female: bool) -> Result<Option<f64>, String> {
+pub(crate) fn sex(cell: &str, zero_is_female: bool) -> Result<Option<f64>, ValueProblem> {
     match cell.to_ascii_lowercase().as_str() {
         "male" | "m" | "man" => return Ok(Some(1.0)),
         "female" | "f" | "woman" => return Ok(Some(0.0)),
@@ -349,9 +390,7 @@ pub(crate) fn sex(cell: &str, zero_is_female: bool) -> Result<Option<f64>, Strin
         Some(2.0) => Ok(Some(0.0)),
         Some(0.0) => Ok(zero_is_female.then_some(0.0)),
         Some(9.0 | -9.0) => Ok(None),
-        _ => Err(format!(
-            "`{cell}` is not a sex; write male or female, or 1 (male) or 2 (female)"
-        )),
+        _ => Err(ValueProblem::NotSex { cell: cell.into() }),
     }
 }
 
@@ -375,7 +414,11 @@ fn are_categories<'c>(cells: impl Iterator<Item = &'c str>) -> bool {
 mod tests {
     use super::*;
 
-    fn read(name: &str, cells: &[&str], stated: Option<&str>) -> Vec<Result<Option<f64>, String>> {
+    fn read(
+        name: &str,
+        cells: &[&str],
+        stated: Option<&str>,
+    ) -> Vec<Result<Option<f64>, ValueProblem>> {
         let stated = stated.map(|text| text.parse().unwrap());
         let reader = CovariateReader::new(name, cells.iter().copied(), stated.as_ref());
         cells.iter().map(|cell| reader.read(cell)).collect()
@@ -432,11 +475,9 @@ mod tests {
             values("sex", &["1", "0", "9", "-9"], None),
             [Some(1.0), Some(0.0), None, None]
         );
-        assert!(
-            read("sex", &["1", "3"], None)[1]
-                .as_ref()
-                .unwrap_err()
-                .contains("`3` is not a sex")
+        assert_eq!(
+            read("sex", &["1", "3"], None)[1],
+            Err(ValueProblem::NotSex { cell: "3".into() })
         );
     }
 
@@ -452,7 +493,7 @@ mod tests {
             ("PC1", ["0.01", "-0.02", "-9"]),
             ("bmi", ["27.5", "31", "-999"]),
         ] {
-            let message = read(name, &cells, None)[2].clone().unwrap_err();
+            let message = read(name, &cells, None)[2].clone().unwrap_err().to_string();
             assert!(
                 message.contains("--missing-value none") && message.contains("--missing-value -9"),
                 "{message}"
@@ -477,6 +518,7 @@ mod tests {
             "none,-9"
                 .parse::<MissingValues>()
                 .unwrap_err()
+                .to_string()
                 .contains("give it alone")
         );
     }

@@ -18,6 +18,29 @@ use crate::{
     table::{CsvTable, Row},
 };
 
+/// Why a cell about a model's performance or cost cannot be read.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum PerformanceProblem {
+    /// Text, or a number with decimals.
+    #[error("`{cell}` is not a whole number")]
+    NotWhole {
+        /// The cell.
+        cell: String,
+    },
+    /// Neither `true` nor `false`.
+    #[error("`{cell}` is neither `true` nor `false`")]
+    NotBoolean {
+        /// The cell.
+        cell: String,
+    },
+    /// A number below 0 or above 1.
+    #[error("{value} is not between 0 and 1")]
+    NotFraction {
+        /// The number.
+        value: f64,
+    },
+}
+
 /// Performance of one model on one split, and its difference from a reference model on the same
 /// samples.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -268,7 +291,7 @@ pub fn read_costs(path: &Path) -> Result<Vec<CostRow>, Error> {
 fn whole_number(row: Row<'_>, column: usize) -> Result<u64, Error> {
     let cell = row.required(column)?;
     cell.parse()
-        .map_err(|_| row.error(column, format!("`{cell}` is not a whole number")))
+        .map_err(|_| row.error(column, PerformanceProblem::NotWhole { cell: cell.into() }))
 }
 
 /// The text of a cell; `None` where it is empty.
@@ -282,7 +305,7 @@ fn boolean(row: Row<'_>, column: usize) -> Result<bool, Error> {
     match row.required(column)? {
         "true" => Ok(true),
         "false" => Ok(false),
-        cell => Err(row.error(column, format!("`{cell}` is neither `true` nor `false`"))),
+        cell => Err(row.error(column, PerformanceProblem::NotBoolean { cell: cell.into() })),
     }
 }
 
@@ -292,7 +315,7 @@ fn fraction(row: Row<'_>, column: usize) -> Result<f64, Error> {
     if (0.0..=1.0).contains(&value) {
         Ok(value)
     } else {
-        Err(row.error(column, format!("{value} is not between 0 and 1")))
+        Err(row.error(column, PerformanceProblem::NotFraction { value }))
     }
 }
 

@@ -70,6 +70,41 @@ enum Notation {
     Digits,
 }
 
+/// Why a cell is not a phenotype.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PhenotypeProblem {
+    /// A column with `case` and `1`, for example.
+    #[error("`{cell}` mixes words with numbers in one column; use only one of them")]
+    Mixed {
+        /// The first cell in another notation than the cells before.
+        cell: String,
+    },
+    /// Not one of PLINK's codes.
+    #[error(
+        "`{cell}` is not in PLINK's coding; write 1 (control), 2 (case), or 0, -9 or an empty cell \
+         (unknown)"
+    )]
+    NotPlink {
+        /// The cell.
+        cell: String,
+    },
+    /// One of PLINK's codes where 0 and 1 are expected.
+    #[error(
+        "`2` looks like PLINK's coding (1 = control, 2 = case). If it is, choose the phenotype \
+         coding plink12. Otherwise, write case or control"
+    )]
+    LooksLikePlink,
+    /// Another text or number.
+    #[error(
+        "`{cell}` is not a phenotype; write case or control, 1 or 0, or leave the cell empty \
+         (unknown)"
+    )]
+    Unknown {
+        /// The cell.
+        cell: String,
+    },
+}
+
 /// Reads the cells of one phenotype column, one after the other.
 #[derive(Debug, Default)]
 pub(crate) struct PhenotypeReader<'m> {
@@ -88,7 +123,7 @@ impl<'m> PhenotypeReader<'m> {
     }
 
     /// The phenotype of one cell, or the reason why the cell cannot be read.
-    pub(crate) fn read(&mut self, cell: &str) -> Result<Option<Phenotype>, String> {
+    pub(crate) fn read(&mut self, cell: &str) -> Result<Option<Phenotype>, PhenotypeProblem> {
         let is_stated = self.stated.is_some_and(|stated| stated.has(cell));
         if is_missing(cell) || is_minus_nine(cell) || is_stated {
             return Ok(None);
@@ -107,33 +142,21 @@ impl<'m> PhenotypeReader<'m> {
         if *self.notation.get_or_insert(notation) == notation {
             Ok(phenotype)
         } else {
-            Err(format!(
-                "`{cell}` mixes words with numbers in one column; use only one of them"
-            ))
+            Err(PhenotypeProblem::Mixed { cell: cell.into() })
         }
     }
 }
 
 impl PhenotypeCoding {
     /// The phenotype of a cell that is not a word.
-    fn of_digit(self, cell: &str) -> Result<Option<Phenotype>, String> {
+    fn of_digit(self, cell: &str) -> Result<Option<Phenotype>, PhenotypeProblem> {
         match (self, cell) {
             (Self::Plink12, "1") | (Self::Auto, "0") => Ok(Some(Phenotype::Control)),
             (Self::Plink12, "2") | (Self::Auto, "1") => Ok(Some(Phenotype::Case)),
             (Self::Plink12, "0") => Ok(None),
-            (Self::Plink12, _) => Err(format!(
-                "`{cell}` is not in PLINK's coding; write 1 (control), 2 (case), or 0, -9 or an \
-                 empty cell (unknown)"
-            )),
-            (Self::Auto, "2") => Err(
-                "`2` looks like PLINK's coding (1 = control, 2 = case). If it is, choose the \
-                 phenotype coding plink12. Otherwise, write case or control"
-                    .to_owned(),
-            ),
-            (Self::Auto, _) => Err(format!(
-                "`{cell}` is not a phenotype; write case or control, 1 or 0, or leave the cell \
-                 empty (unknown)"
-            )),
+            (Self::Plink12, _) => Err(PhenotypeProblem::NotPlink { cell: cell.into() }),
+            (Self::Auto, "2") => Err(PhenotypeProblem::LooksLikePlink),
+            (Self::Auto, _) => Err(PhenotypeProblem::Unknown { cell: cell.into() }),
         }
     }
 }
@@ -142,7 +165,10 @@ impl PhenotypeCoding {
 mod tests {
     use super::*;
 
-    fn read(coding: PhenotypeCoding, cells: &[&str]) -> Result<Vec<Option<Phenotype>>, String> {
+    fn read(
+        coding: PhenotypeCoding,
+        cells: &[&str],
+    ) -> Result<Vec<Option<Phenotype>>, PhenotypeProblem> {
         let mut reader = PhenotypeReader::new(coding, None);
         cells.iter().map(|cell| reader.read(cell)).collect()
     }
@@ -176,11 +202,13 @@ mod tests {
         assert!(
             read(PhenotypeCoding::Auto, &["case", "0"])
                 .unwrap_err()
+                .to_string()
                 .contains("mixes")
         );
         assert!(
             read(PhenotypeCoding::Plink12, &["2", "control"])
                 .unwrap_err()
+                .to_string()
                 .contains("mixes")
         );
     }
@@ -195,6 +223,7 @@ mod tests {
         assert!(
             read(PhenotypeCoding::Auto, &["1", "2"])
                 .unwrap_err()
+                .to_string()
                 .contains("plink12")
         );
     }
@@ -216,6 +245,7 @@ mod tests {
         assert!(
             read(PhenotypeCoding::Auto, &["2.0"])
                 .unwrap_err()
+                .to_string()
                 .contains("plink12")
         );
     }

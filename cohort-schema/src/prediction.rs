@@ -10,11 +10,28 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Error, Phenotype, Role, Split,
+    Error, Phenotype, Role, Split, UnknownRole, UnknownSplit,
     phenotype::PhenotypeReader,
     rows::{nine_digits, write_rows},
     table::{CsvTable, Row},
 };
+
+/// Why a cell of a prediction cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PredictionProblem {
+    /// Not a number of a cross-validation fold.
+    #[error("`{cell}` is not a fold number; write 0, 1, ... or leave the cell empty")]
+    NotFold {
+        /// The cell.
+        cell: String,
+    },
+    /// A number below 0 or above 1.
+    #[error("`{cell}` is not a probability between 0 and 1")]
+    NotProbability {
+        /// The cell.
+        cell: String,
+    },
+}
 
 /// Prediction of one model for one sample.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -117,11 +134,11 @@ pub fn each_prediction<E: From<Error>>(
             split: row
                 .cell(split)
                 .parse()
-                .map_err(|error: crate::UnknownSplit| row.error(split, error.to_string()))?,
+                .map_err(|problem: UnknownSplit| row.error(split, problem))?,
             fold: optional_fold(row, fold)?,
             phenotype: phenotypes
                 .read(row.cell(phenotype))
-                .map_err(|reason| row.error(phenotype, reason))?,
+                .map_err(|problem| row.error(phenotype, problem))?,
             logit: row.finite(logit)?,
             probability: in_unit_interval(row, probability)?,
             role: role_of(row, model, role)?,
@@ -181,7 +198,7 @@ fn role_of(row: Row<'_>, model: usize, role: Option<usize>) -> Result<Role, Erro
         Some(column) => row
             .cell(column)
             .parse()
-            .map_err(|reason: String| row.error(column, reason)),
+            .map_err(|problem: UnknownRole| row.error(column, problem)),
         None => Ok(Role::of_own(row.cell(model))),
     }
 }
@@ -190,10 +207,8 @@ pub(crate) fn optional_fold(row: Row<'_>, column: usize) -> Result<Option<u32>, 
     match row.cell(column) {
         "" => Ok(None),
         cell => cell.parse().map(Some).map_err(|_| {
-            row.error(
-                column,
-                format!("`{cell}` is not a fold number; write 0, 1, ... or leave the cell empty"),
-            )
+            let cell = cell.to_owned();
+            row.error(column, PredictionProblem::NotFold { cell })
         }),
     }
 }
@@ -203,13 +218,8 @@ pub(crate) fn in_unit_interval(row: Row<'_>, column: usize) -> Result<f64, Error
     if (0.0..=1.0).contains(&probability) {
         Ok(probability)
     } else {
-        Err(row.error(
-            column,
-            format!(
-                "`{}` is not a probability between 0 and 1",
-                row.cell(column)
-            ),
-        ))
+        let cell = row.cell(column).to_owned();
+        Err(row.error(column, PredictionProblem::NotProbability { cell }))
     }
 }
 

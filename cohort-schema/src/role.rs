@@ -101,15 +101,32 @@ impl fmt::Display for Role {
     }
 }
 
-impl FromStr for Role {
-    type Err = String;
+/// A text that is not the name of a [`Role`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a role; write one of {names}", names = role_names())]
+pub struct UnknownRole(String);
 
-    fn from_str(text: &str) -> Result<Self, String> {
+fn role_names() -> String {
+    Role::ALL.map(|role| role.to_string()).join(", ")
+}
+
+/// A text that is not the role of a model.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UnknownModelRole {
+    /// A text without a model or an equals sign.
+    #[error("`{0}` is not MODEL=ROLE, such as ldpred2=score")]
+    Form(String),
+    /// A text whose second part is not a role.
+    #[error(transparent)]
+    Role(#[from] UnknownRole),
+}
+
+impl FromStr for Role {
+    type Err = UnknownRole;
+
+    fn from_str(text: &str) -> Result<Self, UnknownRole> {
         let found = Self::ALL.into_iter().find(|role| role.to_string() == text);
-        found.ok_or_else(|| {
-            let names = Self::ALL.map(|role| role.to_string()).join(", ");
-            format!("`{text}` is not a role; write one of {names}")
-        })
+        found.ok_or_else(|| UnknownRole(text.to_owned()))
     }
 }
 
@@ -124,15 +141,15 @@ pub struct ModelRole {
 }
 
 impl FromStr for ModelRole {
-    type Err = String;
+    type Err = UnknownModelRole;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, UnknownModelRole> {
         match text.rsplit_once('=') {
             Some((model, role)) if !model.is_empty() => Ok(Self {
                 model: model.to_owned(),
                 role: role.parse()?,
             }),
-            _ => Err(format!("`{text}` is not MODEL=ROLE, such as ldpred2=score")),
+            _ => Err(UnknownModelRole::Form(text.to_owned())),
         }
     }
 }
@@ -144,9 +161,9 @@ impl fmt::Display for ModelRole {
 }
 
 impl TryFrom<String> for ModelRole {
-    type Error = String;
+    type Error = UnknownModelRole;
 
-    fn try_from(text: String) -> Result<Self, String> {
+    fn try_from(text: String) -> Result<Self, UnknownModelRole> {
         text.parse()
     }
 }
@@ -177,13 +194,12 @@ mod tests {
             "prs"
                 .parse::<Role>()
                 .unwrap_err()
+                .to_string()
                 .contains("covariates, apoe, score-without-apoe, score, sequence-model")
         );
-        assert!(
-            "ldpred2"
-                .parse::<ModelRole>()
-                .unwrap_err()
-                .contains("MODEL=ROLE")
+        assert_eq!(
+            "ldpred2".parse::<ModelRole>(),
+            Err(UnknownModelRole::Form("ldpred2".into()))
         );
     }
 

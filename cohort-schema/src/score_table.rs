@@ -26,18 +26,63 @@ pub struct ScoreColumn {
     pub column: String,
 }
 
-impl FromStr for ScoreColumn {
-    type Err = String;
+/// A text that does not name a table and its score.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not of the form FILE:COLUMN, such as scores.csv:PGS004146")]
+pub struct UnknownScoreColumn(String);
 
-    fn from_str(text: &str) -> Result<Self, String> {
+/// Why a score of a table cannot be an offset.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ScoreTableProblem {
+    /// A sample is listed twice.
+    #[error("sample `{sample}` has two values of {column}; keep one of them")]
+    TwoValues {
+        /// The sample.
+        sample: String,
+        /// The score.
+        column: String,
+    },
+    /// A covariate has the name of the score.
+    #[error("`{column}` is already a covariate of the cohort; rename one of them")]
+    IsCovariate {
+        /// The score.
+        column: String,
+    },
+    /// A sample of the cohort is missing.
+    #[error(
+        "sample `{sample}` of the cohort has no value of {column}; add the value, or leave the \
+         sample out"
+    )]
+    NoValue {
+        /// The sample.
+        sample: String,
+        /// The score.
+        column: String,
+    },
+    /// Neither a column nor a row has the name of the score.
+    #[error(
+        "no score `{column}`. The columns are {}, and no row has this `model` or `accession`. \
+         Check the name after the colon of FILE:COLUMN",
+        found.join(", ")
+    )]
+    NoScore {
+        /// The score.
+        column: String,
+        /// Names in the header.
+        found: Vec<String>,
+    },
+}
+
+impl FromStr for ScoreColumn {
+    type Err = UnknownScoreColumn;
+
+    fn from_str(text: &str) -> Result<Self, UnknownScoreColumn> {
         match text.rsplit_once(':') {
             Some((path, column)) if !path.is_empty() && !column.is_empty() => Ok(Self {
                 path: path.into(),
                 column: column.into(),
             }),
-            _ => Err(format!(
-                "`{text}` is not of the form FILE:COLUMN, such as scores.csv:PGS004146"
-            )),
+            _ => Err(UnknownScoreColumn(text.to_owned())),
         }
     }
 }
@@ -49,9 +94,9 @@ impl fmt::Display for ScoreColumn {
 }
 
 impl TryFrom<String> for ScoreColumn {
-    type Error = String;
+    type Error = UnknownScoreColumn;
 
-    fn try_from(text: String) -> Result<Self, String> {
+    fn try_from(text: String) -> Result<Self, UnknownScoreColumn> {
         text.parse()
     }
 }
@@ -85,10 +130,11 @@ impl ScoreColumn {
             let sample_id = row.identifier(sample)?;
             let earlier = scores.insert(sample_id.to_owned(), row.finite(value)?);
             if earlier.is_some() {
-                return Err(row.error(
-                    sample,
-                    format!("sample `{sample_id}` has two values of {column}; keep one of them"),
-                ));
+                let problem = ScoreTableProblem::TwoValues {
+                    sample: sample_id.to_owned(),
+                    column: column.clone(),
+                };
+                return Err(row.error(sample, problem));
             }
             Ok(())
         })?;
@@ -123,20 +169,17 @@ impl ScoreColumn {
     pub fn join(&self, cohort: &mut Cohort) -> Result<(), Error> {
         let Self { path, column } = self;
         if cohort.covariate_names.contains(column) {
-            return Err(Error::file(
-                path,
-                format!("`{column}` is already a covariate of the cohort; rename one of them"),
-            ));
+            let column = column.clone();
+            return Err(Error::file(path, ScoreTableProblem::IsCovariate { column }));
         }
         let scores = self.read()?;
         for person in &mut cohort.people {
             let score = scores.get(&person.sample_id).ok_or_else(|| {
-                let reason = format!(
-                    "sample `{}` of the cohort has no value of {column}; add the value, or leave \
-                     the sample out",
-                    person.sample_id
-                );
-                Error::file(path, reason)
+                let problem = ScoreTableProblem::NoValue {
+                    sample: person.sample_id.clone(),
+                    column: column.clone(),
+                };
+                Error::file(path, problem)
             })?;
             person.covariates.push(*score);
         }
@@ -168,14 +211,11 @@ impl ValueColumn {
 
 /// The error of a table without the score.
 fn no_score(path: &Path, column: &str, table: &CsvTable<'_>) -> Error {
-    let found = table.header().collect::<Vec<_>>().join(", ");
-    Error::file(
-        path,
-        format!(
-            "no score `{column}`. The columns are {found}, and no row has this `model` or \
-             `accession`. Check the name after the colon of FILE:COLUMN"
-        ),
-    )
+    let problem = ScoreTableProblem::NoScore {
+        column: column.to_owned(),
+        found: table.header().map(str::to_owned).collect(),
+    };
+    Error::file(path, problem)
 }
 
 #[cfg(test)]
@@ -267,6 +307,7 @@ mod tests {
             "scores.csv"
                 .parse::<ScoreColumn>()
                 .unwrap_err()
+                .to_string()
                 .contains("FILE:COLUMN")
         );
     }

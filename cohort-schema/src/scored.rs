@@ -27,8 +27,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Error, ModelRole, Phenotype, PhenotypeCoding, Role, Split, logit,
-    missing::{CODES, FEW, MissingValues, is_missing, may_be_missing, number},
+    Error, ModelRole, Phenotype, PhenotypeCoding, Role, Split, UnknownRole, UnknownSplit, logit,
+    missing::{CODES, FEW, MissingValues, ValueProblem, is_missing, number},
     phenotype::PhenotypeReader,
     prediction::{in_unit_interval, optional_fold},
     probability,
@@ -168,6 +168,52 @@ pub struct ScoredTable {
     pub may_be_cut: bool,
 }
 
+/// Why a table of scores cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ScoredProblem {
+    /// The `scores.csv` of this program.
+    #[error(
+        "this table lists scores but no samples; give the raw_scores.csv that `prs` wrote next to \
+         it"
+    )]
+    NoSamples,
+    /// A table of this program may be truncated.
+    #[error(
+        "the last line has no line break, so the file may be cut in the middle of a number. Make \
+         the file again, or add a line break at its end if it is complete"
+    )]
+    NoLineBreak,
+    /// A row without a score.
+    #[error("no score")]
+    NoScore,
+    /// More than 5 % of the rows have no score.
+    #[error(
+        "{n_without} of {n_rows} rows have no score, more than 5 % (first: {first}); remove these \
+         rows, or find the reason"
+    )]
+    ManyWithoutScore {
+        /// Rows without a score.
+        n_without: usize,
+        /// All rows.
+        n_rows: usize,
+        /// The error of the first row without a score.
+        first: Box<Error>,
+    },
+    /// No column has a known name.
+    #[error(
+        "no column of {what} was recognised. The first line has {}. Name the column with {option}",
+        found.join(", ")
+    )]
+    NoColumn {
+        /// Sample IDs or scores.
+        what: &'static str,
+        /// Names in the first line.
+        found: Vec<String>,
+        /// The option that names the column.
+        option: &'static str,
+    },
+}
+
 /// Reads a table of scores and calls `visit` for each score, row by row.
 ///
 /// A row without a score is counted but not visited.
@@ -190,18 +236,13 @@ pub fn each_score<E: From<Error>>(
         if raw.exists() {
             return each_score(&raw, layout, visit);
         }
-        let reason = "this table lists scores but no samples; give the raw_scores.csv that `prs` \
-                      wrote next to it";
-        return Err(Error::file(path, reason).into());
+        return Err(Error::file(path, ScoredProblem::NoSamples).into());
     }
     let columns = Columns::find(&table, path, layout)?;
     columns.note_unused_probability(path);
     let may_be_cut = may_be_cut(path)?;
     if may_be_cut && columns.is_own {
-        let reason = "the last line has no line break, so the file may be cut in the middle of a \
-                      number. Make the file again, or add a line break at its end if it is \
-                      complete";
-        return Err(Error::file(path, reason).into());
+        return Err(Error::file(path, ScoredProblem::NoLineBreak).into());
     }
     let mut scored_table = ScoredTable {
         path: path.to_path_buf(),
@@ -215,7 +256,7 @@ pub fn each_score<E: From<Error>>(
     table.each(|row| {
         n_rows += 1;
         if let Some(column) = columns.missing_score(row, layout) {
-            first_without.get_or_insert_with(|| row.error(column, "no score"));
+            first_without.get_or_insert_with(|| row.error(column, ScoredProblem::NoScore));
             scored_table
                 .without_score
                 .push(row.required(columns.sample)?.to_owned());
@@ -230,12 +271,12 @@ pub fn each_score<E: From<Error>>(
     })?;
     match first_without {
         Some(first) if scored_table.without_score.len() as f64 > FEW * n_rows as f64 => {
-            let n_without = scored_table.without_score.len();
-            let reason = format!(
-                "{n_without} of {n_rows} rows have no score, more than 5 % (first: {first}); \
-                 remove these rows, or find the reason"
-            );
-            Err(Error::file(path, reason).into())
+            let problem = ScoredProblem::ManyWithoutScore {
+                n_without: scored_table.without_score.len(),
+                n_rows,
+                first: Box::new(first),
+            };
+            Err(Error::file(path, problem).into())
         }
         _ => Ok(scored_table),
     }
@@ -253,7 +294,7 @@ fn optional_phenotype(
     phenotypes
         .read(row.cell(column))
         .map(Some)
-        .map_err(|reason| row.error(column, reason))
+        .map_err(|problem| row.error(column, problem))
 }
 
 /// Split and phenotype of a sample in a cohort table, both optional.
@@ -516,7 +557,7 @@ impl Columns {
         let cell = row.cell(column);
         let is_undecided = !self.is_own && layout.missing_value.is_none();
         if is_undecided && number(cell).is_some_and(|value| CODES.contains(&value)) {
-            return Err(row.error(column, may_be_missing(cell)));
+            return Err(row.error(column, ValueProblem::may_be_missing(cell)));
         }
         Ok(())
     }
@@ -538,7 +579,7 @@ impl Columns {
             return row
                 .cell(column)
                 .parse()
-                .map_err(|reason: String| row.error(column, reason));
+                .map_err(|problem: UnknownRole| row.error(column, problem));
         }
         if let Some(role) = roles_by_default.get(model) {
             return Ok(*role);
@@ -695,21 +736,19 @@ const ENDINGS: [&str; 9] = [
 ];
 
 /// The error of a table without a recognised column.
-fn without(path: &Path, what: &str, header: &[String], option: &str) -> Error {
-    let found = header.join(", ");
-    Error::file(
-        path,
-        format!(
-            "no column of {what} was recognised. The first line has {found}. Name the column with \
-             {option}"
-        ),
-    )
+fn without(path: &Path, what: &'static str, header: &[String], option: &'static str) -> Error {
+    let problem = ScoredProblem::NoColumn {
+        what,
+        found: header.to_vec(),
+        option,
+    };
+    Error::file(path, problem)
 }
 
 fn split_of(row: Row<'_>, column: usize) -> Result<Split, Error> {
     row.cell(column)
         .parse()
-        .map_err(|error: crate::UnknownSplit| row.error(column, error.to_string()))
+        .map_err(|problem: UnknownSplit| row.error(column, problem))
 }
 
 /// Whether an uncompressed file does not end with a line break.

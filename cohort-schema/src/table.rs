@@ -5,10 +5,86 @@ use std::{collections::HashMap, path::Path};
 use csv::StringRecord;
 
 use crate::{
-    Error, counted,
+    Error, Problem, ValueProblem, counted,
     missing::is_missing,
     text::{self, DecimalCommas, Separator},
 };
+
+/// Why a text is not a table with the columns and cells that are needed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TableProblem {
+    /// A header only.
+    #[error("no rows below the header; check that the file is complete")]
+    NoRows,
+    /// A required column is missing.
+    #[error(
+        "no column `{name}`. The first line has {} (expected names separated by commas){}",
+        found.join(", "),
+        hint(nearest.as_deref())
+    )]
+    NoColumn {
+        /// Name of the column.
+        name: String,
+        /// Names in the first line.
+        found: Vec<String>,
+        /// The most similar name in the first line, if it is similar enough.
+        nearest: Option<String>,
+    },
+    /// Two columns have one name.
+    #[error(
+        "column `{name}` occurs twice (columns {first} and {second}); remove or rename one of them"
+    )]
+    ColumnTwice {
+        /// Name of the columns.
+        name: String,
+        /// 1-based number of the first one.
+        first: usize,
+        /// 1-based number of the second one.
+        second: usize,
+    },
+    /// A row is longer or shorter than the header.
+    #[error(
+        "{}, but the header has {n_names}. Check the separators between the cells{}",
+        counted(*n_cells, "cell", "cells"),
+        text::why_one_more(*n_cells as usize, *n_names as usize)
+    )]
+    UnequalLengths {
+        /// Cells in the row.
+        n_cells: u64,
+        /// Cells in the header.
+        n_names: u64,
+    },
+    /// A required cell is empty.
+    #[error("the cell is empty")]
+    EmptyCell,
+    /// A character that could control a terminal.
+    #[error("`{}` has a control character ({})", cell.escape_debug(), sign.escape_unicode())]
+    ControlCharacter {
+        /// The cell.
+        cell: String,
+        /// Its first control character.
+        sign: char,
+    },
+    /// A row without a sample.
+    #[error("`{cell}` is a missing value; every row needs a sample ID")]
+    NoSampleId {
+        /// The cell.
+        cell: String,
+    },
+    /// A row repeats a sample.
+    #[error("sample {id} is listed twice; keep one row")]
+    SampleTwice {
+        /// The sample.
+        id: String,
+    },
+}
+
+/// The end of the message about a missing column.
+fn hint(nearest: Option<&str>) -> String {
+    nearest.map_or(String::new(), |nearest| {
+        format!(". Did you mean `{nearest}`?")
+    })
+}
 
 /// A table with a header, trimmed cells, and rows as long as the header.
 ///
@@ -110,10 +186,7 @@ impl<'a> CsvTable<'a> {
     }
 
     fn without_rows(&self) -> Error {
-        Error::file(
-            self.path,
-            "no rows below the header; check that the file is complete",
-        )
+        Error::file(self.path, TableProblem::NoRows)
     }
 
     pub(crate) fn header(&self) -> impl Iterator<Item = &str> {
@@ -140,22 +213,17 @@ impl<'a> CsvTable<'a> {
 
     /// The error of a table without a required column, with the most similar name as a hint.
     fn without_column(&self, name: &str) -> Error {
-        let found = self.header.iter().collect::<Vec<_>>().join(", ");
         let nearest = self
             .header
             .iter()
             .max_by(|a, b| similarity(name, a).total_cmp(&similarity(name, b)))
             .filter(|column| similarity(name, column) > MIN_SIMILARITY);
-        let hint = nearest.map_or(String::new(), |nearest| {
-            format!(". Did you mean `{nearest}`?")
-        });
-        Error::file(
-            self.path,
-            format!(
-                "no column `{name}`. The first line has {found} (expected names separated by \
-                 commas){hint}"
-            ),
-        )
+        let problem = TableProblem::NoColumn {
+            name: name.to_owned(),
+            found: self.header.iter().map(str::to_owned).collect(),
+            nearest: nearest.map(str::to_owned),
+        };
+        Error::file(self.path, problem)
     }
 }
 
@@ -179,17 +247,13 @@ impl<'a> Row<'a> {
     pub(crate) fn required(self, column: usize) -> Result<&'a str, Error> {
         let cell = self.cell(column);
         if cell.is_empty() {
-            return Err(self.error(column, "the cell is empty"));
+            return Err(self.error(column, TableProblem::EmptyCell));
         }
         match cell.chars().find(|sign| sign.is_control()) {
-            Some(sign) => Err(self.error(
-                column,
-                format!(
-                    "`{}` has a control character ({})",
-                    cell.escape_debug(),
-                    sign.escape_unicode()
-                ),
-            )),
+            Some(sign) => {
+                let cell = cell.to_owned();
+                Err(self.error(column, TableProblem::ControlCharacter { cell, sign }))
+            }
             None => Ok(cell),
         }
     }
@@ -197,10 +261,10 @@ impl<'a> Row<'a> {
     /// The name of a sample: see [`Self::required`]. A missing value is an error.
     pub(crate) fn identifier(self, column: usize) -> Result<&'a str, Error> {
         match self.required(column)? {
-            cell if is_missing(cell) => Err(self.error(
-                column,
-                format!("`{cell}` is a missing value; every row needs a sample ID"),
-            )),
+            cell if is_missing(cell) => {
+                let cell = cell.to_owned();
+                Err(self.error(column, TableProblem::NoSampleId { cell }))
+            }
             cell => Ok(cell),
         }
     }
@@ -209,7 +273,7 @@ impl<'a> Row<'a> {
     pub(crate) fn finite(self, column: usize) -> Result<f64, Error> {
         let cell = self.required(column)?;
         let number = cell.parse().ok().filter(|number: &f64| number.is_finite());
-        number.ok_or_else(|| self.error(column, format!("`{cell}` is not a finite number")))
+        number.ok_or_else(|| self.error(column, ValueProblem::not_finite(cell)))
     }
 
     /// 1-based line of the file on which the row starts.
@@ -223,12 +287,12 @@ impl<'a> Row<'a> {
     }
 
     /// An error at a cell, with file, line and column.
-    pub(crate) fn error(self, column: usize, reason: impl Into<String>) -> Error {
+    pub(crate) fn error(self, column: usize, problem: impl Into<Problem>) -> Error {
         Error::Cell {
             path: self.table.path.to_path_buf(),
             line: self.line(),
             column: self.column_name(column).to_owned(),
-            reason: reason.into(),
+            problem: Box::new(problem.into()),
         }
     }
 }
@@ -242,17 +306,12 @@ fn require_each_name_once(path: &Path, header: &StringRecord) -> Result<(), Erro
         .filter(|(_, name)| !name.is_empty())
     {
         if let Some(first) = columns.insert(name.to_ascii_lowercase(), column) {
-            let found = format!(
-                "column `{name}` occurs twice (columns {} and {})",
-                first + 1,
-                column + 1
-            );
-            let reason = format!("{found}; remove or rename one of them");
-            return Err(Error::Line {
-                path: path.to_path_buf(),
-                line: 1,
-                reason,
-            });
+            let problem = TableProblem::ColumnTwice {
+                name: name.to_owned(),
+                first: first + 1,
+                second: column + 1,
+            };
+            return Err(Error::line(path, 1, problem));
         }
     }
     Ok(())
@@ -351,23 +410,20 @@ fn line_at(text: &str, position: Option<&csv::Position>) -> u64 {
 
 /// The error of a text that is not a CSV table.
 fn malformed(path: &Path, text: &str, error: csv::Error) -> Error {
-    let path = path.to_path_buf();
     match error.kind() {
         csv::ErrorKind::UnequalLengths {
             pos,
             expected_len,
             len,
-        } => Error::Line {
-            path,
-            line: line_at(text, pos.as_ref()),
-            reason: format!(
-                "{}, but the header has {expected_len}. Check the separators between the cells{}",
-                counted(*len, "cell", "cells"),
-                text::why_one_more(*len as usize, *expected_len as usize)
-            ),
-        },
+        } => {
+            let problem = TableProblem::UnequalLengths {
+                n_cells: *len,
+                n_names: *expected_len,
+            };
+            Error::line(path, line_at(text, pos.as_ref()), problem)
+        }
         _ => Error::Io {
-            path,
+            path: path.to_path_buf(),
             source: error.into(),
         },
     }

@@ -37,6 +37,73 @@ use flate2::read::MultiGzDecoder;
 
 use crate::{Error, counted};
 
+/// Why a file is not read as text.
+#[derive(Debug, thiserror::Error)]
+pub enum TextProblem {
+    /// A file of 0 bytes.
+    #[error("the file is empty; was it copied or downloaded completely?")]
+    Empty,
+    /// Spaces and line breaks only.
+    #[error("the file has only blanks; check that it is complete")]
+    Blank,
+    /// Another file format.
+    #[error("{0}")]
+    Foreign(Foreign),
+    /// A BGZF file without its last block.
+    #[error(
+        "no BGZF end-of-file block, so the file is truncated. Copy it again, or check it with \
+         `bgzip -t`"
+    )]
+    NoBgzfEnd,
+    /// A gzip file that ends early.
+    #[error(
+        "the compressed data end early, so the file is truncated. Copy it again, or check it with \
+         `gzip -t`"
+    )]
+    CompressedCut,
+    /// A gzip file that cannot be decompressed.
+    #[error(
+        "the compressed data are damaged ({source}). Copy the file again, or check it with \
+         `gzip -t`"
+    )]
+    CompressedDamaged {
+        /// The error of the decompressor.
+        source: io::Error,
+    },
+    /// A gzip file of 0 bytes.
+    #[error("the compressed file has no content; check that it is complete")]
+    CompressedEmpty,
+    /// A gzip file in a gzip file.
+    #[error("the file is compressed twice; decompress it once (gunzip)")]
+    CompressedTwice,
+    /// UTF-32.
+    #[error("the text is UTF-32; save it as UTF-8")]
+    Utf32,
+    /// UTF-16 with an odd number of bytes.
+    #[error(
+        "{encoding} text with half a character at its end. The file is truncated, so copy it again"
+    )]
+    HalfCharacter {
+        /// Name of the encoding.
+        encoding: &'static str,
+    },
+    /// UTF-16 that is not valid.
+    #[error(
+        "{encoding} text with half a surrogate pair. The file is damaged, so save it again as \
+         UTF-8"
+    )]
+    HalfSurrogatePair {
+        /// Name of the encoding.
+        encoding: &'static str,
+    },
+    /// A NUL byte.
+    #[error("a NUL byte, so this is not text or the file is incomplete. Copy or export it again")]
+    Nul,
+    /// A list of samples without any.
+    #[error("no sample in this list; expected one sample ID per line")]
+    NoSample,
+}
+
 /// The path that means standard input.
 const STDIN: &str = "-";
 /// The end-of-file block that every complete BGZF file ends with (SAM specification, section
@@ -96,10 +163,7 @@ fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
 pub fn of_bytes(path: &Path, bytes: Vec<u8>) -> Result<String, Error> {
     let text = decode(path, decompressed(path, bytes)?)?;
     if text.trim().is_empty() {
-        return Err(Error::file(
-            path,
-            "the file has only blanks; check that it is complete",
-        ));
+        return Err(Error::file(path, TextProblem::Blank));
     }
     Ok(text)
 }
@@ -107,57 +171,43 @@ pub fn of_bytes(path: &Path, bytes: Vec<u8>) -> Result<String, Error> {
 /// Decompresses gzip and BGZF, and refuses files that are not text or compressed text.
 fn decompressed(path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
     if bytes.is_empty() {
-        return Err(Error::file(
-            path,
-            "the file is empty; was it copied or downloaded completely?",
-        ));
+        return Err(Error::file(path, TextProblem::Empty));
     }
     if let Some(format) = foreign(&bytes) {
-        return Err(Error::file(path, format.to_string()));
+        return Err(Error::file(path, TextProblem::Foreign(format)));
     }
     if !bytes.starts_with(&[0x1f, 0x8b]) {
         return Ok(bytes);
     }
     let is_bgzf = bytes.len() >= 18 && bytes[3] & 4 != 0 && bytes[12..14] == *b"BC";
     if is_bgzf && !bytes.ends_with(&BGZF_EOF) {
-        let reason = "no BGZF end-of-file block, so the file is truncated. Copy it again, or check \
-                      it with `bgzip -t`";
-        return Err(Error::file(path, reason));
+        return Err(Error::file(path, TextProblem::NoBgzfEnd));
     }
     let mut plain = Vec::with_capacity(5 * bytes.len());
     MultiGzDecoder::new(bytes.as_slice())
         .read_to_end(&mut plain)
-        .map_err(|error| Error::file(path, damaged(&error)))?;
+        .map_err(|error| Error::file(path, damaged(error)))?;
     if plain.is_empty() {
-        return Err(Error::file(
-            path,
-            "the compressed file has no content; check that it is complete",
-        ));
+        return Err(Error::file(path, TextProblem::CompressedEmpty));
     }
     if plain.starts_with(&[0x1f, 0x8b]) {
-        return Err(Error::file(
-            path,
-            "the file is compressed twice; decompress it once (gunzip)",
-        ));
+        return Err(Error::file(path, TextProblem::CompressedTwice));
     }
     match foreign(&plain) {
-        Some(format) => Err(Error::file(path, format.to_string())),
-        None if plain.starts_with(b"BCF") => Err(Error::file(path, Foreign::BCF.to_string())),
+        Some(format) => Err(Error::file(path, TextProblem::Foreign(format))),
+        None if plain.starts_with(b"BCF") => {
+            Err(Error::file(path, TextProblem::Foreign(Foreign::BCF)))
+        }
         None => Ok(plain),
     }
 }
 
-/// The reason against compressed data that cannot be decompressed.
-fn damaged(error: &io::Error) -> String {
-    if error.kind() == io::ErrorKind::UnexpectedEof {
-        "the compressed data end early, so the file is truncated. Copy it again, or check it with \
-         `gzip -t`"
-            .to_owned()
+/// The problem of compressed data that cannot be decompressed.
+fn damaged(source: io::Error) -> TextProblem {
+    if source.kind() == io::ErrorKind::UnexpectedEof {
+        TextProblem::CompressedCut
     } else {
-        format!(
-            "the compressed data are damaged ({error}). Copy the file again, or check it with \
-             `gzip -t`"
-        )
+        TextProblem::CompressedDamaged { source }
     }
 }
 
@@ -168,7 +218,7 @@ fn damaged(error: &io::Error) -> String {
 pub fn decode(path: &Path, bytes: Vec<u8>) -> Result<String, Error> {
     let name = path.display();
     if bytes.starts_with(&[0xff, 0xfe, 0, 0]) || bytes.starts_with(&[0, 0, 0xfe, 0xff]) {
-        return Err(Error::file(path, "the text is UTF-32; save it as UTF-8"));
+        return Err(Error::file(path, TextProblem::Utf32));
     }
     let text = if let Some(utf_16) = Utf16::recognise(&bytes) {
         note(format!(
@@ -228,13 +278,7 @@ impl<'b> Utf16<'b> {
         let encoding = self.encoding();
         let (pairs, rest) = self.body.as_chunks::<2>();
         if !rest.is_empty() {
-            return Err(Error::file(
-                path,
-                format!(
-                    "{encoding} text with half a character at its end. The file is truncated, so \
-                     copy it again"
-                ),
-            ));
+            return Err(Error::file(path, TextProblem::HalfCharacter { encoding }));
         }
         let units = pairs.iter().map(|pair| {
             if self.is_little_endian {
@@ -249,15 +293,8 @@ impl<'b> Utf16<'b> {
                 Ok('\0') => return Err(nul(path, last_line(&text))),
                 Ok(character) => text.push(character),
                 Err(_) => {
-                    let reason = format!(
-                        "{encoding} text with half a surrogate pair. The file is damaged, so save \
-                         it again as UTF-8"
-                    );
-                    return Err(Error::Line {
-                        path: path.to_path_buf(),
-                        line: last_line(&text),
-                        reason,
-                    });
+                    let problem = TextProblem::HalfSurrogatePair { encoding };
+                    return Err(Error::line(path, last_line(&text), problem));
                 }
             }
         }
@@ -282,13 +319,7 @@ fn last_line(text: &str) -> u64 {
 
 /// The error of a NUL byte.
 fn nul(path: &Path, line: u64) -> Error {
-    let reason = "a NUL byte, so this is not text or the file is incomplete. Copy or export it \
-                  again";
-    Error::Line {
-        path: path.to_path_buf(),
-        line,
-        reason: reason.to_owned(),
-    }
+    Error::line(path, line, TextProblem::Nul)
 }
 
 /// Decodes UTF-8. Lines that are not UTF-8 are decoded as Windows-1252, with a note.

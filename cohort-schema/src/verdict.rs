@@ -240,7 +240,7 @@ pub fn read_guards(path: &Path) -> Result<Vec<GuardRow>, Error> {
                 verdict: row
                     .required(verdict)?
                     .parse()
-                    .map_err(|reason: String| row.error(verdict, reason))?,
+                    .map_err(|problem: UnknownVerdict| row.error(verdict, problem))?,
                 subject: row.required(subject)?.to_owned(),
                 finding: row.required(finding)?.to_owned(),
             })
@@ -304,14 +304,19 @@ impl fmt::Display for GuardVerdict {
     }
 }
 
-impl FromStr for GuardVerdict {
-    type Err = String;
+/// A text that is not the name of a [`GuardVerdict`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a verdict; write pass, not-run, warn or fail")]
+pub struct UnknownVerdict(String);
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl FromStr for GuardVerdict {
+    type Err = UnknownVerdict;
+
+    fn from_str(text: &str) -> Result<Self, UnknownVerdict> {
         let all = [Self::Pass, Self::NotRun, Self::Warn, Self::Fail];
         all.into_iter()
             .find(|verdict| verdict.to_string() == text)
-            .ok_or_else(|| format!("`{text}` is not a verdict; write pass, not-run, warn or fail"))
+            .ok_or_else(|| UnknownVerdict(text.to_owned()))
     }
 }
 
@@ -392,11 +397,9 @@ mod tests {
         ] {
             assert_eq!(verdict.to_string().parse(), Ok(verdict));
         }
-        assert!(
-            "passed"
-                .parse::<GuardVerdict>()
-                .unwrap_err()
-                .contains("is not a verdict; write pass")
+        assert_eq!(
+            "passed".parse::<GuardVerdict>(),
+            Err(UnknownVerdict("passed".into()))
         );
     }
 

@@ -172,6 +172,26 @@ impl ApoeCounts {
     }
 }
 
+/// Why there are no APOE haplotypes.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ApoeProblem {
+    /// A build on which the two variants are not known.
+    #[error("this program does not know the positions of rs429358 and rs7412 on {build}")]
+    UnknownBuild {
+        /// The build.
+        build: GenomeBuild,
+    },
+    /// One or both variants are missing.
+    #[error(
+        "the genotype files do not contain both rs429358 and rs7412 (expected {})",
+        expected.join(", or ")
+    )]
+    NoVariants {
+        /// The two variants on each build.
+        expected: Vec<String>,
+    },
+}
+
 /// APOE haplotypes of each sample; `None` for samples without a call.
 ///
 /// # Errors
@@ -179,14 +199,12 @@ impl ApoeCounts {
 pub fn haplotypes(
     sites: &[Site],
     build: Option<GenomeBuild>,
-) -> Result<Vec<Option<ApoeHaplotypes>>, String> {
+) -> Result<Vec<Option<ApoeHaplotypes>>, ApoeProblem> {
     let Some(records) = ApoeRecords::find(sites, build) else {
         if let Some(build) = build
             && positions_on(Some(build)).next().is_none()
         {
-            return Err(format!(
-                "this program does not know the positions of rs429358 and rs7412 on {build}"
-            ));
+            return Err(ApoeProblem::UnknownBuild { build });
         }
         let expected: Vec<String> = positions_on(build)
             .map(|positions| {
@@ -196,10 +214,7 @@ pub fn haplotypes(
                 )
             })
             .collect();
-        return Err(format!(
-            "the genotype files do not contain both rs429358 and rs7412 (expected {})",
-            expected.join(", or ")
-        ));
+        return Err(ApoeProblem::NoVariants { expected });
     };
     Ok((0..records.rs429358.site.genotypes.len())
         .map(|sample| records.haplotypes(sample))
@@ -488,6 +503,7 @@ mod tests {
         assert!(
             haplotypes(&table(&one_build_each, &["A"]).sites, None)
                 .unwrap_err()
+                .to_string()
                 .contains("GRCh37")
         );
         let other_alleles = [
@@ -499,7 +515,8 @@ mod tests {
             &table(&other_alleles, &["A"]).sites,
             Some(GenomeBuild::CHM13),
         )
-        .unwrap_err();
+        .unwrap_err()
+        .to_string();
         assert!(
             message.contains("does not know the positions of rs429358 and rs7412 on T2T-CHM13"),
             "{message}"

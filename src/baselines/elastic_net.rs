@@ -13,7 +13,7 @@ use crate::baselines::{
     selection::{Choice, Hyperparameters, Tried, auroc_of},
     study::FreeTerms,
 };
-use gf_stats::regression::elastic_net::{Penalty, Problem, Solution};
+use gf_stats::regression::elastic_net::{NoMinimum, Penalty, Problem, Solution};
 
 /// Number of penalties of a path, evenly spaced on a logarithmic scale.
 const PATH: usize = 40;
@@ -78,12 +78,12 @@ fn features(labelled: &Labelled, free: &FreeTerms) -> Array2<f64> {
 }
 
 /// A setting that could not be fitted.
-fn failed(l1_ratio: f64, lambda: f64, failure: String) -> (Tried, Option<Solution>) {
+fn failed(l1_ratio: f64, lambda: f64, failure: NoMinimum) -> (Tried, Option<Solution>) {
     let point = Tried {
         setting: Hyperparameters::ElasticNet { l1_ratio, lambda },
         n_dosages: 0,
         validation_auroc: None,
-        failure: Some(failure),
+        failure: Some(failure.to_string()),
     };
     (point, None)
 }

@@ -2,9 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use super::{
+    apoe::ApoeProblem, logistic::FitProblem, model::ModelProblem, options::OptionsProblem,
+};
 use crate::{leakage, scoring};
 use gf_cohort_schema::counted;
 use gf_files::output;
+use gf_stats::roc::OneClass;
 
 /// The baselines cannot be fitted or applied. Each message names the file, the location, the
 /// finding and the next action.
@@ -26,10 +30,16 @@ pub enum Error {
     #[error(transparent)]
     Output(#[from] output::Error),
     /// An option is wrong.
-    #[error("{reason}")]
-    Options {
-        /// The finding in words.
-        reason: String,
+    #[error(transparent)]
+    Options(#[from] OptionsProblem),
+    /// A published score cannot distinguish samples.
+    #[error(
+        "{}: the score is the same in all training samples, so it cannot distinguish them",
+        path.display()
+    )]
+    ConstantScore {
+        /// The scoring file.
+        path: PathBuf,
     },
     /// The files have no records, or none in the regions.
     #[error(
@@ -60,22 +70,23 @@ pub enum Error {
         alleles: usize,
     },
     /// A regression failed.
-    #[error("{model}: the logistic regression with penalty {alpha} failed: {reason}")]
+    #[error("{model}: the logistic regression with penalty {alpha} failed: {problem}")]
     Fit {
         /// The baseline.
         model: String,
         /// The penalty.
         alpha: f64,
         /// Error of the regression.
-        reason: String,
+        problem: FitProblem,
     },
     /// No hyperparameter setting gives a baseline.
-    #[error("{model}: no hyperparameter setting could be fitted: {reason}")]
+    #[error("{model}: no hyperparameter setting could be fitted: {}", without_setting(failure.as_deref()))]
     NoSetting {
         /// The baseline.
         model: String,
-        /// Error of the last setting.
-        reason: String,
+        /// Error of the last setting, as the table of settings has it; `None` if the settings give
+        /// no weights.
+        failure: Option<String>,
     },
     /// The fit needs more memory than is free.
     #[error(
@@ -95,11 +106,8 @@ pub enum Error {
         free: f64,
     },
     /// The validation split could not be evaluated.
-    #[error("no AUROC on the validation split: {reason}")]
-    Validation {
-        /// The finding in words.
-        reason: String,
-    },
+    #[error("no AUROC on the validation split: {0}")]
+    Validation(OneClass),
     /// Samples have genotypes of too few alleles of a baseline.
     #[error(
         "{model}: sample `{sample}` has genotypes of {n_called} of the {n_alleles} alleles, but at \
@@ -132,36 +140,38 @@ pub enum Error {
         name: String,
     },
     /// The APOE variants of a saved `prs-apoe` are missing.
-    #[error("prs-apoe: {reason}")]
-    NoApoe {
-        /// The missing variants in words.
-        reason: String,
-    },
+    #[error("prs-apoe: {0}")]
+    NoApoe(ApoeProblem),
     /// A saved model cannot be read.
-    #[error("{}: {reason}", path.display())]
+    #[error("{}: {problem}", path.display())]
     Model {
         /// The file.
         path: PathBuf,
-        /// The finding in words.
-        reason: String,
+        /// The finding.
+        problem: ModelProblem,
     },
 }
 
 impl Error {
     /// A regression failed.
-    pub(super) fn fit(model: &str, alpha: f64, reason: String) -> Self {
+    pub(super) fn fit(model: &str, alpha: f64, problem: impl Into<FitProblem>) -> Self {
         Self::Fit {
             model: model.into(),
             alpha,
-            reason,
+            problem: problem.into(),
         }
     }
 
     /// A saved model cannot be read.
-    pub(super) fn model(path: &Path, reason: String) -> Self {
+    pub(super) fn model(path: &Path, problem: impl Into<ModelProblem>) -> Self {
         Self::Model {
             path: path.into(),
-            reason,
+            problem: problem.into(),
         }
     }
+}
+
+/// Why no setting gives a baseline.
+pub(super) fn without_setting(failure: Option<&str>) -> &str {
+    failure.unwrap_or("no dosage has a weight")
 }

@@ -13,6 +13,7 @@ use crate::{
         association::{self, Association},
         clumping::Clumping,
         elastic_net,
+        error::without_setting,
         model::{AlleleWeight, Baseline, Feature},
         panel::{Column, TrainingDosages},
         ridge,
@@ -20,7 +21,6 @@ use crate::{
         study::{APOE, Study},
     },
     scoring::{
-        self,
         dosages::Site,
         published::{FailedScore, Score, usable},
         scoring_file::ScoringFile,
@@ -242,7 +242,8 @@ impl Fitted<'_> {
                     self.choices.push(choice);
                 }
                 // A sparse model without any allele does not stop the other baselines.
-                Err(Error::NoSetting { model, reason }) if model != ridge_model => {
+                Err(Error::NoSetting { model, failure }) if model != ridge_model => {
+                    let reason = without_setting(failure.as_deref());
                     self.left_out.push(format!("{model}: {reason}"));
                 }
                 Err(error) => return Err(error),
@@ -274,9 +275,8 @@ impl Fitted<'_> {
             &mut self.constant_features,
         )?;
         let Some(baseline) = baseline else {
-            let reason = "the score is the same in all training samples, so it cannot distinguish \
-                          them";
-            return Err(scoring::Error::scoring_file(&file.path, reason).into());
+            let path = file.path.clone();
+            return Err(Error::ConstantScore { path });
         };
         let fitted_alleles: Vec<AlleleWeight> = baseline.alleles().cloned().collect();
         self.baselines.push(baseline);

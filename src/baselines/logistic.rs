@@ -34,6 +34,23 @@ pub struct LogisticFit {
     sign: f64,
 }
 
+/// Why a regression has no fit.
+#[derive(Debug, thiserror::Error)]
+pub enum FitProblem {
+    /// linfa refuses the data or the start.
+    #[error("{0}")]
+    Linfa(#[from] linfa_logistic::error::Error),
+    /// The gradient is too large after the last step.
+    #[error(
+        "no minimum after at most {MAX_ITERATIONS} steps (gradient {gradient:.1e} per sample, \
+         {GRADIENT_ALLOWED:.0e} allowed)"
+    )]
+    NoMinimum {
+        /// Largest component of the gradient, per sample.
+        gradient: f64,
+    },
+}
+
 impl LogisticFit {
     /// Log-odds of being a case, one per row of `features`.
     #[must_use]
@@ -65,10 +82,10 @@ pub fn fit(
     }
     let params = unchecked
         .check()
-        .map_err(|error| Error::fit(model, alpha, error.to_string()))?;
+        .map_err(|error| Error::fit(model, alpha, error))?;
     let fitted = params
         .fit(&DatasetBase::new(features.view(), is_case.view()))
-        .map_err(|error| Error::fit(model, alpha, error.to_string()))?;
+        .map_err(|error| Error::fit(model, alpha, error))?;
     let sign = if fitted.labels().pos.class { 1.0 } else { -1.0 };
     let fit = LogisticFit {
         intercept: sign * fitted.intercept(),
@@ -79,11 +96,7 @@ pub fn fit(
     if gradient <= GRADIENT_ALLOWED {
         Ok(fit)
     } else {
-        let reason = format!(
-            "no minimum after at most {MAX_ITERATIONS} steps (gradient {gradient:.1e} per sample, \
-             {GRADIENT_ALLOWED:.0e} allowed)"
-        );
-        Err(Error::fit(model, alpha, reason))
+        Err(Error::fit(model, alpha, FitProblem::NoMinimum { gradient }))
     }
 }
 

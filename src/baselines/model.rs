@@ -9,6 +9,7 @@
 use crate::scoring::GenotypeFiles;
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
+    io,
     path::Path,
     sync::OnceLock,
 };
@@ -32,7 +33,7 @@ use crate::{
         reasons::{Reason, Reasons},
     },
 };
-use gf_files::stored_format;
+use gf_files::stored_format::{self, StoredFormatProblem};
 use gf_genotypes::{
     DisjointRegions, GenomeBuild, Position1, Samples, VariantRecord, contig_key, pass,
 };
@@ -243,30 +244,45 @@ pub struct ApplySummary {
     pub warnings: Vec<String>,
 }
 
+/// Why a saved model cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelProblem {
+    /// The operating system cannot read the file.
+    #[error("{0}")]
+    Unreadable(#[from] io::Error),
+    /// Another version, or not a model of `prs`.
+    #[error("not a saved prs model: {0}")]
+    Format(#[from] StoredFormatProblem),
+    /// Two baselines of one name.
+    #[error(
+        "two baselines are named `{name}`, so the file is damaged; make it again with `gf-genomics \
+         prs`"
+    )]
+    BaselineTwice {
+        /// Name of the baselines.
+        name: String,
+    },
+}
+
 impl PrsModel {
     /// Reads a `prs_model.json`.
     ///
     /// # Errors
     /// A file that cannot be read, is not a model of `prs`, or has another version.
     pub fn load(path: &Path) -> Result<Self, Error> {
-        let json = stored_format::read(path)
-            .map_err(|error| Error::model(path, error.source.to_string()))?;
+        let json = stored_format::read(path).map_err(|error| Error::model(path, error.source))?;
         let model: Self = stored_format::from_json(&json, SCHEMA_VERSION, "gf-genomics prs")
-            .map_err(|reason| Error::model(path, format!("not a saved prs model: {reason}")))?;
+            .map_err(|problem| Error::model(path, problem))?;
         let mut names = HashSet::new();
         let repeated = model
             .baselines
             .iter()
             .find(|baseline| !names.insert(baseline.model.as_str()));
         match repeated {
-            Some(baseline) => Err(Error::model(
-                path,
-                format!(
-                    "two baselines are named `{}`, so the file is damaged; make it again with \
-                     `gf-genomics prs`",
-                    baseline.model
-                ),
-            )),
+            Some(baseline) => {
+                let name = baseline.model.clone();
+                Err(Error::model(path, ModelProblem::BaselineTwice { name }))
+            }
             None => Ok(model),
         }
     }
@@ -309,8 +325,7 @@ impl PrsModel {
         };
         let mut apoe = Vec::new();
         if self.has_apoe() {
-            apoe = apoe::haplotypes(&table.sites, self.genome_build)
-                .map_err(|reason| Error::NoApoe { reason })?;
+            apoe = apoe::haplotypes(&table.sites, self.genome_build).map_err(Error::NoApoe)?;
             summary.people_without_apoe = apoe.iter().filter(|call| call.is_none()).count();
             summary
                 .warnings

@@ -120,7 +120,7 @@ pub fn run(options: &Options) -> Result<NoFitSummary, Error> {
             for group in groups(&cohort) {
                 match area(&group, score_predictions) {
                     Ok(area) => areas.push(area),
-                    Err(reason) => without_area.push(reason),
+                    Err(problem) => without_area.push(problem.to_string()),
                 }
             }
         }
@@ -165,8 +165,17 @@ fn groups(cohort: &Cohort) -> Vec<Group> {
     groups
 }
 
-/// AUC of one score in a group; the error is the reason why there is none.
-fn area(group: &Group, predictions: &[Prediction]) -> Result<AurocRow, String> {
+/// A group without cases or without controls, which has no AUC.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{group} has {n_cases} cases and {n_controls} controls; both are needed")]
+struct GroupOfOneClass {
+    group: String,
+    n_cases: usize,
+    n_controls: usize,
+}
+
+/// AUC of one score in a group.
+fn area(group: &Group, predictions: &[Prediction]) -> Result<AurocRow, GroupOfOneClass> {
     let split = &group.name;
     let labelled = group
         .samples
@@ -176,9 +185,12 @@ fn area(group: &Group, predictions: &[Prediction]) -> Result<AurocRow, String> {
     let (logits, is_case): (Vec<f64>, Vec<bool>) = labelled.unzip();
     let n_cases = is_case.iter().filter(|case| **case).count();
     let n_controls = is_case.len() - n_cases;
-    let placements = Placements::new(&logits, &is_case, &by_rising(&logits)).map_err(|_| {
-        format!("{split} has {n_cases} cases and {n_controls} controls; both are needed")
-    })?;
+    let placements =
+        Placements::new(&logits, &is_case, &by_rising(&logits)).map_err(|_| GroupOfOneClass {
+            group: split.clone(),
+            n_cases,
+            n_controls,
+        })?;
     let ci = placements
         .interval()
         .map(|interval| [interval.low, interval.high]);

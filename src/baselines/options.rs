@@ -6,14 +6,14 @@ use gf_cohort_schema::{
     CovariateChoice, MissingPolicies, PhenotypeCoding, ScoreColumn,
     arguments::{name_of, one_of},
 };
-use gf_genotypes::GenomeBuild;
+use gf_genotypes::{GenomeBuild, SamplesProblem};
 use gf_haplotypes::ApplyFilters;
 use serde::{Deserialize, Serialize};
 
 use super::Error;
 use crate::{
     leakage::KinshipVariants,
-    scoring::{self, MatchingOptions},
+    scoring::{self, FailedScore, MatchingOptions},
 };
 
 /// Published scores and fits of baselines: options of `prs` and keys of `[baselines]`.
@@ -173,6 +173,72 @@ pub struct Options {
     pub no_fit: bool,
 }
 
+/// Why options cannot be used.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum OptionsProblem {
+    /// Penalties that are not positive.
+    #[error("l2_strengths are {found:?}; give one or more positive numbers")]
+    L2Strengths {
+        /// The values.
+        found: Vec<f64>,
+    },
+    /// Fractions out of range.
+    #[error("l1_ratios are {found:?}; give one or more fractions from 0.01 to 1")]
+    L1Ratios {
+        /// The values.
+        found: Vec<f64>,
+    },
+    /// p-values out of range.
+    #[error("p_thresholds are {found:?}; give one or more numbers above 0 and at most 1")]
+    PThresholds {
+        /// The values.
+        found: Vec<f64>,
+    },
+    /// An r2 out of range.
+    #[error("clump_r2 is {found}; give a number above 0 and at most 1")]
+    ClumpR2 {
+        /// The value.
+        found: f64,
+    },
+    /// A name that does not fit into a header.
+    #[error(
+        "the name of the study (--study) is empty or has a line break or tab; give a name on one \
+         line"
+    )]
+    Study,
+    /// Sums of scores among fits.
+    #[error(
+        "no_fit only sums published scores; run it on its own, because this stage fits baselines"
+    )]
+    NoFit,
+    /// A folder whose predictions would be overwritten.
+    #[error(
+        "{} contains a model bundle; choose another folder for the baselines (--out)",
+        out.display()
+    )]
+    ModelBundle {
+        /// The folder.
+        out: PathBuf,
+    },
+    /// Missing genotypes in a fit.
+    #[error(
+        "no_mean_imputation works only without a cohort, because a fitted baseline needs a value \
+         for every sample"
+    )]
+    NoMeanImputation,
+    /// A scoring file that cannot be used.
+    #[error("{}", .0.reason)]
+    Score(FailedScore),
+    /// A selection of samples.
+    #[error("{}: {problem}", cohort.display())]
+    Samples {
+        /// The cohort table.
+        cohort: PathBuf,
+        /// The problem.
+        problem: SamplesProblem,
+    },
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {
@@ -203,17 +269,14 @@ impl Default for Options {
 impl Options {
     /// Refuses values that are out of range.
     pub(super) fn check(&self) -> Result<(), Error> {
-        let refuse = |reason: String| Err(Error::Options { reason });
         if self.l2_strengths.is_empty()
             || self
                 .l2_strengths
                 .iter()
                 .any(|alpha| !alpha.is_finite() || *alpha <= 0.0)
         {
-            return refuse(format!(
-                "l2_strengths are {:?}; give one or more positive numbers",
-                self.l2_strengths
-            ));
+            let found = self.l2_strengths.clone();
+            return Err(OptionsProblem::L2Strengths { found }.into());
         }
         if self.l1_ratios.is_empty()
             || self
@@ -221,35 +284,25 @@ impl Options {
                 .iter()
                 .any(|ratio| !(0.01..=1.0).contains(ratio))
         {
-            return refuse(format!(
-                "l1_ratios are {:?}; give one or more fractions from 0.01 to 1",
-                self.l1_ratios
-            ));
+            let found = self.l1_ratios.clone();
+            return Err(OptionsProblem::L1Ratios { found }.into());
         }
         if self.p_thresholds.is_empty()
             || self.p_thresholds.iter().any(|p| !(*p > 0.0 && *p <= 1.0))
         {
-            return refuse(format!(
-                "p_thresholds are {:?}; give one or more numbers above 0 and at most 1",
-                self.p_thresholds
-            ));
+            let found = self.p_thresholds.clone();
+            return Err(OptionsProblem::PThresholds { found }.into());
         }
         if !(self.clump_r2 > 0.0 && self.clump_r2 <= 1.0) {
-            return refuse(format!(
-                "clump_r2 is {}; give a number above 0 and at most 1",
-                self.clump_r2
-            ));
+            let found = self.clump_r2;
+            return Err(OptionsProblem::ClumpR2 { found }.into());
         }
         if self
             .study
             .as_ref()
             .is_some_and(|study| study.trim().is_empty() || study.contains(['\n', '\r', '\t']))
         {
-            return refuse(
-                "the name of the study (--study) is empty or has a line break or tab; give a name \
-                 on one line"
-                    .into(),
-            );
+            return Err(OptionsProblem::Study.into());
         }
         Ok(self.scoring.check()?)
     }

@@ -114,11 +114,7 @@ impl Choice {
             )),
             None => Err(Error::NoSetting {
                 model: model.into(),
-                reason: points
-                    .into_iter()
-                    .rev()
-                    .find_map(|point| point.failure)
-                    .unwrap_or_else(|| "no dosage has a weight".into()),
+                failure: points.into_iter().rev().find_map(|point| point.failure),
             }),
         }
     }
@@ -177,7 +173,5 @@ pub fn auroc_of(logits: &[f64], is_case: &Array1<bool>) -> Result<f64, Error> {
             controls.push(logit);
         }
     }
-    auroc(&cases, &controls).map_err(|error| Error::Validation {
-        reason: error.to_string(),
-    })
+    auroc(&cases, &controls).map_err(Error::Validation)
 }

@@ -5,12 +5,48 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gf_cohort_schema::{CohortColumn, CovariateReader, MissingValues, is_missing};
+use gf_cohort_schema::{CohortColumn, CovariateReader, MissingValues, ValueProblem, is_missing};
 
 use super::{
     Error, Options, phenotype,
     table::{Kind, Row, Table},
 };
+
+/// Why two tables cannot be joined.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum JoinProblem {
+    /// Tables of other samples.
+    #[error(
+        "none of its samples is in {}. Sample IDs here look like `{here}`, and there like \
+         `{there}`. Give --sample-id fid-iid if the IDs are FID_IID, or name another column with \
+         --id-column",
+        first.display()
+    )]
+    NoSharedSample {
+        /// The first table.
+        first: PathBuf,
+        /// A sample of this table.
+        here: String,
+        /// A sample of the first table.
+        there: String,
+    },
+    /// Two values of one sample in one column.
+    #[error(
+        "`{cell}` for sample `{sample}`, but `{known}` in {}; correct one of them, or rename the \
+         column",
+        path.display()
+    )]
+    OtherValue {
+        /// The value in this table.
+        cell: String,
+        /// The sample.
+        sample: String,
+        /// The value in the other table.
+        known: String,
+        /// The other table.
+        path: PathBuf,
+    },
+}
 
 /// The joined table.
 #[derive(Clone, Debug, Default)]
@@ -135,15 +171,12 @@ impl Joined {
     }
 
     fn no_shared_sample(&self, table: &Table, first: &Path) -> Error {
-        let here = &table.rows[0].sample;
-        let there = &self.people[0].sample;
-        let reason = format!(
-            "none of its samples is in {}. Sample IDs here look like `{here}`, and there like \
-             `{there}`. Give --sample-id fid-iid if the IDs are FID_IID, or name another column \
-             with --id-column",
-            first.display()
-        );
-        Error::file(&table.path, reason)
+        let problem = JoinProblem::NoSharedSample {
+            first: first.to_path_buf(),
+            here: table.rows[0].sample.clone(),
+            there: self.people[0].sample.clone(),
+        };
+        Error::file(&table.path, problem)
     }
 
     /// Adds the cells of one column of a table.
@@ -176,18 +209,18 @@ impl Joined {
             };
             let cell = reader
                 .read(&row.cells[index])
-                .map_err(|reason| Error::cell(&table.path, row.line, name, reason))?;
+                .map_err(|problem| Error::cell(&table.path, row.line, name, problem))?;
             let known_cell = &mut person.cells[column];
             if known_cell.is_empty() {
                 *known_cell = cell;
             } else if !cell.is_empty() && !is_same(known_cell, &cell) {
-                let reason = format!(
-                    "`{cell}` for sample `{}`, but `{known_cell}` in {}; correct one of them, or \
-                     rename the column",
-                    person.sample,
-                    self.columns[column].path.display()
-                );
-                return Err(Error::cell(&table.path, row.line, name, reason));
+                let problem = JoinProblem::OtherValue {
+                    cell,
+                    sample: person.sample.clone(),
+                    known: known_cell.clone(),
+                    path: self.columns[column].path.clone(),
+                };
+                return Err(Error::cell(&table.path, row.line, name, problem));
             }
         }
         Ok(())
@@ -251,8 +284,8 @@ impl<'m> CellReader<'m> {
     /// Reads a cell in the notation of `cohort.csv`.
     ///
     /// # Errors
-    /// The reason why the cell cannot be read.
-    fn read(&self, cell: &str) -> Result<String, String> {
+    /// A cell that is not a value of the column.
+    fn read(&self, cell: &str) -> Result<String, ValueProblem> {
         let is_stated_missing = self.missing_values.is_some_and(|values| values.has(cell));
         if is_missing(cell) || is_stated_missing {
             return Ok(String::new());

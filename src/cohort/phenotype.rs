@@ -10,6 +10,62 @@ use super::{
     table::{Kind, plain},
 };
 
+/// Why a column cannot be the phenotype.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PhenotypeProblem {
+    /// No table has the column.
+    #[error("no table has this column; the columns are {columns}")]
+    NoColumn {
+        /// Names of all columns.
+        columns: String,
+    },
+    /// Only one of the two options is given.
+    #[error("give both --case and --control")]
+    OneOption,
+    /// A value in both options.
+    #[error("`{value}` is given both as a case and as a control; keep one of them")]
+    CaseAndControl {
+        /// The value.
+        value: String,
+    },
+    /// A value of an option that no sample has.
+    #[error("no sample has the value `{value}`; the values are {levels}")]
+    NoSample {
+        /// The value.
+        value: String,
+        /// Values of the column with their counts.
+        levels: String,
+    },
+    /// No sample is a case, or none is a control.
+    #[error("no {class} among the values {levels}; name its values with {option}")]
+    NoClass {
+        /// The class.
+        class: Phenotype,
+        /// Values of the column with their counts.
+        levels: String,
+        /// The option of the class.
+        option: &'static str,
+    },
+    /// 0 and 1 in a column whose coding is PLINK's by its format.
+    #[error(
+        "its values are {levels}. In PLINK's coding 1 is a control, 2 is a case and 0 is missing. \
+         If 1 is a case here, give --case 1 --control 0"
+    )]
+    PlinkOr01 {
+        /// Values of the column with their counts.
+        levels: String,
+    },
+    /// Other values.
+    #[error(
+        "its values are {levels}. Name the values of cases and controls, such as --case AD \
+         --control CN"
+    )]
+    UnknownValues {
+        /// Values of the column with their counts.
+        levels: String,
+    },
+}
+
 /// Usual names of a phenotype column, reduced to letters and digits.
 const NAMES: [&str; 14] = [
     "phenotype",
@@ -84,11 +140,12 @@ pub fn map(joined: &Joined, options: &Options) -> Result<MappedColumn, Error> {
         (Phenotype::Control, "--control"),
     ] {
         if !values.contains(&Mapped::Known(class)) {
-            let level_counts = counts(&levels);
-            let reason = format!(
-                "no {class} among the values {level_counts}; name its values with {option}"
-            );
-            return Err(Error::phenotype(&name, reason));
+            let problem = PhenotypeProblem::NoClass {
+                class,
+                levels: counts(&levels),
+                option,
+            };
+            return Err(Error::phenotype(&name, problem));
         }
     }
     let mapping = Mapping {
@@ -126,10 +183,10 @@ impl Classes {
 
 impl Error {
     /// A phenotype column that cannot be used.
-    fn phenotype(column: &str, reason: impl Into<String>) -> Self {
+    fn phenotype(column: &str, problem: PhenotypeProblem) -> Self {
         Self::Phenotype {
             column: column.to_owned(),
-            reason: reason.into(),
+            problem,
         }
     }
 }
@@ -138,11 +195,8 @@ impl Error {
 fn choose(joined: &Joined, name: Option<&str>) -> Result<usize, Error> {
     if let Some(name) = name {
         return joined.column(name).ok_or_else(|| {
-            let reason = format!(
-                "no table has this column; the columns are {}",
-                joined.column_names()
-            );
-            Error::phenotype(name, reason)
+            let columns = joined.column_names();
+            Error::phenotype(name, PhenotypeProblem::NoColumn { columns })
         });
     }
     let candidates: Vec<usize> = (0..joined.columns.len())
@@ -235,23 +289,25 @@ fn stated_classes(
         .filter_map(|text| level(text))
         .collect();
     if cases.is_empty() || controls.is_empty() {
-        return Err(Error::phenotype(column, "give both --case and --control"));
+        return Err(Error::phenotype(column, PhenotypeProblem::OneOption));
     }
     if let Some(shared) = cases.intersection(&controls).next() {
-        let reason =
-            format!("`{shared}` is given both as a case and as a control; keep one of them");
-        return Err(Error::phenotype(column, reason));
+        let value = shared.clone();
+        return Err(Error::phenotype(
+            column,
+            PhenotypeProblem::CaseAndControl { value },
+        ));
     }
     let absent = cases
         .iter()
         .chain(&controls)
         .find(|value| !levels.contains_key(*value));
     if let Some(absent) = absent {
-        let reason = format!(
-            "no sample has the value `{absent}`; the values are {}",
-            counts(levels)
-        );
-        return Err(Error::phenotype(column, reason));
+        let problem = PhenotypeProblem::NoSample {
+            value: absent.clone(),
+            levels: counts(levels),
+        };
+        return Err(Error::phenotype(column, problem));
     }
     Ok(Classes { cases, controls })
 }
@@ -270,14 +326,13 @@ fn usual_classes(column: &Column, levels: &BTreeMap<String, usize>) -> Result<Cl
     if are_among(levels, &words) {
         return Ok(Classes::new(&CASE_WORDS, &CONTROL_WORDS));
     }
-    let advice = if are_0_and_1 {
-        "In PLINK's coding 1 is a control, 2 is a case and 0 is missing. If 1 is a case here, give \
-         --case 1 --control 0"
+    let levels = counts(levels);
+    let problem = if are_0_and_1 {
+        PhenotypeProblem::PlinkOr01 { levels }
     } else {
-        "Name the values of cases and controls, such as --case AD --control CN"
+        PhenotypeProblem::UnknownValues { levels }
     };
-    let reason = format!("its values are {}. {advice}", counts(levels));
-    Err(Error::phenotype(&column.name, reason))
+    Err(Error::phenotype(&column.name, problem))
 }
 
 /// Whether there are values, and each of them is in `values`.

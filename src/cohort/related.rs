@@ -16,6 +16,39 @@ use super::{
     table::{TableLine, plain, records},
 };
 
+/// Why a table of kinships cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RelatedProblem {
+    /// A table without a line.
+    #[error("the file is empty")]
+    Empty,
+    /// A table of other samples.
+    #[error("no sample of the cohort is in this table; check that both use the same sample IDs")]
+    NoSample,
+    /// A missing column.
+    #[error("no column {accepted}; the first line has {found}")]
+    NoColumn {
+        /// Names of the column.
+        accepted: String,
+        /// Names in the first line.
+        found: String,
+    },
+    /// A line that is shorter than the first one.
+    #[error("{found} cells, but the first line has {expected}")]
+    TooFewCells {
+        /// Cells of the line.
+        found: usize,
+        /// Cells of the first line.
+        expected: usize,
+    },
+    /// A kinship that is not a number.
+    #[error("kinship `{text}` is not a number")]
+    NotNumber {
+        /// The cell.
+        text: String,
+    },
+}
+
 /// Names of the id columns, reduced to letters and digits.
 const FIRST: [&str; 3] = ["iid1", "id1", "sampleid1"];
 const SECOND: [&str; 3] = ["iid2", "id2", "sampleid2"];
@@ -51,7 +84,7 @@ pub fn read(
 ) -> Result<Related, Error> {
     let mut records = records(path)?.into_iter();
     let Some(TableLine { cells: header, .. }) = records.next() else {
-        return Err(Error::file(path, "the file is empty"));
+        return Err(Error::file(path, RelatedProblem::Empty));
     };
     let columns = PairColumns::find(path, &header, sample_id)?;
     let mut related = Related::default();
@@ -90,10 +123,7 @@ pub fn read(
     if has_sample_of_cohort {
         Ok(related)
     } else {
-        Err(Error::file(
-            path,
-            "no sample of the cohort is in this table; check that both use the same sample IDs",
-        ))
+        Err(Error::file(path, RelatedProblem::NoSample))
     }
 }
 
@@ -173,12 +203,11 @@ fn required_column(
     accepted: &[&str],
 ) -> Result<usize, Error> {
     position(names, accepted).ok_or_else(|| {
-        let reason = format!(
-            "no column {}; the first line has {}",
-            accepted.join(" or "),
-            header.join(", ")
-        );
-        Error::file(path, reason)
+        let problem = RelatedProblem::NoColumn {
+            accepted: accepted.join(" or "),
+            found: header.join(", "),
+        };
+        Error::file(path, problem)
     })
 }
 
@@ -193,12 +222,11 @@ impl<'l> PairLine<'l> {
     fn cell(&self, column: usize) -> Result<&'l str, Error> {
         let TableLine { line, cells } = self.record;
         cells.get(column).map(String::as_str).ok_or_else(|| {
-            let reason = format!(
-                "{} cells, but the first line has {}",
-                cells.len(),
-                self.columns.n_columns
-            );
-            Error::line(self.path, *line, reason)
+            let problem = RelatedProblem::TooFewCells {
+                found: cells.len(),
+                expected: self.columns.n_columns,
+            };
+            Error::line(self.path, *line, problem)
         })
     }
 
@@ -232,8 +260,12 @@ impl<'l> PairLine<'l> {
         }
         let number: Option<f64> = text.parse().ok();
         let value = number.filter(|value| value.is_finite()).ok_or_else(|| {
-            let reason = format!("kinship `{text}` is not a number");
-            Error::line(self.path, self.record.line, reason)
+            let text = text.to_owned();
+            Error::line(
+                self.path,
+                self.record.line,
+                RelatedProblem::NotNumber { text },
+            )
         })?;
         if value * self.columns.factor >= cutoff {
             Ok(Relation::Related)

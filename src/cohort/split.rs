@@ -22,21 +22,39 @@ impl Default for Shares {
     }
 }
 
-impl FromStr for Shares {
-    type Err = String;
+/// A text that is not the shares of three splits.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum UnknownShares {
+    /// Not three numbers.
+    #[error(
+        "`{0}` is not three percentages of training, validation and test samples, such as 60,20,20"
+    )]
+    Form(String),
+    /// Numbers that add up neither to 100 nor to 1.
+    #[error(
+        "the parts of `{text}` add up to {sum}; write three percentages of training, validation \
+         and test samples, such as 60,20,20"
+    )]
+    Sum {
+        /// The text.
+        text: String,
+        /// The sum.
+        sum: f64,
+    },
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let expected =
-            "three percentages of training, validation and test samples, such as 60,20,20";
+impl FromStr for Shares {
+    type Err = UnknownShares;
+
+    fn from_str(text: &str) -> Result<Self, UnknownShares> {
         let shares: Option<Vec<f64>> = text.split([',', '/', ':']).map(parse_share).collect();
         let Some(&[train, validation, test]) = shares.as_deref() else {
-            return Err(format!("`{text}` is not {expected}"));
+            return Err(UnknownShares::Form(text.to_owned()));
         };
         let sum = train + validation + test;
         if (sum - 100.0).abs() > 1e-6 && (sum - 1.0).abs() > 1e-6 {
-            return Err(format!(
-                "the parts of `{text}` add up to {sum}; write {expected}"
-            ));
+            let text = text.to_owned();
+            return Err(UnknownShares::Sum { text, sum });
         }
         Ok(Self([train / sum, validation / sum, test / sum]))
     }

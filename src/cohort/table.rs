@@ -20,6 +20,86 @@ use gf_cohort_schema::{CohortColumn, is_missing, text};
 
 use super::{Error, SampleId};
 
+/// Why a table cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TableProblem {
+    /// A table without a line.
+    #[error("the file is empty")]
+    Empty,
+    /// A header only.
+    #[error("no samples; check that the file is complete")]
+    NoSamples,
+    /// A text that csv cannot split.
+    #[error("{0}")]
+    Csv(csv::Error),
+    /// A sample in two rows.
+    #[error(
+        "sample `{sample}` is listed twice (lines {first} and {line}). Keep one row, or give \
+         --sample-id fid-iid if the IDs are unique only with the FID"
+    )]
+    SampleTwice {
+        /// The sample.
+        sample: String,
+        /// 1-based line of the first row.
+        first: u64,
+        /// 1-based line of the second row.
+        line: u64,
+    },
+    /// A row that is longer or shorter than the header.
+    #[error(
+        "{n_cells} cells, but there are {} columns ({}){}",
+        names.len(),
+        names.join(", "),
+        text::why_one_more(*n_cells, names.len())
+    )]
+    UnequalLengths {
+        /// Cells of the row.
+        n_cells: usize,
+        /// Names of the columns.
+        names: Vec<String>,
+    },
+    /// No column with the usual names of sample ids.
+    #[error("no column of sample IDs among {found}; name it with --id-column")]
+    NoIdColumn {
+        /// Names of the columns.
+        found: String,
+    },
+    /// No column of family ids.
+    #[error("no column FID, but --sample-id fid-iid needs one")]
+    NoFid,
+    /// A missing value in the column of sample ids.
+    #[error("`{id}` is not a sample ID")]
+    NotSampleId {
+        /// The cell.
+        id: String,
+    },
+    /// A sample id that could control a terminal.
+    #[error("`{}` has a control character", id.escape_debug())]
+    ControlCharacter {
+        /// The cell.
+        id: String,
+    },
+    /// A `.fam` file with other columns.
+    #[error("{n_columns} columns, but a .fam file has six (FID, IID, PAT, MAT, SEX, phenotype)")]
+    FamColumns {
+        /// Number of columns.
+        n_columns: usize,
+    },
+    /// A smartpca table without components.
+    #[error("no components below `#eigvals`; check that the file is complete")]
+    NoComponents,
+    /// Two columns of one name.
+    #[error("column `{name}` occurs twice (columns {first} and {second}); rename one of them")]
+    ColumnTwice {
+        /// Name of the columns.
+        name: String,
+        /// 1-based number of the first one.
+        first: usize,
+        /// 1-based number of the second one.
+        second: usize,
+    },
+}
+
 /// Names of the column of sample ids, reduced to letters and digits; preferred names first.
 const SAMPLE: [&str; 11] = [
     "sampleid",
@@ -113,10 +193,7 @@ impl Table {
         let names = header(path, kind, &mut records, id_column)?;
         require_each_name_once(path, &names)?;
         if records.is_empty() {
-            return Err(Error::file(
-                path,
-                "no samples; check that the file is complete",
-            ));
+            return Err(Error::file(path, TableProblem::NoSamples));
         }
         let ids = IdColumns::find(path, &names, id_column, sample_id)?;
         let id_columns = ids.all();
@@ -127,17 +204,17 @@ impl Table {
         let mut rows = Vec::with_capacity(records.len());
         for TableLine { line, cells } in records {
             require_cell_per_column(&cells, &names)
-                .map_err(|reason| Error::line(path, line, reason))?;
+                .map_err(|problem| Error::line(path, line, problem))?;
             let row = ids
                 .row(line, &cells, &value_columns)
-                .map_err(|reason| Error::line(path, line, reason))?;
+                .map_err(|problem| Error::line(path, line, problem))?;
             if let Some(first) = lines_by_sample.insert(row.sample.clone(), line) {
-                let reason = format!(
-                    "sample `{}` is listed twice (lines {first} and {line}). Keep one row, or give \
-                     --sample-id fid-iid if the IDs are unique only with the FID",
-                    row.sample
-                );
-                return Err(Error::line(path, line, reason));
+                let problem = TableProblem::SampleTwice {
+                    sample: row.sample,
+                    first,
+                    line,
+                };
+                return Err(Error::line(path, line, problem));
             }
             rows.push(row);
         }
@@ -159,17 +236,14 @@ impl Table {
     }
 }
 
-fn require_cell_per_column(cells: &[String], names: &[String]) -> Result<(), String> {
+fn require_cell_per_column(cells: &[String], names: &[String]) -> Result<(), TableProblem> {
     if cells.len() == names.len() {
         return Ok(());
     }
-    Err(format!(
-        "{} cells, but there are {} columns ({}){}",
-        cells.len(),
-        names.len(),
-        names.join(", "),
-        text::why_one_more(cells.len(), names.len())
-    ))
+    Err(TableProblem::UnequalLengths {
+        n_cells: cells.len(),
+        names: names.to_vec(),
+    })
 }
 
 /// Indices of the columns with ids.
@@ -200,18 +274,12 @@ impl IdColumns {
             None => first_position(&plain_names, &SAMPLE),
         };
         let Some(sample) = sample_column else {
-            let reason = format!(
-                "no column of sample IDs among {}; name it with --id-column",
-                names.join(", ")
-            );
-            return Err(Error::file(path, reason));
+            let found = names.join(", ");
+            return Err(Error::file(path, TableProblem::NoIdColumn { found }));
         };
         let family = first_position(&plain_names, &FAMILY).filter(|&family| family != sample);
         if sample_id == SampleId::FidIid && family.is_none() && plain_names[sample] == "iid" {
-            return Err(Error::file(
-                path,
-                "no column FID, but --sample-id fid-iid needs one",
-            ));
+            return Err(Error::file(path, TableProblem::NoFid));
         }
         let parents = [&FATHER, &MOTHER]
             .into_iter()
@@ -238,14 +306,14 @@ impl IdColumns {
     /// Makes a row from the cells of a line; `columns` are those with values.
     ///
     /// # Errors
-    /// The reason why the sample id cannot be used.
-    fn row(&self, line: u64, cells: &[String], columns: &[usize]) -> Result<Row, String> {
+    /// A sample id that cannot be used.
+    fn row(&self, line: u64, cells: &[String], columns: &[usize]) -> Result<Row, TableProblem> {
         let id = &cells[self.sample];
         if is_missing(id) {
-            return Err(format!("`{id}` is not a sample ID"));
+            return Err(TableProblem::NotSampleId { id: id.clone() });
         }
         if id.chars().any(char::is_control) {
-            return Err(format!("`{}` has a control character", id.escape_debug()));
+            return Err(TableProblem::ControlCharacter { id: id.clone() });
         }
         let family = self.family.map(|column| &cells[column]);
         let parents = self
@@ -298,7 +366,7 @@ pub fn records(path: &Path) -> Result<Vec<TableLine>, Error> {
         .lines()
         .find(|line| !line.trim().is_empty() && !line.starts_with("##"));
     let Some(first_line) = first_line else {
-        return Err(Error::file(path, "the file is empty"));
+        return Err(Error::file(path, TableProblem::Empty));
     };
     let raw_separator = separator(path, first_line);
     let (text, separator) = text::regular(path, raw_text, raw_separator);
@@ -310,7 +378,7 @@ pub fn records(path: &Path) -> Result<Vec<TableLine>, Error> {
         .trim(csv::Trim::All);
     let mut records = Vec::new();
     for record in reader.from_reader(text.as_bytes()).into_records() {
-        let record = record.map_err(|error| Error::file(path, error.to_string()))?;
+        let record = record.map_err(|error| Error::file(path, TableProblem::Csv(error)))?;
         let line = record.position().map_or(0, csv::Position::line);
         let cells: Vec<String> = record.iter().map(str::to_owned).collect();
         let is_blank = cells.iter().all(String::is_empty);
@@ -362,7 +430,7 @@ fn header(
         return smartpca(path, records);
     }
     let Some(first) = records.first() else {
-        return Err(Error::file(path, "the file is empty"));
+        return Err(Error::file(path, TableProblem::Empty));
     };
     let names_ids = first.cells.iter().any(|cell| {
         let is_stated = id_column.is_some_and(|name| cell.eq_ignore_ascii_case(name));
@@ -404,20 +472,14 @@ fn names_without_header(
             .map(str::to_owned)
             .to_vec(),
         Kind::Pedigree => {
-            let reason = format!(
-                "{n_columns} columns, but a .fam file has six (FID, IID, PAT, MAT, SEX, phenotype)"
-            );
-            return Err(Error::file(path, reason));
+            return Err(Error::file(path, TableProblem::FamColumns { n_columns }));
         }
         Kind::Phenotypes => numbered("PHENO", n_values),
         Kind::Covariates => numbered("COV", n_values),
         Kind::Components => numbered("PC", n_values),
         Kind::Other => {
-            let reason = format!(
-                "no column of sample IDs among {}; name it with --id-column",
-                first_cells.join(", ")
-            );
-            return Err(Error::file(path, reason));
+            let found = first_cells.join(", ");
+            return Err(Error::file(path, TableProblem::NoIdColumn { found }));
         }
     };
     let id_names = vec!["FID".to_owned(), "IID".to_owned()];
@@ -433,10 +495,7 @@ fn numbered(name: &str, n: usize) -> Vec<String> {
 fn smartpca(path: &Path, records: &mut [TableLine]) -> Result<Vec<String>, Error> {
     let n_columns = records.first().map_or(0, |record| record.cells.len());
     if n_columns < 3 {
-        return Err(Error::file(
-            path,
-            "no components below `#eigvals`; check that the file is complete",
-        ));
+        return Err(Error::file(path, TableProblem::NoComponents));
     }
     for record in records {
         let id = std::mem::take(&mut record.cells[0]);
@@ -494,12 +553,12 @@ fn require_each_name_once(path: &Path, names: &[String]) -> Result<(), Error> {
             .iter()
             .position(|earlier| earlier.eq_ignore_ascii_case(name))
         {
-            let reason = format!(
-                "column `{name}` occurs twice (columns {} and {}); rename one of them",
-                first + 1,
-                column + 1
-            );
-            return Err(Error::line(path, 1, reason));
+            let problem = TableProblem::ColumnTwice {
+                name: name.clone(),
+                first: first + 1,
+                second: column + 1,
+            };
+            return Err(Error::line(path, 1, problem));
         }
     }
     Ok(())

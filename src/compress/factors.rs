@@ -17,6 +17,20 @@ use crate::{
 };
 use gf_nn::Parameters;
 
+/// Why a layer cannot be factorised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LayerProblem {
+    /// A layer that the model does not have.
+    #[error("the dense model has no such matrix; train the model again")]
+    NoMatrix,
+    /// A weight that is not a finite number.
+    #[error("a weight is not finite; train the model again")]
+    NotFinite,
+    /// A solver without a result.
+    #[error("the solver does not converge; choose another --solver")]
+    NotConverged,
+}
+
 /// The parameters of a low-rank model.
 pub struct Factorised {
     /// Layers that factors replaced.
@@ -106,7 +120,7 @@ fn layer_factors(
     else {
         return Err(Error::Layer {
             layer: layer.into(),
-            reason: "the dense model has no such matrix; train the model again".into(),
+            problem: LayerProblem::NoMatrix,
         });
     };
     let rank = new_reduce.dim(1)?;
@@ -130,14 +144,14 @@ fn solved(
     if values.iter().any(|value| !value.is_finite()) {
         return Err(Error::Layer {
             layer: layer.into(),
-            reason: "a weight is not finite; train the model again".into(),
+            problem: LayerProblem::NotFinite,
         });
     }
     let w = DMatrix::from_row_iterator(n_in, n_out, values.into_iter().map(f64::from));
     let Some(factors) = solve(&w, rank) else {
         return Err(Error::Layer {
             layer: layer.into(),
-            reason: "the solver does not converge; choose another --solver".into(),
+            problem: LayerProblem::NotConverged,
         });
     };
     let [reduce, expand] = factors.map(|factor| {

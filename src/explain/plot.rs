@@ -17,7 +17,8 @@ use plotters::{
 
 use gf_genotypes::Locus;
 
-type Failed = DrawingAreaErrorKind<std::io::Error>;
+/// A plot that could not be drawn.
+pub type Failed = DrawingAreaErrorKind<std::io::Error>;
 
 /// Width and height in pixels.
 const SIZE: (u32, u32) = (960, 640);
@@ -30,7 +31,7 @@ const OTHER: RGBColor = RGBColor(110, 110, 110);
 const ALLELE_LETTERS: usize = 8;
 
 /// Draws one locus; the `n_top` variants of the highest ranks are labelled.
-pub fn draw(locus: &Locus, rows: &[EffectRow], n_top: usize) -> Result<String, String> {
+pub fn draw(locus: &Locus, rows: &[EffectRow], n_top: usize) -> Result<String, Failed> {
     let mut ranked: Vec<&EffectRow> = rows.iter().collect();
     ranked.sort_by_key(|row| row.rank);
     let top = &ranked[..n_top.min(ranked.len())];
@@ -40,8 +41,7 @@ pub fn draw(locus: &Locus, rows: &[EffectRow], n_top: usize) -> Result<String, S
         locus,
         &ranked,
         top,
-    )
-    .map_err(|error| error.to_string())?;
+    )?;
     Ok(svg)
 }
 

@@ -13,6 +13,7 @@ use gf_cohort_schema::text;
 
 use super::Error;
 use gf_files::output::{self, Pending};
+use gf_genotypes::SamplesProblem;
 
 /// Merges tables, in their order; `-` is standard output. Returns the number of rows.
 ///
@@ -56,20 +57,18 @@ impl Merged<'_> {
         let mut table = csv::Reader::from_reader(text.as_bytes());
         let header = table
             .headers()
-            .map_err(|error| Error::table(path, &error))?
+            .map_err(|error| Error::table(path, error))?
             .clone();
         match &self.columns {
             None => self.write(&header)?,
             Some(columns) if *columns == header => {}
             Some(columns) => {
-                let reason = format!(
-                    "its columns are {}, but those of {} are {}; merge tables with the same \
-                     columns",
-                    listed(&header),
-                    first.display(),
-                    listed(columns)
-                );
-                return Err(Error::table(path, &reason));
+                let problem = TableProblem::OtherColumns {
+                    found: listed(&header),
+                    first: first.to_path_buf(),
+                    expected: listed(columns),
+                };
+                return Err(Error::table(path, problem));
             }
         }
         let sample_column = column(path, &header, "sample_id")?;
@@ -77,17 +76,17 @@ impl Merged<'_> {
         let mut row = csv::StringRecord::new();
         while table
             .read_record(&mut row)
-            .map_err(|error| Error::table(path, &error))?
+            .map_err(|error| Error::table(path, error))?
         {
             let person = &row[sample_column];
             let model = &row[model_column];
             if !self.seen.insert((person.to_owned(), model.to_owned())) {
-                let line = row.position().map_or(0, csv::Position::line);
-                let reason = format!(
-                    "line {line}: sample `{person}` already has a row of `{model}` in this or an \
-                     earlier table; merge tables of different samples"
-                );
-                return Err(Error::table(path, &reason));
+                let problem = TableProblem::RowTwice {
+                    line: row.position().map_or(0, csv::Position::line),
+                    sample: person.to_owned(),
+                    model: model.to_owned(),
+                };
+                return Err(Error::table(path, problem));
             }
             self.write(&row)?;
         }
@@ -103,20 +102,64 @@ impl Merged<'_> {
     }
 }
 
+/// Why a table does not fit the others or the requested samples.
+#[derive(Debug, thiserror::Error)]
+pub enum TableProblem {
+    /// A text that is not CSV.
+    #[error("{0}")]
+    Csv(#[from] csv::Error),
+    /// A missing column.
+    #[error("no column `{name}`")]
+    NoColumn {
+        /// Name of the column.
+        name: &'static str,
+    },
+    /// Other columns than the first table.
+    #[error(
+        "its columns are {found}, but those of {} are {expected}; merge tables with the same \
+         columns",
+        first.display()
+    )]
+    OtherColumns {
+        /// Columns of the table.
+        found: String,
+        /// The first table.
+        first: PathBuf,
+        /// Columns of the first table.
+        expected: String,
+    },
+    /// A second row of a sample and a model.
+    #[error(
+        "line {line}: sample `{sample}` already has a row of `{model}` in this or an earlier \
+         table; merge tables of different samples"
+    )]
+    RowTwice {
+        /// 1-based line number.
+        line: u64,
+        /// The sample.
+        sample: String,
+        /// The model.
+        model: String,
+    },
+    /// A selection of samples.
+    #[error(transparent)]
+    Samples(#[from] SamplesProblem),
+}
+
 impl Error {
-    fn table(path: &Path, reason: &impl ToString) -> Self {
+    pub(super) fn table(path: &Path, problem: impl Into<TableProblem>) -> Self {
         Self::Table {
             path: path.into(),
-            reason: reason.to_string(),
+            problem: Box::new(problem.into()),
         }
     }
 }
 
-fn column(path: &Path, header: &csv::StringRecord, name: &str) -> Result<usize, Error> {
+fn column(path: &Path, header: &csv::StringRecord, name: &'static str) -> Result<usize, Error> {
     header
         .iter()
         .position(|column| column == name)
-        .ok_or_else(|| Error::table(path, &format!("no column `{name}`")))
+        .ok_or_else(|| Error::table(path, TableProblem::NoColumn { name }))
 }
 
 fn listed(columns: &csv::StringRecord) -> String {

@@ -24,12 +24,13 @@ use crate::scoring::{
     Error,
     build::{self, Stated},
     genotypes::{Genotypes, Tally},
+    options::OptionsProblem,
     scoring_file::is_bases,
 };
 use gf_cohort_schema::counted;
 use gf_genotypes::{
     ABSENT, DisjointRegions, DosageField, FormatOptions, GenomeBuild, Genotype, MISSING, Position1,
-    RefAlleles, Reference, Samples, VariantFile, VariantRecord, admits, contig_key,
+    RecordProblem, RefAlleles, Reference, Samples, VariantFile, VariantRecord, admits, contig_key,
 };
 
 /// How genotypes become dosages: options of `prs` and keys of `[baselines.scoring.reading]`.
@@ -223,6 +224,30 @@ fn open_file(path: &Path, format: Option<&FormatOptions>) -> Result<VariantFile,
     })
 }
 
+/// Why the call of a sample cannot be counted.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum CallProblem {
+    /// More than one allele of a haploid sample.
+    #[error(
+        "sample `{sample}` is haploid, but its dosages add up to {carried} ALT alleles; correct \
+         the dosages or the genotype"
+    )]
+    HaploidDosage {
+        /// The sample.
+        sample: String,
+        /// Sum of its dosages.
+        carried: f32,
+    },
+    /// A half call that the option refuses.
+    #[error(
+        "the genotype of sample `{sample}` is half missing; choose how to read it with --half-calls"
+    )]
+    HalfMissing {
+        /// The sample.
+        sample: String,
+    },
+}
+
 /// Files, samples and records to read.
 #[derive(Clone, Copy, Default)]
 pub struct Request<'a> {
@@ -400,12 +425,8 @@ impl GenotypeTable {
             return Ok(());
         }
         let field = format!("{:?}", reading.dosage_field).to_uppercase();
-        let reason = format!(
-            "no record has the FORMAT field {field} (records read: {}); use --dosage-field auto to \
-             read the fields that exist",
-            self.counts.records
-        );
-        Err(Error::Options { reason })
+        let n_records = self.counts.records;
+        Err(OptionsProblem::NoDosageField { field, n_records }.into())
     }
 
     /// Warning about diploid genotypes on the mitochondrial chromosome.
@@ -470,7 +491,7 @@ impl GenotypeTable {
         request: &Request<'_>,
         reading: &Reading,
         seen: &mut HashSet<String>,
-    ) -> Result<(), String> {
+    ) -> Result<(), CallProblem> {
         self.counts.records += 1;
         let passes = request.passes(record);
         if !passes {
@@ -525,7 +546,7 @@ impl GenotypeTable {
         &mut self,
         record: &VariantRecord,
         reading: &Reading,
-    ) -> Result<Genotypes, String> {
+    ) -> Result<Genotypes, CallProblem> {
         let contig = contig_key(&record.contig);
         let is_x = contig == "X";
         let is_mt = contig == "MT";
@@ -662,7 +683,9 @@ impl<V: FnMut(&mut GenotypeTable) -> Result<(), Error>> TableReader<'_, V> {
         let n_sites = table.sites.len();
         table
             .add(record, request, self.reading, &mut self.seen)
-            .map_err(|reason| gf_genotypes::Error::record(path, record, reason))?;
+            .map_err(|problem| {
+                gf_genotypes::Error::record(path, record, RecordProblem::of_caller(problem))
+            })?;
         progress.n_batch_bytes += table.sites[n_sites..]
             .iter()
             .map(|site| site.genotypes.n_bytes())
@@ -759,7 +782,11 @@ impl CallCounts {
     ///
     /// # Errors
     /// A haploid sample with a dosage above 1; a half call that `reading` refuses.
-    fn count(record: &VariantRecord, reading: &Reading, names: &[String]) -> Result<Self, String> {
+    fn count(
+        record: &VariantRecord,
+        reading: &Reading,
+        names: &[String],
+    ) -> Result<Self, CallProblem> {
         let n_alts = record.alt_alleles.len();
         let mut counts = Self::default();
         for &sample in &record.not_reference {
@@ -778,22 +805,18 @@ impl CallCounts {
                 let carried = dosages.iter().sum::<f32>();
                 // Dosages are rounded: a sum may be slightly above 1.
                 if carried > 1.02 {
-                    return Err(format!(
-                        "sample `{}` is haploid, but its dosages add up to {carried} ALT alleles; \
-                         correct the dosages or the genotype",
-                        names[sample]
-                    ));
+                    return Err(CallProblem::HaploidDosage {
+                        sample: names[sample].clone(),
+                        carried,
+                    });
                 }
             }
             if call.alleles.contains(&MISSING) {
                 let is_half = call.alleles.iter().any(|&allele| allele >= 0);
                 counts.half += u64::from(is_half);
                 if is_half && reading.half_calls == HalfCalls::Error {
-                    let name = &names[sample];
-                    return Err(format!(
-                        "the genotype of sample `{name}` is half missing; choose how to read it \
-                         with --half-calls"
-                    ));
+                    let sample = names[sample].clone();
+                    return Err(CallProblem::HalfMissing { sample });
                 }
                 let has_dosage = dosages.first().is_some_and(|dosage| !dosage.is_nan());
                 let read_call = reading.half_calls.read(call);

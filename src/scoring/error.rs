@@ -2,7 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::reasons::Reasons;
+use super::{
+    options::OptionsProblem,
+    reasons::Reasons,
+    scoring_file::{CellProblem, ScoringFileProblem},
+};
 use gf_cohort_schema::counted;
 use gf_files::output;
 use gf_genotypes::{GenomeBuild, Position1};
@@ -21,28 +25,25 @@ pub enum Error {
     #[error(transparent)]
     Output(#[from] output::Error),
     /// An option is wrong.
-    #[error("{reason}")]
-    Options {
-        /// The finding in words.
-        reason: String,
-    },
+    #[error(transparent)]
+    Options(#[from] OptionsProblem),
     /// A scoring file as a whole cannot be used.
-    #[error("{}: {reason}", path.display())]
+    #[error("{}: {problem}", path.display())]
     ScoringFile {
         /// The file.
         path: PathBuf,
         /// The finding and the next action.
-        reason: String,
+        problem: Box<ScoringFileProblem>,
     },
     /// A line of a scoring file is wrong.
-    #[error("{}: line {line}: {reason}", path.display())]
+    #[error("{}: line {line}: {problem}", path.display())]
     ScoringLine {
         /// The file.
         path: PathBuf,
         /// 1-based line number.
         line: u64,
-        /// The finding in words.
-        reason: String,
+        /// The finding.
+        problem: CellProblem,
     },
     /// A scoring file is on another genome build.
     #[error(
@@ -204,19 +205,19 @@ pub enum Error {
 
 impl Error {
     /// A scoring file as a whole cannot be used.
-    pub(crate) fn scoring_file(path: &Path, reason: impl Into<String>) -> Self {
+    pub(crate) fn scoring_file(path: &Path, problem: impl Into<ScoringFileProblem>) -> Self {
         Self::ScoringFile {
             path: path.into(),
-            reason: reason.into(),
+            problem: Box::new(problem.into()),
         }
     }
 
     /// A line (1-based) of a scoring file is wrong.
-    pub(crate) fn scoring_line(path: &Path, line: u64, reason: String) -> Self {
+    pub(crate) fn scoring_line(path: &Path, line: u64, problem: CellProblem) -> Self {
         Self::ScoringLine {
             path: path.into(),
             line,
-            reason,
+            problem,
         }
     }
 }

@@ -37,6 +37,57 @@ pub struct Options {
     pub out: PathBuf,
 }
 
+/// Why options cannot be used.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum OptionsProblem {
+    /// No file of genotypes.
+    #[error("no VCF file is given; name at least one")]
+    NoVcf,
+    /// A fraction below 0 or above 1.
+    #[error("min_overlap is {min_overlap}; give a fraction between 0 and 1")]
+    MinOverlap {
+        /// The value.
+        min_overlap: f64,
+    },
+    /// A number of copies other than 1 and 2.
+    #[error(
+        "xchr_model is {xchr_model}; give 1 or 2, the copies that one allele of a man counts on X"
+    )]
+    XchrModel {
+        /// The value.
+        xchr_model: u8,
+    },
+    /// A fraction below 0 or above 1.
+    #[error("max_missing is {max_missing}; give a fraction between 0 and 1")]
+    MaxMissing {
+        /// The value.
+        max_missing: f64,
+    },
+    /// Callable regions alone.
+    #[error(
+        "callable regions (--callable) need the reference (--reference), which shows the REF \
+         allele of sites without a VCF record"
+    )]
+    CallableWithoutReference,
+    /// A FORMAT field that no record has.
+    #[error(
+        "no record has the FORMAT field {field} (records read: {n_records}); use --dosage-field \
+         auto to read the fields that exist"
+    )]
+    NoDosageField {
+        /// The field.
+        field: String,
+        /// Number of records.
+        n_records: u64,
+    },
+    /// Nothing to sum.
+    #[error(
+        "no scoring file is given (--scoring-file). Without a cohort (--cohort), or with --no-fit, \
+         the command only sums published scores"
+    )]
+    NoScoringFile,
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {
@@ -60,15 +111,12 @@ impl Options {
     /// # Errors
     /// The first value out of range.
     pub fn check(&self) -> Result<(), Error> {
-        let refuse = |reason: String| Err(Error::Options { reason });
         if self.vcf.is_empty() {
-            return refuse("no VCF file is given; name at least one".into());
+            return Err(OptionsProblem::NoVcf.into());
         }
         if !(0.0..=1.0).contains(&self.min_overlap) {
-            return refuse(format!(
-                "min_overlap is {}; give a fraction between 0 and 1",
-                self.min_overlap
-            ));
+            let min_overlap = self.min_overlap;
+            return Err(OptionsProblem::MinOverlap { min_overlap }.into());
         }
         self.matching.check()
     }

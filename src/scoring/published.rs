@@ -35,6 +35,7 @@ use crate::scoring::{
         self, Candidate, ConstantSource, Exclusion, MatchCounts, MatchRules, Matches, Positions,
         Unmatched,
     },
+    options::OptionsProblem,
     reasons::Reasons,
     scoring_file::{EffectColumn, ScoringFile, WeightRow},
 };
@@ -110,31 +111,22 @@ impl MatchingOptions {
     /// The first wrong option.
     pub(crate) fn check(&self) -> Result<(), Error> {
         match self.first_fault() {
-            Some(reason) => Err(Error::Options { reason }),
+            Some(fault) => Err(fault.into()),
             None => Ok(()),
         }
     }
 
-    fn first_fault(&self) -> Option<String> {
+    fn first_fault(&self) -> Option<OptionsProblem> {
         let xchr_model = self.reading.xchr_model;
         if !(1..=2).contains(&xchr_model) {
-            return Some(format!(
-                "xchr_model is {xchr_model}; give 1 or 2, the copies that one allele of a man \
-                 counts on X"
-            ));
+            return Some(OptionsProblem::XchrModel { xchr_model });
         }
         if !(0.0..=1.0).contains(&self.max_missing) {
-            return Some(format!(
-                "max_missing is {}; give a fraction between 0 and 1",
-                self.max_missing
-            ));
+            let max_missing = self.max_missing;
+            return Some(OptionsProblem::MaxMissing { max_missing });
         }
         if self.callable.is_some() && self.reference.is_none() {
-            return Some(
-                "callable regions (--callable) need the reference (--reference), which shows the \
-                 REF allele of sites without a VCF record"
-                    .into(),
-            );
+            return Some(OptionsProblem::CallableWithoutReference);
         }
         None
     }
@@ -684,7 +676,7 @@ fn effect_is_ref(row: &WeightRow, bases: &str, keep_ambiguous: bool) -> Option<b
 pub struct FailedScore {
     /// The scoring file.
     pub path: PathBuf,
-    /// The error with the next action.
+    /// The error with the next action, as a row of the summary stores it.
     pub reason: String,
 }
 

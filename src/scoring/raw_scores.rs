@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::layout;
 use crate::scoring::{
-    Error, Options,
+    Error, Options, OptionsProblem,
     dosages::{self, GenotypeTable, ReadCounts, Request, Site},
     genotypes::Genotypes,
     positions::Positions,
@@ -94,11 +94,7 @@ pub fn summed(
     then: impl FnOnce(&[String], &[Score<'_>]) -> Result<(), Error>,
 ) -> Result<RawSummary, Error> {
     if options.scoring_files.is_empty() {
-        let reason = "no scoring file is given (--scoring-file). Without a cohort (--cohort), or \
-                      with --no-fit, the command only sums published scores";
-        return Err(Error::Options {
-            reason: reason.into(),
-        });
+        return Err(OptionsProblem::NoScoringFile.into());
     }
     let input = published::read_scoring_files(options, Vec::new())?;
     let files = input.scores;

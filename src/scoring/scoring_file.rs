@@ -22,12 +22,18 @@ use std::{
 };
 
 use gf_cohort_schema::text;
-use polars::prelude::{CsvReadOptions, DataFrame, PlSmallStr, SerReader};
+use polars::{
+    error::PolarsError,
+    prelude::{CsvReadOptions, DataFrame, PlSmallStr, SerReader},
+};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-pub use self::cells::is_bases;
 use self::{cells::is_missing, columns::Columns};
+pub use self::{
+    cells::{CellProblem, is_bases},
+    columns::{ColumnsProblem, NoColumn},
+};
 use crate::scoring::{Error, effect::Effect};
 use gf_cohort_schema::counted;
 use gf_genotypes::{GenomeBuild, Position1, contig_build};
@@ -50,6 +56,108 @@ pub enum Unusable {
     NoPosition,
     /// An allele is not written in A, C, G, T (amino acids, `I`/`D`).
     Allele,
+}
+
+/// Why a scoring file as a whole cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ScoringFileProblem {
+    /// A header only.
+    #[error("no table below the `#` lines")]
+    NoTable,
+    /// Column names only.
+    #[error("no rows below the line of column names")]
+    NoRows,
+    /// A VCF in place of a table.
+    #[error("this is a VCF, but a scoring file is a table of weights; give VCF files with --vcf")]
+    Vcf,
+    /// Two columns of one name.
+    #[error("column `{name}` occurs twice; remove or rename one")]
+    ColumnTwice {
+        /// Name of the columns.
+        name: String,
+    },
+    /// A line that is neither the first header nor a row.
+    #[error("line {line} {kind}. Give joined files one by one, and remove comments")]
+    SecondHeader {
+        /// 1-based line number.
+        line: usize,
+        /// The kind of the line.
+        kind: SecondHeader,
+    },
+    /// A row that is longer than the header.
+    #[error(
+        "line {line}: {n_cells} cells, but the header has {n_names}{}",
+        text::why_one_more(*n_cells, *n_names)
+    )]
+    RaggedLine {
+        /// 1-based line number.
+        line: usize,
+        /// Cells of the row.
+        n_cells: usize,
+        /// Cells of the header.
+        n_names: usize,
+    },
+    /// A text that polars cannot split.
+    #[error("not a table with one header line: {0}")]
+    NotTable(PolarsError),
+    /// Columns that are missing or ambiguous.
+    #[error(transparent)]
+    Columns(#[from] ColumnsProblem),
+    /// Rows about other effects only.
+    #[error("no row has the effect of an allele (TEST is ADD, DOM or REC)")]
+    NoAlleleRow,
+    /// Two genome builds, one by the header.
+    #[error(
+        "the header states {stated}, but the chromosome names are those of {by_contigs}; correct \
+         one of them"
+    )]
+    BuildOfNames {
+        /// Build of the header.
+        stated: GenomeBuild,
+        /// Build of the chromosome names.
+        by_contigs: GenomeBuild,
+    },
+    /// Two genome builds by chromosome names.
+    #[error(
+        "chromosome `{first}` is on {first_build}, but `{second}` is on {second_build}; give a \
+         score on one build"
+    )]
+    TwoBuilds {
+        /// A chromosome.
+        first: String,
+        /// Its build.
+        first_build: GenomeBuild,
+        /// Another chromosome.
+        second: String,
+        /// Its build.
+        second_build: GenomeBuild,
+    },
+    /// Rows without the weight of one allele at one position.
+    #[error(
+        "none of the {n_rows} rows of {id}, starting at line {first_line}, can be used ({reasons}). \
+         Give weights of alleles with positions, as in the harmonised files of the PGS Catalog"
+    )]
+    NoUsableRow {
+        /// Number of rows.
+        n_rows: usize,
+        /// The score.
+        id: String,
+        /// 1-based line of the first row.
+        first_line: usize,
+        /// Number of rows by reason.
+        reasons: String,
+    },
+}
+
+/// A line below the column names that is not a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SecondHeader {
+    /// A comment.
+    #[error("begins with `#` below the column names")]
+    Comment,
+    /// The column names again.
+    #[error("repeats the column names")]
+    ColumnNames,
 }
 
 impl Unusable {
@@ -150,9 +258,9 @@ impl ScoringFile {
         let sections = Sections::of(&text);
         sections
             .require_weight_table()
-            .map_err(|reason| Error::scoring_file(path, reason))?;
+            .map_err(|problem| Error::scoring_file(path, problem))?;
         let table = WeightTable::read(&sections, effect_column)
-            .map_err(|reason| Error::scoring_file(path, reason))?;
+            .map_err(|problem| Error::scoring_file(path, problem))?;
         let rows = read_rows(path, &table)?;
         let mut scores = split_into_scores(path, &sections, &table, rows)?;
         let is_one_score = scores.len() == 1;
@@ -238,34 +346,25 @@ impl<'t> Sections<'t> {
     }
 
     /// Checks that the text is one table of weights: column names, then at least one row.
-    fn require_weight_table(&self) -> Result<(), String> {
+    fn require_weight_table(&self) -> Result<(), ScoringFileProblem> {
         if self.table.trim().is_empty() {
-            return Err("no table below the `#` lines".into());
+            return Err(ScoringFileProblem::NoTable);
         }
         if !self.is_prs_cs
             && let Some(name) = repeated_column(self.first_line())
         {
-            return Err(format!(
-                "column `{name}` occurs twice; remove or rename one"
-            ));
+            return Err(ScoringFileProblem::ColumnTwice { name });
         }
-        if let Some((line, finding)) = second_header(self.table) {
-            let advice = "Give joined files one by one, and remove comments";
-            return Err(format!(
-                "line {} {finding}. {advice}",
-                self.n_lines_above + line
-            ));
+        if let Some((line, kind)) = second_header(self.table) {
+            let line = self.n_lines_above + line;
+            return Err(ScoringFileProblem::SecondHeader { line, kind });
         }
         if self.above.starts_with("##fileformat=VCF") {
-            return Err(
-                "this is a VCF, but a scoring file is a table of weights; give VCF files with \
-                 --vcf"
-                    .into(),
-            );
+            return Err(ScoringFileProblem::Vcf);
         }
         let n_lines = self.table.trim_end().lines().count();
         if !self.is_prs_cs && n_lines == 1 {
-            return Err("no rows below the line of column names".into());
+            return Err(ScoringFileProblem::NoRows);
         }
         Ok(())
     }
@@ -320,7 +419,10 @@ struct WeightTable {
 
 impl WeightTable {
     /// Parses the table and finds its columns.
-    fn read(sections: &Sections<'_>, effect_column: Option<EffectColumn>) -> Result<Self, String> {
+    fn read(
+        sections: &Sections<'_>,
+        effect_column: Option<EffectColumn>,
+    ) -> Result<Self, ScoringFileProblem> {
         let is_prs_cs = sections.is_prs_cs;
         let frame = if is_prs_cs {
             parse_table(&[dialect::PRS_CS_HEADER, sections.table].concat())
@@ -328,8 +430,7 @@ impl WeightTable {
             parse_table(sections.table)
         };
         let frame = frame.map_err(|error| {
-            ragged_line(sections)
-                .unwrap_or_else(|| format!("not a table with one header line: {error}"))
+            ragged_line(sections).unwrap_or(ScoringFileProblem::NotTable(error))
         })?;
         // `Columns` has copies of the columns, so the frame's memory is free for the rows.
         let columns = Columns::find(&frame, effect_column)?;
@@ -396,7 +497,7 @@ fn read_rows(path: &Path, table: &WeightTable) -> Result<Vec<WeightRow>, Error> 
             table
                 .columns
                 .row(row)
-                .map_err(|reason| Error::scoring_line(path, line, reason))
+                .map_err(|problem| Error::scoring_line(path, line, problem))
         })
         .collect();
     rows.into_iter().collect()
@@ -412,8 +513,7 @@ fn split_into_scores(
     let columns = &table.columns;
     let metadata = FileMetadata::new(path, sections, table, &rows)?;
     if rows.is_empty() {
-        let reason = "no row has the effect of an allele (TEST is ADD, DOM or REC)";
-        return Err(Error::scoring_file(path, reason));
+        return Err(Error::scoring_file(path, ScoringFileProblem::NoAlleleRow));
     }
     let header = &sections.header;
     let id = header
@@ -478,11 +578,8 @@ impl<'f> FileMetadata<'f> {
             && let Some(Ok(stated)) = stated_build
             && by_contigs != stated
         {
-            let reason = format!(
-                "the header states {stated}, but the chromosome names are those of {by_contigs}; \
-                 correct one of them"
-            );
-            return Err(Error::scoring_file(path, reason));
+            let problem = ScoringFileProblem::BuildOfNames { stated, by_contigs };
+            return Err(Error::scoring_file(path, problem));
         }
         Ok(Self {
             path,
@@ -527,11 +624,13 @@ fn build_of_contigs(path: &Path, rows: &[WeightRow]) -> Result<Option<GenomeBuil
         };
         match first_build {
             Some((earlier_build, earlier_name)) if earlier_build != build => {
-                let reason = format!(
-                    "chromosome `{earlier_name}` is on {earlier_build}, but `{name}` is on \
-                     {build}; give a score on one build"
-                );
-                return Err(Error::scoring_file(path, reason));
+                let problem = ScoringFileProblem::TwoBuilds {
+                    first: earlier_name.to_string(),
+                    first_build: earlier_build,
+                    second: name.to_string(),
+                    second_build: build,
+                };
+                return Err(Error::scoring_file(path, problem));
             }
             _ => first_build = Some((build, name)),
         }
@@ -610,29 +709,27 @@ fn require_usable(path: &Path, score: &ScoringFile, first_line: usize) -> Result
         .iter()
         .map(|(reason, n)| format!("{reason} {n}"))
         .collect();
-    let n = score.rows.len();
-    let id = &score.id;
-    let advice = "Give weights of alleles with positions, as in the harmonised files of the PGS \
-                  Catalog";
-    let reason = format!(
-        "none of the {n} rows of {id}, starting at line {first_line}, can be used ({}). {advice}",
-        reasons.join(", ")
-    );
-    Err(Error::scoring_file(path, reason))
+    let problem = ScoringFileProblem::NoUsableRow {
+        n_rows: score.rows.len(),
+        id: score.id.clone(),
+        first_line,
+        reasons: reasons.join(", "),
+    };
+    Err(Error::scoring_file(path, problem))
 }
 
 /// A comment, or the column names again, below the column names: the 1-based number of the line in
-/// the table, and the finding in words.
-fn second_header(table: &str) -> Option<(usize, &'static str)> {
+/// the table, and its kind.
+fn second_header(table: &str) -> Option<(usize, SecondHeader)> {
     let mut lines = table.lines();
     let names = lines.next()?;
     lines.enumerate().find_map(|(index, line)| {
         // `#N/A` is a missing cell of a spreadsheet, not a comment.
         let is_missing_cell = line.starts_with("#N");
         let finding = if line.starts_with('#') && !is_missing_cell {
-            "begins with `#` below the column names"
+            SecondHeader::Comment
         } else if line == names {
-            "repeats the column names"
+            SecondHeader::ColumnNames
         } else {
             return None;
         };
@@ -668,7 +765,7 @@ fn separator(names_line: &str) -> Option<u8> {
 
 /// Describes the first line with more cells than column names. PRS-CS has no column names to
 /// compare with.
-fn ragged_line(sections: &Sections<'_>) -> Option<String> {
+fn ragged_line(sections: &Sections<'_>) -> Option<ScoringFileProblem> {
     if sections.is_prs_cs {
         return None;
     }
@@ -682,11 +779,11 @@ fn ragged_line(sections: &Sections<'_>) -> Option<String> {
         .filter(|(_, line)| !line.trim().is_empty())
         .map(|(index, line)| (index, count_cells(line, separator)))
         .find(|(_, n_cells)| *n_cells > n_names)?;
-    let line_number = sections.n_lines_above + index + 1;
-    Some(format!(
-        "line {line_number}: {n_cells} cells, but the header has {n_names}{}",
-        text::why_one_more(n_cells, n_names)
-    ))
+    Some(ScoringFileProblem::RaggedLine {
+        line: sections.n_lines_above + index + 1,
+        n_cells,
+        n_names,
+    })
 }
 
 /// Number of cells of a line, which may end with a carriage return.

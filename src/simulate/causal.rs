@@ -159,7 +159,7 @@ fn sum_of_dosages<'a>(dosages: impl IntoIterator<Item = &'a Dosage>, n_samples: 
 /// Why the causal sites were chosen.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Choice {
-    /// The reason in words.
+    /// The reason in words, as `truth.json` has it.
     pub reason: String,
     /// Number of sites (additive) or pairs of alleles (cis, trans) that met the criteria.
     pub n_candidates: usize,

@@ -19,6 +19,29 @@ use crate::scoring::{MatchType, ScoringFile, complement};
 use gf_cohort_schema::counted;
 use gf_genotypes::{Position1, contig_key};
 
+/// Why published weights cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum EffectsProblem {
+    /// A file with several scores, or none.
+    #[error("it has {n_scores} scores; give a file with one score")]
+    SeveralScores {
+        /// Number of scores.
+        n_scores: usize,
+    },
+    /// No variant is in the panel.
+    #[error(
+        "none of its variants ({n_variants}) is a record of the loci; check that the weights and \
+         the panel use the same genome build"
+    )]
+    NoRecord {
+        /// Number of variants.
+        n_variants: usize,
+    },
+    /// The table of a preset cannot be read.
+    #[error("the built-in table is damaged ({0}); please report this")]
+    BuiltIn(csv::Error),
+}
+
 /// Largest number of unmatched variants that a summary names.
 const MAX_NAMED: usize = 10;
 
@@ -58,11 +81,10 @@ impl Published {
     pub fn read(path: &Path) -> Result<Self, Error> {
         let mut scores = ScoringFile::read(path, None)?;
         if scores.len() != 1 {
-            let n = scores.len();
-            let reason = format!("it has {n} scores; give a file with one score");
+            let n_scores = scores.len();
             return Err(Error::Effects {
                 source_name: path.display().to_string(),
-                reason,
+                problem: EffectsProblem::SeveralScores { n_scores },
             });
         }
         let score = scores.remove(0);
@@ -225,14 +247,10 @@ pub fn match_to_panels(published: &Published, panels: &[Panel]) -> Result<Matche
         });
     }
     if counts.n_matched == 0 {
-        let n = published.rows.len();
-        let reason = format!(
-            "none of its variants ({n}) is a record of the loci; check that the weights and the \
-             panel use the same genome build"
-        );
+        let n_variants = published.rows.len();
         return Err(Error::Effects {
             source_name: published.source.clone(),
-            reason,
+            problem: EffectsProblem::NoRecord { n_variants },
         });
     }
     for effects in &mut by_panel {

@@ -3,7 +3,10 @@
 //! Input: `--loci BED` (0-based, half-open) and `--loci-risks CSV`.
 //! Output: disjoint [`RiskyLocus`]es, sorted by contig (in the order of the BED) and position.
 
-use std::{collections::HashMap, path::Path};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
 
 use gf_cohort_schema::text::{self, Separator};
 use serde::Deserialize;
@@ -77,9 +80,11 @@ pub fn read(bed: &Path, risks: Option<&Path>, default: RiskKind) -> Result<Vec<R
     let unknown = risks_by_name.into_iter().min_by_key(|(_, row)| row.line);
     match (unknown, risks) {
         (Some((name, row)), Some(path)) => {
-            let bed = bed.display();
-            let reason = format!("no locus `{name}` in {bed}; use the names of its column 4");
-            Err(Error::risks_line(path, row.line, reason))
+            let problem = RisksProblem::NoLocus {
+                name,
+                bed: bed.to_path_buf(),
+            };
+            Err(Error::risks_line(path, row.line, problem))
         }
         _ => Ok(risky),
     }
@@ -118,6 +123,39 @@ fn require_disjoint(bed: &Path, loci: &[Locus]) -> Result<(), Error> {
     })
 }
 
+/// Why a row of the table of risks cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RisksProblem {
+    /// A row that is not CSV, or has other columns.
+    #[error("{0}; expected the columns locus,risk,effect")]
+    Csv(csv::Error),
+    /// A locus that the BED does not have.
+    #[error("no locus `{name}` in {}; use the names of its column 4", bed.display())]
+    NoLocus {
+        /// The name.
+        name: String,
+        /// The BED.
+        bed: PathBuf,
+    },
+    /// A locus in two rows.
+    #[error("locus `{name}` has an earlier row; keep one of them")]
+    Twice {
+        /// The name.
+        name: String,
+    },
+    /// An unknown risk.
+    #[error("{0}")]
+    Risk(Error),
+    /// An effect that is not positive.
+    #[error(
+        "effect {relative_effect} is not a valid size; write a number above 0, or the risk `null`"
+    )]
+    Effect {
+        /// The effect.
+        relative_effect: f64,
+    },
+}
+
 /// A risk with the line of the table that states it.
 struct TableRisk {
     /// 1-based line number.
@@ -140,34 +178,30 @@ fn read_risks(path: &Path, default: RiskKind) -> Result<HashMap<String, TableRis
     let mut risks = HashMap::new();
     for (index, row) in table.deserialize().enumerate() {
         let line = index as u64 + 2;
-        let expected = "expected the columns locus,risk,effect";
         let row: RiskRow =
-            row.map_err(|error| Error::risks_line(path, line, format!("{error}; {expected}")))?;
+            row.map_err(|error| Error::risks_line(path, line, RisksProblem::Csv(error)))?;
         let name = row.locus.clone();
-        let risk = risk_of(row, default).map_err(|reason| Error::risks_line(path, line, reason))?;
+        let risk =
+            risk_of(row, default).map_err(|problem| Error::risks_line(path, line, problem))?;
         if risks
             .insert(name.clone(), TableRisk { line, risk })
             .is_some()
         {
-            let reason = format!("locus `{name}` has an earlier row; keep one of them");
-            return Err(Error::risks_line(path, line, reason));
+            return Err(Error::risks_line(path, line, RisksProblem::Twice { name }));
         }
     }
     Ok(risks)
 }
 
 /// The risk that a row states; empty cells have defaults.
-fn risk_of(row: RiskRow, default: RiskKind) -> Result<LocusRisk, String> {
+fn risk_of(row: RiskRow, default: RiskKind) -> Result<LocusRisk, RisksProblem> {
     let kind = match row.risk.filter(|text| !text.is_empty()) {
-        Some(text) => text.parse().map_err(|error: Error| error.to_string())?,
+        Some(text) => text.parse().map_err(RisksProblem::Risk)?,
         None => default,
     };
     let relative_effect = row.effect.unwrap_or(1.0);
     if !(relative_effect > 0.0 && relative_effect.is_finite()) {
-        let advice = "write a number above 0, or the risk `null`";
-        return Err(format!(
-            "effect {relative_effect} is not a valid size; {advice}"
-        ));
+        return Err(RisksProblem::Effect { relative_effect });
     }
     Ok(LocusRisk {
         kind,

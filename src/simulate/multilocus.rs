@@ -19,7 +19,8 @@ use std::path::Path;
 use gf_cohort_schema::{Cohort, Phenotype};
 
 use super::{
-    BestPossibleAuc, Error, Options, Preset, RiskKind, Stream, Summary, Truth, best_possible_auc,
+    BestPossibleAuc, Error, Options, PanelProblem, Preset, RiskKind, Stream, Summary, Truth,
+    best_possible_auc,
     causal::{self, Causal, CausalSite},
     cohort,
     dosage::Dosage,
@@ -287,11 +288,9 @@ fn read_windows(
     windows.retain(|locus| variants.may_have_contig(&locus.contig));
     let loaded = Panel::read_loci(variants, fasta, windows, EmptyLoci::LeaveOut)?;
     if loaded.panels.is_empty() {
-        let reason = "no record near a variant of the preset; check that the panel has GRCh38 \
-                      positions and the chromosomes of the preset";
         return Err(Error::Panel {
             path: variants.path().into(),
-            reason: reason.into(),
+            problem: PanelProblem::NoPresetRecord,
         });
     }
     Ok(loaded)

@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use gf_cohort_schema::arguments::{name_of, one_of};
+use gf_cohort_schema::{
+    arguments::{name_of, one_of},
+    counted,
+};
 use gf_genotypes::Samples;
 use serde::{Deserialize, Serialize};
 
@@ -154,7 +157,169 @@ pub struct Options {
     pub out: PathBuf,
 }
 
-/// Reads the value of `--split`.
+/// Why options contradict each other or are out of range.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum OptionsProblem {
+    /// A risk of another name.
+    #[error("`{text}` is not a risk; write additive, cis, trans or null")]
+    UnknownRisk {
+        /// The text.
+        text: String,
+    },
+    /// A preset in a panel, without the BED.
+    #[error(
+        "the loci of a preset in a panel are known only when the panel is read; give the BED of \
+         the loci as well (loci)"
+    )]
+    PresetWithoutLoci,
+    /// Loci alone.
+    #[error("loci are parts of a panel; give a panel and its reference as well")]
+    LociWithoutPanel,
+    /// Effects alone.
+    #[error(
+        "effects are the weights of variants in a panel; give a panel and its reference as well"
+    )]
+    EffectsWithoutPanel,
+    /// A region alone.
+    #[error("a region is a part of a panel; give a panel and its reference as well")]
+    RegionWithoutPanel,
+    /// Two choices of loci.
+    #[error("give loci or a region, not both")]
+    LociAndRegion,
+    /// Risks alone.
+    #[error("risks of loci need the BED of the loci; give loci")]
+    RisksWithoutLoci,
+    /// Two sources of the risk.
+    #[error("published weights are the whole risk; give either published weights or risks of loci")]
+    RisksAndEffects,
+    /// Two sources of effects.
+    #[error("a preset has its own effects; give either effects or a preset")]
+    EffectsAndPreset,
+    /// A panel or a reference alone.
+    #[error("a panel needs its reference, and a reference needs its panel; give both or neither")]
+    PanelOrReference,
+    /// A number of variants next to a panel.
+    #[error(
+        "a panel determines the number of variants; give either the number of variants or a panel"
+    )]
+    VariantsOfPanel,
+    /// A fraction of 0 or less, or of 1 or more.
+    #[error("{name} {share} is not a fraction; give a number between 0 and 1")]
+    NotFraction {
+        /// Name of the option.
+        name: &'static str,
+        /// The value.
+        share: f64,
+    },
+    /// An effect that is not finite.
+    #[error("the effect of {name}, {effect}, is not a log odds ratio; give a finite number")]
+    NotLogOdds {
+        /// The covariate.
+        name: &'static str,
+        /// The effect.
+        effect: f64,
+    },
+    /// A locus below the least length.
+    #[error("a locus of {len_nt} nt is too short; give at least {least}", least = super::MIN_LEN_NT)]
+    ShortLocus {
+        /// Length of the locus.
+        len_nt: usize,
+    },
+    /// More variants than the locus can have.
+    #[error(
+        "{} not fit into {len_nt} nt; give 1 to {most}",
+        counted(*n_variants, "variant does", "variants do")
+    )]
+    TooManyVariants {
+        /// Number of variants.
+        n_variants: usize,
+        /// Length of the locus.
+        len_nt: usize,
+        /// Largest number of variants.
+        most: usize,
+    },
+    /// Fewer samples than three splits need.
+    #[error(
+        "{} too few; three splits with cases and controls need at least {least}",
+        counted(*n_samples, "sample is", "samples are"),
+        least = super::MIN_PEOPLE
+    )]
+    TooFewSamples {
+        /// Number of samples.
+        n_samples: usize,
+    },
+    /// An AUC out of range.
+    #[error("AUC {auc} is not between 0.5 and 1; choose the risk `null` to simulate no risk")]
+    Auc {
+        /// The value.
+        auc: f64,
+    },
+    /// A negative or infinite rate.
+    #[error("{rate} recombinations per Mb is not a rate; give a finite number of 0 or more")]
+    RecombinationRate {
+        /// The value.
+        rate: f64,
+    },
+    /// Fractions that do not add up to 1.
+    #[error(
+        "split fractions {split:?} must be above 0 and add up to 1; write three fractions, such as \
+         0.6,0.2,0.2"
+    )]
+    Split {
+        /// The fractions.
+        split: [f64; 3],
+    },
+    /// A region of another form.
+    #[error("region `{region}` is not of the form contig:beg-end (1-based, inclusive)")]
+    Region {
+        /// The text.
+        region: String,
+    },
+    /// A FASTA of several contigs, without a region.
+    #[error(
+        "{} has several records; choose a part of one with --region contig:beg-end",
+        fasta.display()
+    )]
+    SeveralRecords {
+        /// The FASTA.
+        fasta: PathBuf,
+    },
+    /// A population that is too large for the memory.
+    #[error(
+        "{n_samples} samples with case fraction {case_fraction} at prevalence {prevalence} need \
+         {n_drawn} individuals drawn at {n_loci} loci, which exceeds the memory limit. Simulate \
+         fewer samples, fewer loci or a higher prevalence"
+    )]
+    TooManyDraws {
+        /// Number of samples.
+        n_samples: usize,
+        /// Requested fraction of cases.
+        case_fraction: f64,
+        /// Prevalence in the population.
+        prevalence: f64,
+        /// Individuals to draw.
+        n_drawn: usize,
+        /// Number of loci.
+        n_loci: usize,
+    },
+    /// A draw without enough cases or controls.
+    #[error(
+        "the {n_drawn} individuals drawn have {n_of_class} {name}, but the case fraction needs \
+         {quota}; choose another seed"
+    )]
+    TooFewOfClass {
+        /// Individuals drawn.
+        n_drawn: usize,
+        /// Individuals of the class.
+        n_of_class: usize,
+        /// `cases` or `controls`.
+        name: &'static str,
+        /// Individuals of the class that are needed.
+        quota: usize,
+    },
+}
+
+/// Reads the value of `--split`; clap shows the text of the error.
 fn parse_split(text: &str) -> Result<[f64; 3], String> {
     let fractions: Result<Vec<f64>, _> = text.split(',').map(|part| part.trim().parse()).collect();
     fractions

@@ -10,11 +10,58 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::Error;
+use super::{Error, OptionsProblem};
 use gf_genotypes::{
-    ABSENT, DisjointRegions, Locus, MISSING, Position0, Position1, Range0, Reference, Samples,
-    Strand, VariantFile, VariantRecord, parse_region, same_contig,
+    ABSENT, DisjointRegions, Locus, MISSING, Position0, Position1, Range0, RecordProblem,
+    Reference, Samples, Strand, VariantFile, VariantRecord, parse_region, same_contig,
 };
+
+/// Why a panel cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PanelProblem {
+    /// No record at a locus.
+    #[error(
+        "no usable variant record in {region}. Check that the reference has the same genome build. \
+         If it has, choose a longer region, or remove the locus from the BED"
+    )]
+    NoRecord {
+        /// The locus as a region.
+        region: String,
+    },
+    /// No record at the loci of a preset.
+    #[error(
+        "no record near a variant of the preset; check that the panel has GRCh38 positions and the \
+         chromosomes of the preset"
+    )]
+    NoPresetRecord,
+    /// No two haplotypes to combine.
+    #[error("fewer than two haplotypes, but mosaics need at least two; choose more founders")]
+    TooFewHaplotypes,
+}
+
+/// Why a record of a panel cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PanelRecordProblem {
+    /// A REF that differs from the FASTA.
+    #[error(
+        "REF is {found}, but the FASTA has {expected}. Check that the panel and the reference have \
+         the same genome build"
+    )]
+    OtherRef {
+        /// REF.
+        found: String,
+        /// Bases of the FASTA.
+        expected: String,
+    },
+    /// An allele number above 255.
+    #[error(
+        "allele number {number}, but a record may have at most 255 ALT alleles; split the record"
+    )]
+    AlleleNumber {
+        /// The number.
+        number: i16,
+    },
+}
 
 /// One variant record without its genotypes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -232,9 +279,10 @@ impl Panel {
         let path = &variants.path().to_path_buf();
         variants.for_each(Some(&regions), |record| {
             match builder_of_record(&mut builders, record) {
-                Some(builder) => builder
-                    .add(record, &mut counts)
-                    .map_err(|reason| gf_genotypes::Error::record(path, record, reason)),
+                Some(builder) => builder.add(record, &mut counts).map_err(|problem| {
+                    let problem = RecordProblem::of_caller(problem);
+                    gf_genotypes::Error::record(path, record, problem)
+                }),
                 None => Ok(()),
             }
         })?;
@@ -253,17 +301,14 @@ impl Panel {
 fn chosen_locus(reference: &Reference, region: Option<&str>) -> Result<Locus, Error> {
     let (contig, range) = if let Some(text) = region {
         parse_region(text).ok_or_else(|| {
-            Error::Options(format!(
-                "region `{text}` is not of the form contig:beg-end (1-based, inclusive)"
-            ))
+            let region = text.to_owned();
+            OptionsProblem::Region { region }
         })?
     } else {
         let mut records = reference.intervals();
         let (Some((contig, range)), None) = (records.next(), records.next()) else {
-            let path = reference.path().display();
-            return Err(Error::Options(format!(
-                "{path} has several records; choose a part of one with --region contig:beg-end"
-            )));
+            let fasta = reference.path().to_path_buf();
+            return Err(OptionsProblem::SeveralRecords { fasta }.into());
         };
         (contig.to_string(), range)
     };
@@ -343,7 +388,11 @@ impl PanelBuilder {
     ///
     /// # Errors
     /// A REF that differs from the FASTA, or more than 255 ALT alleles.
-    fn add(&mut self, record: &VariantRecord, counts: &mut PanelSummary) -> Result<(), String> {
+    fn add(
+        &mut self,
+        record: &VariantRecord,
+        counts: &mut PanelSummary,
+    ) -> Result<(), PanelRecordProblem> {
         let locus = &self.locus;
         if !locus.range().covers(record.range()) {
             counts.records_across_region_ends_skipped += 1;
@@ -351,12 +400,10 @@ impl PanelBuilder {
         }
         let expected = &self.bases[record.start0() - locus.start0..record.end0() - locus.start0];
         if record.ref_allele != expected {
-            return Err(format!(
-                "REF is {}, but the FASTA has {}. Check that the panel and the reference have the \
-                 same genome build",
-                String::from_utf8_lossy(&record.ref_allele),
-                String::from_utf8_lossy(expected)
-            ));
+            return Err(PanelRecordProblem::OtherRef {
+                found: String::from_utf8_lossy(&record.ref_allele).into_owned(),
+                expected: String::from_utf8_lossy(expected).into_owned(),
+            });
         }
         if !record.passes_filters {
             counts.filtered_records_skipped += 1;
@@ -387,7 +434,7 @@ impl PanelBuilder {
         &mut self,
         record: &VariantRecord,
         counts: &mut PanelSummary,
-    ) -> Result<Vec<u8>, String> {
+    ) -> Result<Vec<u8>, PanelRecordProblem> {
         let mut alleles = Vec::with_capacity(self.absent.len());
         for genotype in &record.genotypes {
             counts.unphased_heterozygotes_in_gt_order +=
@@ -400,12 +447,10 @@ impl PanelBuilder {
                 } else {
                     allele
                 };
-                alleles.push(u8::try_from(number).map_err(|_| {
-                    format!(
-                        "allele number {number}, but a record may have at most 255 ALT alleles; \
-                         split the record"
-                    )
-                })?);
+                alleles.push(
+                    u8::try_from(number)
+                        .map_err(|_| PanelRecordProblem::AlleleNumber { number })?,
+                );
             }
         }
         Ok(alleles)
@@ -424,24 +469,17 @@ impl PanelBuilder {
         } = self;
         if sites.is_empty() {
             let region = locus.region();
-            let reason = format!(
-                "no usable variant record in {region}. Check that the reference has the same \
-                 genome build. If it has, choose a longer region, or remove the locus from the BED"
-            );
             return Err(Error::Panel {
                 path: path.into(),
-                reason,
+                problem: PanelProblem::NoRecord { region },
             });
         }
         counts.absent_haplotypes_left_out += absent.iter().filter(|&&absent| absent).count();
         let haplotypes = PanelHaplotypes::from_sites(&by_site, |haplotype| !absent[haplotype]);
         if haplotypes.len() < 2 {
-            let reason = "fewer than two haplotypes, but mosaics need at least two; choose more \
-                          founders"
-                .into();
             return Err(Error::Panel {
                 path: path.into(),
-                reason,
+                problem: PanelProblem::TooFewHaplotypes,
             });
         }
         locus.contig = contig;

@@ -14,7 +14,7 @@
 use gf_cohort_schema::{Phenotype, probability};
 use rand::{Rng, seq::index};
 
-use super::{Error, Options};
+use super::{Error, Options, OptionsProblem};
 
 /// Age (years) at which the effect of age is 0: the middle of the simulated ages.
 pub const AGE_CENTRE: f64 = 75.0;
@@ -60,13 +60,14 @@ impl Sample {
             .map(|(&quota, share)| draws_for(quota, share));
         let n_drawn = draws_of_classes.max().unwrap_or(people);
         if n_drawn.saturating_mul(2 * n_loci) > MAX_DRAWN_HAPLOTYPES {
-            let reason = format!(
-                "{people} samples with case fraction {case_fraction} at prevalence {} need \
-                 {n_drawn} individuals drawn at {n_loci} loci, which exceeds the memory limit. \
-                 Simulate fewer samples, fewer loci or a higher prevalence",
-                options.prevalence
-            );
-            return Err(Error::Options(reason));
+            return Err(OptionsProblem::TooManyDraws {
+                n_samples: people,
+                case_fraction,
+                prevalence: options.prevalence,
+                n_drawn,
+                n_loci,
+            }
+            .into());
         }
         Ok(Self {
             n_drawn,
@@ -89,13 +90,13 @@ impl Sample {
                 .filter(|&i| phenotypes[i] == class)
                 .collect();
             if of_class.len() < quota {
-                let n_drawn = phenotypes.len();
-                let n_of_class = of_class.len();
-                let reason = format!(
-                    "the {n_drawn} individuals drawn have {n_of_class} {name}, but the case \
-                     fraction needs {quota}; choose another seed"
-                );
-                return Err(Error::Options(reason));
+                return Err(OptionsProblem::TooFewOfClass {
+                    n_drawn: phenotypes.len(),
+                    n_of_class: of_class.len(),
+                    name,
+                    quota,
+                }
+                .into());
             }
             let drawn = index::sample(rng, of_class.len(), quota);
             sampled.extend(drawn.iter().map(|i| of_class[i]));

@@ -14,7 +14,7 @@ use rand::{Rng, seq::IndexedRandom};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Error, Options, Stream,
+    EffectsProblem, Error, Options, Stream,
     effects::{Published, PublishedRow},
     founders::{self, N_FOUNDERS},
     panel::{Panel, PanelHaplotypes, PanelSite},
@@ -89,7 +89,7 @@ impl Preset {
         let variants: Result<Vec<PresetVariant>, csv::Error> = table.deserialize().collect();
         variants.map_err(|error| Error::Effects {
             source_name: format!("preset {self}"),
-            reason: format!("the built-in table is damaged ({error}); please report this"),
+            problem: EffectsProblem::BuiltIn(error),
         })
     }
 

@@ -8,7 +8,7 @@ use gf_tokenizer::Tokenizer;
 
 use super::{
     Error, Grid, TokenSet,
-    store::{Origin, Shape, Writer},
+    store::{Origin, Shape, StoreProblem, Writer},
 };
 use crate::layout;
 use gf_files::{output, stored_format};
@@ -72,13 +72,13 @@ impl Folder {
     pub fn load(folder: &Path) -> Result<Self, Error> {
         let tokenizer_path = folder.join(layout::TOKENIZER);
         let tokenizer = Tokenizer::from_json(&read_text(&tokenizer_path)?)
-            .map_err(|error| Error::store(tokenizer_path, &error))?;
+            .map_err(|error| Error::store(tokenizer_path, error))?;
         let grid = Grid::load(&folder.join(layout::GRID))?;
         let tokens_path = folder.join(TOKENS);
         let (tokens, origin) = TokenSet::load(&tokens_path)?;
         let genome_path = folder.join(layout::GENOME);
         let genome: Provenance = serde_json::from_str(&read_text(&genome_path)?)
-            .map_err(|error| Error::store(genome_path, &error))?;
+            .map_err(|error| Error::store(genome_path, error))?;
         let loaded = Self {
             tokenizer,
             grid,
@@ -87,10 +87,7 @@ impl Folder {
             genome,
         };
         if origin.belongs_to != digests(folder)? || !loaded.is_consistent() {
-            return Err(Error::store(
-                tokens_path,
-                "is from a different run than the other files of this folder; run tokenize again",
-            ));
+            return Err(Error::store(tokens_path, StoreProblem::OtherRun));
         }
         Ok(loaded)
     }
@@ -114,7 +111,7 @@ impl Folder {
 }
 
 fn read_text(path: &Path) -> Result<String, Error> {
-    String::from_utf8(stored_format::read(path)?).map_err(|error| Error::store(path, &error))
+    String::from_utf8(stored_format::read(path)?).map_err(|error| Error::store(path, error))
 }
 
 /// SHA-256 by name of the files that the tokens were made with.

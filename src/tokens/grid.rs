@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Anchor, Error, Slots};
+use super::{Anchor, Error, Slots, store::StoreProblem};
 use gf_files::{output, stored_format};
 use gf_haplotypes::LocusHaplotypes;
 
@@ -184,12 +184,9 @@ impl Grid {
     pub fn load(path: &Path) -> Result<Self, Error> {
         let json = stored_format::read(path)?;
         let grid: Self = stored_format::from_json(&json, SCHEMA_VERSION, "gf-genomics tokenize")
-            .map_err(|reason| Error::store(path, &reason))?;
+            .map_err(|problem| Error::store(path, problem))?;
         if !grid.is_consistent() {
-            return Err(Error::store(
-                path,
-                "its segments do not fit its slots, so the file is damaged; run tokenize again",
-            ));
+            return Err(Error::store(path, StoreProblem::Slots));
         }
         Ok(grid)
     }

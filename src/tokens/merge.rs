@@ -9,10 +9,48 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Error, Folder, Summary, TokenSet, folder::TOKENS, store::Shape};
+use super::{Error, Folder, InputsProblem, Summary, TokenSet, folder::TOKENS, store::Shape};
 use gf_cohort_schema::counted;
 use gf_files::output;
-use gf_haplotypes::require_same_order;
+use gf_haplotypes::{JoinProblem, OtherOrder, require_same_order};
+
+/// Why token folders cannot be merged.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MergeProblem {
+    /// Another option or tokenizer.
+    #[error(
+        "made with {what} {found}, the other blocks with {expected}; make all blocks with one \
+         --tokenizer-file"
+    )]
+    Option {
+        /// Name of the option.
+        what: &'static str,
+        /// Its value in the block.
+        found: String,
+        /// Its value in the other blocks.
+        expected: String,
+    },
+    /// Other samples.
+    #[error(transparent)]
+    Order(#[from] OtherOrder),
+    /// Other training samples.
+    #[error(
+        "fitted on {}, the other blocks on {expected}; sample `{sample}` is in one of the two sets \
+         only. Tokenize all blocks with the same training samples",
+        counted(*found, "sample", "samples")
+    )]
+    Training {
+        /// Training samples of the block.
+        found: usize,
+        /// Training samples of the other blocks.
+        expected: usize,
+        /// The first sample that differs.
+        sample: String,
+    },
+    /// Another genome, policy, or a repeated locus.
+    #[error(transparent)]
+    Join(#[from] JoinProblem),
+}
 
 /// A tokenized block of loci.
 #[derive(Clone, Debug)]
@@ -32,16 +70,14 @@ pub struct Shard {
 /// - a locus in two blocks.
 pub fn merge(shards: &[Shard], out: &Path) -> Result<Summary, Error> {
     let [first, rest @ ..] = shards else {
-        return Err(Error::Inputs(
-            "there are no token folders to merge; give at least one".into(),
-        ));
+        return Err(InputsProblem::NoFolder.into());
     };
     let mut merged = Block::load(first)?;
     for shard in rest {
         let block = Block::load(shard)?;
         merged
             .append(block)
-            .map_err(|reason| Error::store(&shard.folder, &reason))?;
+            .map_err(|problem| Error::store(&shard.folder, problem))?;
     }
     let mut writer = merged.folder.start(out, merged.shapes)?;
     for shard in shards {
@@ -74,8 +110,8 @@ impl Block {
         })
     }
 
-    /// Adds the loci of another block; the error is the reason that the blocks do not fit.
-    fn append(&mut self, next: Self) -> Result<(), String> {
+    /// Adds the loci of another block.
+    fn append(&mut self, next: Self) -> Result<(), MergeProblem> {
         self.require_same_options(&next)?;
         require_same_order(&next.folder.tokens.samples, &self.folder.tokens.samples)?;
         self.require_same_training(&next)?;
@@ -86,13 +122,14 @@ impl Block {
         Ok(())
     }
 
-    fn require_same_options(&self, next: &Self) -> Result<(), String> {
+    fn require_same_options(&self, next: &Self) -> Result<(), MergeProblem> {
         for ((what, expected), (_, found)) in self.options().into_iter().zip(next.options()) {
             if found != expected {
-                return Err(format!(
-                    "made with {what} {found}, the other blocks with {expected}; make all blocks \
-                     with one --tokenizer-file"
-                ));
+                return Err(MergeProblem::Option {
+                    what,
+                    found,
+                    expected,
+                });
             }
         }
         Ok(())
@@ -111,7 +148,7 @@ impl Block {
         ]
     }
 
-    fn require_same_training(&self, next: &Self) -> Result<(), String> {
+    fn require_same_training(&self, next: &Self) -> Result<(), MergeProblem> {
         if next.folder.fitted_on == self.folder.fitted_on {
             return Ok(());
         }
@@ -120,13 +157,12 @@ impl Block {
         let sample = found
             .symmetric_difference(&expected)
             .next()
-            .map(|&sample| self.folder.tokens.samples[sample].as_str())
+            .map(|&sample| self.folder.tokens.samples[sample].clone())
             .unwrap_or_default();
-        Err(format!(
-            "fitted on {}, the other blocks on {}; sample `{sample}` is in one of the two sets \
-             only. Tokenize all blocks with the same training samples",
-            counted(found.len(), "sample", "samples"),
-            expected.len()
-        ))
+        Err(MergeProblem::Training {
+            found: found.len(),
+            expected: expected.len(),
+            sample,
+        })
     }
 }

@@ -175,12 +175,8 @@ impl Options {
             return Ok(None);
         };
         let json = std::fs::read_to_string(path).map_err(output::at(path))?;
-        Ok(Some(Tokenizer::from_json(&json).map_err(|error| {
-            Error::Store {
-                path: path.clone(),
-                reason: error.to_string(),
-            }
-        })?))
+        let tokenizer = Tokenizer::from_json(&json).map_err(|error| Error::store(path, error))?;
+        Ok(Some(tokenizer))
     }
 
     /// Whether the tokenizer is learnt from the segments of the samples.
@@ -240,15 +236,10 @@ impl Options {
     fn check_segments(&self) -> Result<(), Error> {
         let lengths = [self.segment_length, self.min_token_count];
         if lengths.contains(&0) || self.max_token_length == Some(0) {
-            return refuse(
-                "segment_length, max_token_length and min_token_count must be at least 1",
-            );
+            return Err(OptionsProblem::Zero.into());
         }
         if self.anchor == Anchor::Haplotype && self.slots == Some(Slots::Varying) {
-            return refuse(
-                "slots = varying needs segments anchored to the reference; remove slots, or set \
-                 anchor to reference",
-            );
+            return Err(OptionsProblem::VaryingSlots.into());
         }
         Ok(())
     }
@@ -270,9 +261,7 @@ impl Options {
         let tokenizer = self.tokenizer.map(|_| "tokenizer");
         let given = tokenizer.or(self.given_for_bpe()).or(self.given_for_kmer());
         match given {
-            Some(option) => refuse(format!(
-                "{option} fits a tokenizer, but tokenizer_file gives one; leave one of them out"
-            )),
+            Some(option) => Err(OptionsProblem::TokenizerFile { option }.into()),
             None => Ok(()),
         }
     }
@@ -287,19 +276,18 @@ impl Options {
             }
         };
         match unused {
-            Some(option) => refuse(format!(
-                "{option} does not apply to the tokenizer `{name}`; leave one of them out"
-            )),
+            Some(option) => Err(OptionsProblem::OtherTokenizer { option, name }.into()),
             None => Ok(()),
         }
     }
 
     fn check_lengths(&self, tokenizer: TokenizerKind, kmer_length: usize) -> Result<(), Error> {
         if tokenizer == TokenizerKind::Kmer && kmer_length > self.segment_length {
-            return refuse(format!(
-                "kmer_length {kmer_length} is more than segment_length {}; lower kmer_length",
-                self.segment_length
-            ));
+            return Err(OptionsProblem::KmerLength {
+                kmer_length,
+                segment_length: self.segment_length,
+            }
+            .into());
         }
         if !KMER_LENGTHS.contains(&kmer_length) {
             return Err(gf_tokenizer::Error::KmerLength(kmer_length).into());
@@ -317,8 +305,42 @@ impl Options {
     }
 }
 
-fn refuse(reason: impl Into<String>) -> Result<(), Error> {
-    Err(Error::Inputs(reason.into()))
+/// Why options contradict each other.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OptionsProblem {
+    /// A length or count of 0.
+    #[error("segment_length, max_token_length and min_token_count must be at least 1")]
+    Zero,
+    /// Slots that vary, without an anchor to the reference.
+    #[error(
+        "slots = varying needs segments anchored to the reference; remove slots, or set anchor to \
+         reference"
+    )]
+    VaryingSlots,
+    /// A tokenizer that is given and fitted.
+    #[error("{option} fits a tokenizer, but tokenizer_file gives one; leave one of them out")]
+    TokenizerFile {
+        /// The option of the fit.
+        option: &'static str,
+    },
+    /// An option of another tokenizer.
+    #[error("{option} does not apply to the tokenizer `{name}`; leave one of them out")]
+    OtherTokenizer {
+        /// The option.
+        option: &'static str,
+        /// Name of the tokenizer.
+        name: &'static str,
+    },
+    /// k-mers that are longer than a segment.
+    #[error(
+        "kmer_length {kmer_length} is more than segment_length {segment_length}; lower kmer_length"
+    )]
+    KmerLength {
+        /// Length of the k-mers.
+        kmer_length: usize,
+        /// Length of the segments.
+        segment_length: usize,
+    },
 }
 
 #[cfg(test)]

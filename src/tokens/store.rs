@@ -8,19 +8,20 @@ use std::{
     collections::{BTreeMap, HashMap},
     io::Write,
     path::Path,
+    string::FromUtf8Error,
 };
 
 use safetensors::{
-    Dtype, SafeTensors,
+    Dtype, SafeTensorError, SafeTensors,
     tensor::{Metadata, TensorInfo},
 };
 use serde::{Deserialize, Serialize};
 
-use super::Error;
+use super::{Error, merge::MergeProblem};
 use gf_cohort_schema::counted;
 use gf_files::{
     output::{self, Pending},
-    stored_format,
+    stored_format::{self, StoredFormatProblem},
 };
 use gf_haplotypes::ABSENT_HAPLOTYPE;
 
@@ -29,6 +30,77 @@ const SCHEMA_VERSION: u32 = 2;
 const MAX_HEADER_BYTES: usize = 100_000_000;
 /// Key of the [`Index`] in the metadata of the header.
 const INDEX: &str = "gf-genomics";
+
+/// Why a file of a token folder cannot be used or written.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreProblem {
+    /// A `tokenizer.json` that cannot be used.
+    #[error("{0}")]
+    Tokenizer(#[from] gf_tokenizer::Error),
+    /// A text that is not UTF-8.
+    #[error("{0}")]
+    Utf8(#[from] FromUtf8Error),
+    /// A text that is not JSON, or has other keys or values.
+    #[error("{0}")]
+    Json(#[from] serde_json::Error),
+    /// A file that is not in the safetensors format.
+    #[error("{0}")]
+    Safetensors(#[from] SafeTensorError),
+    /// Another version.
+    #[error(transparent)]
+    Format(#[from] StoredFormatProblem),
+    /// Files of two runs in one folder.
+    #[error("is from a different run than the other files of this folder; run tokenize again")]
+    OtherRun,
+    /// A grid with impossible segments.
+    #[error("its segments do not fit its slots, so the file is damaged; run tokenize again")]
+    Slots,
+    /// Another file in the safetensors format.
+    #[error("this is not a token set; give a folder that tokenize wrote")]
+    NotTokenSet,
+    /// Numbers of samples out of range.
+    #[error(
+        "it lists training samples that it does not contain, so the file is damaged; run tokenize \
+         again"
+    )]
+    TrainingSamples,
+    /// Tensors of one locus that contradict each other.
+    #[error(
+        "the shapes of locus `{locus}` do not fit each other, so the file is damaged; run tokenize \
+         again"
+    )]
+    Shapes {
+        /// Name of the locus.
+        locus: String,
+    },
+    /// A tensor of another type or shape.
+    #[error("`{name}` is not a table of u32; run tokenize again")]
+    NotTable {
+        /// Name of the tensor.
+        name: String,
+    },
+    /// Another run writes to the file.
+    #[error(
+        "locus `{locus}` changed while it was read; make sure that no other run writes to these \
+         tokens, and run again"
+    )]
+    Changed {
+        /// Name of the locus.
+        locus: String,
+    },
+    /// A header that readers of the format would refuse.
+    #[error(
+        "the names of {} are too long for a token file; shorten the sample ids",
+        counted(*n_samples, "sample", "samples")
+    )]
+    LongNames {
+        /// Number of samples.
+        n_samples: usize,
+    },
+    /// A block that does not fit the others.
+    #[error(transparent)]
+    Merge(#[from] MergeProblem),
+}
 
 /// Tokens of the distinct haplotypes, and the haplotypes of every sample.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,23 +164,19 @@ impl TokenSet {
     /// A missing or malformed file, another schema version, numbers out of range.
     pub(super) fn load(path: &Path) -> Result<(Self, Origin), Error> {
         let bytes = stored_format::read(path)?;
-        let index = Index::read(&bytes).map_err(|reason| Error::store(path, &reason))?;
+        let index = Index::read(&bytes).map_err(|problem| Error::store(path, problem))?;
         let tensors =
-            SafeTensors::deserialize(&bytes).map_err(|error| Error::store(path, &error))?;
+            SafeTensors::deserialize(&bytes).map_err(|error| Error::store(path, error))?;
         let mut loci = Vec::with_capacity(index.loci.len());
         for (number, name) in index.loci.into_iter().enumerate() {
             let locus = LocusTokens::read(&tensors, number, name, index.samples.len())
-                .map_err(|reason| Error::store(path, &reason))?;
+                .map_err(|problem| Error::store(path, problem))?;
             loci.push(locus);
         }
         let n_samples = index.samples.len();
         let fitted_on = &index.origin.fitted_on;
         if !fitted_on.iter().all(|&sample| sample < n_samples) {
-            return Err(Error::store(
-                path,
-                "it lists training samples that it does not contain, so the file is damaged; run \
-                 tokenize again",
-            ));
+            return Err(Error::store(path, StoreProblem::TrainingSamples));
         }
         let token_set = Self {
             samples: index.samples,
@@ -119,28 +187,30 @@ impl TokenSet {
 }
 
 impl Index {
-    /// Reads the metadata from the bytes of a token file; the error is the reason of the refusal.
-    fn read(bytes: &[u8]) -> Result<Self, String> {
-        let header = SafeTensors::read_metadata(bytes)
-            .map_err(|error| error.to_string())?
-            .1;
+    /// Reads the metadata from the bytes of a token file.
+    fn read(bytes: &[u8]) -> Result<Self, StoreProblem> {
+        let header = SafeTensors::read_metadata(bytes)?.1;
         let json = header
             .metadata()
             .as_ref()
             .and_then(|metadata| metadata.get(INDEX))
-            .ok_or("this is not a token set; give a folder that tokenize wrote")?;
-        stored_format::from_json(json.as_bytes(), SCHEMA_VERSION, "gf-genomics tokenize")
+            .ok_or(StoreProblem::NotTokenSet)?;
+        Ok(stored_format::from_json(
+            json.as_bytes(),
+            SCHEMA_VERSION,
+            "gf-genomics tokenize",
+        )?)
     }
 }
 
 impl LocusTokens {
-    /// Reads the two tensors of a locus; the error is the reason of the refusal.
+    /// Reads the two tensors of a locus.
     fn read(
         tensors: &SafeTensors<'_>,
         number: usize,
         name: String,
         n_samples: usize,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, StoreProblem> {
         let tokens = Table::read(tensors, &format!("{number:05}/tokens"))?;
         let pairs = Table::read(tensors, &format!("{number:05}/pairs"))?;
         let are_in_range = pairs.values.iter().all(|&haplotype| {
@@ -152,10 +222,7 @@ impl LocusTokens {
             || pairs.n_columns != 2
             || !are_in_range
         {
-            return Err(format!(
-                "the shapes of locus `{name}` do not fit each other, so the file is damaged; run \
-                 tokenize again"
-            ));
+            return Err(StoreProblem::Shapes { locus: name });
         }
         Ok(Self {
             name,
@@ -178,12 +245,11 @@ struct Table {
 }
 
 impl Table {
-    fn read(tensors: &SafeTensors<'_>, name: &str) -> Result<Self, String> {
-        let view = tensors.tensor(name).map_err(|error| error.to_string())?;
+    fn read(tensors: &SafeTensors<'_>, name: &str) -> Result<Self, StoreProblem> {
+        let view = tensors.tensor(name)?;
         let (Dtype::U32, &[n_rows, n_columns]) = (view.dtype(), view.shape()) else {
-            return Err(format!(
-                "`{name}` is not a table of u32; run tokenize again"
-            ));
+            let name = name.to_owned();
+            return Err(StoreProblem::NotTable { name });
         };
         let values = view
             .data()
@@ -235,7 +301,7 @@ impl Writer {
         origin: Origin,
     ) -> Result<Self, Error> {
         let header =
-            header(samples, &loci, origin).map_err(|reason| Error::store(path, &reason))?;
+            header(samples, &loci, origin).map_err(|problem| Error::store(path, problem))?;
         let mut out = Pending::create(path)?;
         let written = out
             .write_all(&(header.len() as u64).to_le_bytes())
@@ -250,12 +316,11 @@ impl Writer {
     /// Writes the next locus; its shape must be the one of the header.
     pub fn add(&mut self, locus: &LocusTokens) -> Result<(), Error> {
         if self.remaining.next() != Some(Shape::new(locus)) {
-            let reason = format!(
-                "locus `{}` changed while it was read; make sure that no other run writes to these \
-                 tokens, and run again",
-                locus.name
-            );
-            return Err(Error::store(self.out.path(), &reason));
+            let locus = locus.name.clone();
+            return Err(Error::store(
+                self.out.path(),
+                StoreProblem::Changed { locus },
+            ));
         }
         let mut bytes = Vec::new();
         let chunks = [locus.pairs.as_flattened(), &locus.tokens]
@@ -277,26 +342,23 @@ impl Writer {
     }
 }
 
-/// The header of a token file; the error is the reason of the refusal.
-fn header(samples: &[String], loci: &[Shape], origin: Origin) -> Result<Vec<u8>, String> {
+/// The header of a token file.
+fn header(samples: &[String], loci: &[Shape], origin: Origin) -> Result<Vec<u8>, StoreProblem> {
     let index = Index {
         schema_version: SCHEMA_VERSION,
         samples: samples.to_vec(),
         loci: loci.iter().map(|locus| locus.name.clone()).collect(),
         origin,
     };
-    let index_json = serde_json::to_string(&index).map_err(|error| error.to_string())?;
+    let index_json = serde_json::to_string(&index)?;
     let metadata = HashMap::from([(INDEX.to_owned(), index_json)]);
-    let header = Metadata::new(Some(metadata), tensor_infos(samples.len(), loci))
-        .map_err(|error| error.to_string())?;
-    let mut bytes = serde_json::to_vec(&header).map_err(|error| error.to_string())?;
+    let header = Metadata::new(Some(metadata), tensor_infos(samples.len(), loci))?;
+    let mut bytes = serde_json::to_vec(&header)?;
     // Tensors begin at a multiple of 8 bytes; the format pads the header with spaces.
     bytes.resize(bytes.len().next_multiple_of(8), b' ');
     if bytes.len() > MAX_HEADER_BYTES {
-        return Err(format!(
-            "the names of {} are too long for a token file; shorten the sample ids",
-            counted(samples.len(), "sample", "samples")
-        ));
+        let n_samples = samples.len();
+        return Err(StoreProblem::LongNames { n_samples });
     }
     Ok(bytes)
 }

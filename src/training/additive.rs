@@ -34,7 +34,7 @@ use crate::{
     models::additive::{Additive, VersionWeight},
 };
 use gf_haplotypes::ABSENT_HAPLOTYPE;
-use gf_stats::regression::elastic_net::{Penalty, Problem, Solution};
+use gf_stats::regression::elastic_net::{NoMinimum, Penalty, Problem, Solution};
 
 /// Features of the additive term.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -506,7 +506,7 @@ impl Design {
             .map(|fold| self.weights(fold))
             .collect();
         let mut chosen = Vec::with_capacity(L1_RATIOS.len());
-        let mut last_reason = String::new();
+        let mut last_reason = None;
         for l1_ratio in L1_RATIOS {
             match self.along_path(l1_ratio, &weights, fold_of) {
                 Ok(best) => chosen.push(best),
@@ -515,17 +515,16 @@ impl Design {
                         "additive term: no fit with an L1 share of {l1_ratio} ({reason}). The mean \
                          is over the remaining shares"
                     ));
-                    last_reason = reason;
+                    last_reason = Some(reason);
                 }
             }
         }
-        if chosen.is_empty() {
-            return Err(Error::Options(format!(
-                "the additive term cannot be fitted ({last_reason}); train without it \
-                 (--additive none)"
-            )));
+        match last_reason {
+            Some(reason) if chosen.is_empty() => Err(Error::Options(format!(
+                "the additive term cannot be fitted ({reason}); train without it (--additive none)"
+            ))),
+            _ => Ok(chosen),
         }
-        Ok(chosen)
     }
 
     fn problem<'d>(&'d self, weights: &'d Array1<f64>) -> Problem<'d> {
@@ -546,11 +545,11 @@ impl Design {
         l1_ratio: f64,
         weights: &[Array1<f64>],
         fold_of: &BTreeMap<usize, usize>,
-    ) -> Result<Candidate, String> {
+    ) -> Result<Candidate, NoMinimum> {
         let mut fits = weights
             .par_iter()
             .map(|weights| self.problem(weights).start())
-            .collect::<Result<Vec<Solution>, String>>()?;
+            .collect::<Result<Vec<Solution>, NoMinimum>>()?;
         let largest_lambda = self.problem(&weights[0]).largest_lambda(&fits[0], l1_ratio);
         let mut best = self.evaluated(l1_ratio, f64::INFINITY, &fits, fold_of);
         // Without covariates, a term without any weight would predict the same for all samples.
@@ -567,7 +566,7 @@ impl Design {
                 .par_iter()
                 .zip(&fits)
                 .map(|(weights, start)| self.problem(weights).fit(penalty, start.clone()))
-                .collect::<Result<Vec<Solution>, String>>();
+                .collect::<Result<Vec<Solution>, NoMinimum>>();
             match weaker_fits {
                 Ok(weaker_fits) => fits = weaker_fits,
                 // Weaker penalties would not converge either: the best one so far is used.

@@ -2,11 +2,14 @@
 //!
 //! The only data of the training samples are their distinct segments, in `grid.json`.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    string::FromUtf8Error,
+};
 
 use candle_core::{DType, Device, safetensors::Load};
 use gf_tokenizer::Tokenizer;
-use safetensors::SafeTensors;
+use safetensors::{SafeTensorError, SafeTensors};
 use serde::{Deserialize, Serialize};
 
 use super::{Error, Weights, cost, members::mean_logits};
@@ -16,7 +19,10 @@ use crate::{
     models::{Config, RiskModel, TermShape, additive},
     tokens::Grid,
 };
-use gf_files::{output, stored_format};
+use gf_files::{
+    output,
+    stored_format::{self, StoredFormatProblem},
+};
 use gf_haplotypes::Provenance;
 
 const SCHEMA_VERSION: u32 = 2;
@@ -121,7 +127,7 @@ impl Bundle {
         for (parameters, number) in self.members.iter().zip(1_usize..) {
             let weights = folder.join(layout::member_weights(number));
             let bytes = safetensors::serialize(parameters, None)
-                .map_err(|error| wrong(&weights, error.to_string()))?;
+                .map_err(|error| Error::file(&weights, BundleProblem::from(error)))?;
             output::shareable::write(&weights, |out| out.write_all(&bytes))?;
         }
         output::shareable::write(&folder.join(layout::TOKENIZER), |out| {
@@ -144,44 +150,33 @@ impl Bundle {
             SCHEMA_VERSION,
             "gf-genomics train",
         )
-        .map_err(|reason| wrong(&config_path, reason))?;
+        .map_err(|problem| Error::file(&config_path, BundleProblem::from(problem)))?;
         let tokenizer_path = folder.join(layout::TOKENIZER);
         let json = String::from_utf8(stored_format::read(&tokenizer_path)?)
-            .map_err(|error| wrong(&tokenizer_path, error.to_string()))?;
+            .map_err(|error| Error::file(&tokenizer_path, BundleProblem::from(error)))?;
         let tokenizer = Tokenizer::from_json(&json)
-            .map_err(|error| wrong(&tokenizer_path, error.to_string()))?;
+            .map_err(|error| Error::file(&tokenizer_path, BundleProblem::from(error)))?;
         let grid = Grid::load(&folder.join(layout::GRID))?;
         if config.members.is_empty() {
-            return Err(wrong(
-                &config_path,
-                "it lists no members; train or download the model again".into(),
-            ));
+            return Err(Error::file(&config_path, BundleProblem::NoMembers));
         }
         if tokenizer.vocab_len() != config.model.vocab_size
             || !config.has_loci_of(&grid)
             || config.covariates.len() != config.model.n_covariates
         {
-            return Err(wrong(
-                folder,
-                "its files are from different models; train or download the model again".into(),
-            ));
+            return Err(Error::file(folder, BundleProblem::DifferentModels));
         }
         let mut members = Vec::new();
         for (record, number) in config.members.iter().zip(1_usize..) {
             let path = folder.join(layout::member_weights(number));
             let parameters = weights(&path)?;
-            if let Err(error) = build(
+            if let Err(source) = build(
                 &config.model,
                 record.terms.as_deref(),
                 &parameters,
                 &Device::Cpu,
             ) {
-                return Err(wrong(
-                    &path,
-                    format!(
-                        "does not fit config.json ({error}); train or download the model again"
-                    ),
-                ));
+                return Err(Error::file(&path, BundleProblem::OtherConfig { source }));
             }
             members.push(parameters);
         }
@@ -296,7 +291,7 @@ fn weights(path: &Path) -> Result<Weights, Error> {
     let bytes = stored_format::read(path)?;
     let mut parameters = Weights::new();
     for (name, view) in SafeTensors::deserialize(&bytes)
-        .map_err(|error| wrong(path, error.to_string()))?
+        .map_err(|error| Error::file(path, BundleProblem::from(error)))?
         .tensors()
     {
         let tensor = view.load(&Device::Cpu)?;
@@ -305,24 +300,15 @@ fn weights(path: &Path) -> Result<Weights, Error> {
             continue;
         }
         if tensor.dtype() != DType::F32 {
-            return Err(wrong(
-                path,
-                format!(
-                    "tensor `{name}` is of type {:?} instead of F32; train or download the model \
-                     again",
-                    tensor.dtype()
-                ),
-            ));
+            let dtype = tensor.dtype();
+            return Err(Error::file(path, BundleProblem::Dtype { name, dtype }));
         }
         let values = tensor.flatten_all()?.to_vec1::<f32>()?;
         if let Some(index) = values.iter().position(|value| !value.is_finite()) {
-            return Err(wrong(
+            let value = values[index];
+            return Err(Error::file(
                 path,
-                format!(
-                    "tensor `{name}` has the value {} at index {index}; train or download the \
-                     model again",
-                    values[index]
-                ),
+                BundleProblem::NotFinite { name, value, index },
             ));
         }
         parameters.insert(name, tensor);
@@ -330,9 +316,53 @@ fn weights(path: &Path) -> Result<Weights, Error> {
     Ok(parameters)
 }
 
-fn wrong(path: &Path, reason: String) -> Error {
-    Error::File {
-        path: PathBuf::from(path),
-        reason,
-    }
+/// Why a bundle cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum BundleProblem {
+    /// Another version, or not a configuration.
+    #[error(transparent)]
+    Format(#[from] StoredFormatProblem),
+    /// A text that is not UTF-8.
+    #[error("{0}")]
+    Utf8(#[from] FromUtf8Error),
+    /// A `tokenizer.json` that cannot be used.
+    #[error("{0}")]
+    Tokenizer(#[from] gf_tokenizer::Error),
+    /// Weights that are not in the safetensors format.
+    #[error("{0}")]
+    Safetensors(#[from] SafeTensorError),
+    /// A configuration without a member.
+    #[error("it lists no members; train or download the model again")]
+    NoMembers,
+    /// Files of two models.
+    #[error("its files are from different models; train or download the model again")]
+    DifferentModels,
+    /// Weights of another configuration.
+    #[error("does not fit config.json ({source}); train or download the model again")]
+    OtherConfig {
+        /// The error of the network.
+        source: candle_core::Error,
+    },
+    /// A tensor of another type.
+    #[error(
+        "tensor `{name}` is of type {dtype:?} instead of F32; train or download the model again"
+    )]
+    Dtype {
+        /// Name of the tensor.
+        name: String,
+        /// Its type.
+        dtype: DType,
+    },
+    /// A weight that is not a finite number.
+    #[error(
+        "tensor `{name}` has the value {value} at index {index}; train or download the model again"
+    )]
+    NotFinite {
+        /// Name of the tensor.
+        name: String,
+        /// The weight.
+        value: f32,
+        /// Its index.
+        index: usize,
+    },
 }

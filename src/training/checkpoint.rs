@@ -10,12 +10,15 @@ use std::{
 };
 
 use candle_core::{Device, Tensor, Var, safetensors::Load};
-use safetensors::SafeTensors;
+use safetensors::{SafeTensorError, SafeTensors};
 use serde::{Deserialize, Serialize};
 
 use super::{EpochLog, Error, Schedule, Weights, optimizer::Moments};
 use gf_cohort_schema::counted;
-use gf_files::{output, stored_format};
+use gf_files::{
+    output,
+    stored_format::{self, StoredFormatProblem},
+};
 use gf_nn::Parameters;
 
 /// Key of [`State`] in the metadata.
@@ -121,10 +124,10 @@ impl Checkpoint {
     pub fn save(&mut self, path: &Path, parameters: &Parameters) -> Result<(), Error> {
         self.state.n_steps = self.moments.n_steps;
         let state = serde_json::to_string(&self.state)
-            .map_err(|error| Error::file(path, error.to_string()))?;
+            .map_err(|error| Error::file(path, CheckpointProblem::from(error)))?;
         let metadata = HashMap::from([(STATE.to_string(), state)]);
         let bytes = safetensors::serialize(self.tensors(parameters)?, Some(metadata))
-            .map_err(|error| Error::file(path, error.to_string()))?;
+            .map_err(|error| Error::file(path, CheckpointProblem::from(error)))?;
         Ok(output::write(path, |out| out.write_all(&bytes))?)
     }
 
@@ -183,7 +186,7 @@ impl Checkpoint {
             return Err(Error::OtherCheckpoint { path: path.into() });
         }
         if state.n_steps > u64::from(u32::MAX) {
-            return Err(damaged(path, format!("{} steps", state.n_steps)));
+            return Err(damaged(path, Damage::Steps(state.n_steps)));
         }
         let mut groups = tensor_groups(path, &bytes)?;
         let weights = groups.remove("weights").unwrap_or_default();
@@ -192,13 +195,13 @@ impl Checkpoint {
             Some(numbers) => Partial::from_numbers(&numbers.to_vec1()?),
             None => None,
         }
-        .ok_or_else(|| damaged(path, "no log"))?;
+        .ok_or_else(|| damaged(path, Damage::NoLog))?;
         if let Some(epochs) = log.remove("epochs") {
             state.log = epoch_logs(path, &epochs.to_vec2()?)?;
         }
         state.best_validation_auroc = state
             .best_auroc_in_log()
-            .ok_or_else(|| damaged(path, "no best epoch"))?;
+            .ok_or_else(|| damaged(path, Damage::NoBestEpoch))?;
         let moments = Moments {
             n_steps: state.n_steps,
             first: vars(groups.remove("first").unwrap_or_default(), device)?,
@@ -223,10 +226,10 @@ impl State {
             .metadata()
             .as_ref()
             .and_then(|metadata| metadata.get(STATE))
-            .ok_or_else(|| damaged(path, "no state"))?;
+            .ok_or_else(|| damaged(path, Damage::NoState))?;
         let state: Self = serde_json::from_str(json).map_err(|error| damaged(path, error))?;
         stored_format::check(state.schema_version, SCHEMA_VERSION, "gf-genomics train")
-            .map_err(|reason| Error::file(path, reason))?;
+            .map_err(|problem| Error::file(path, CheckpointProblem::from(problem)))?;
         Ok(state)
     }
 
@@ -260,7 +263,9 @@ fn tensor_groups(path: &Path, bytes: &[u8]) -> Result<BTreeMap<String, Weights>,
     let tensors = SafeTensors::deserialize(bytes).map_err(|error| damaged(path, error))?;
     let mut groups: BTreeMap<String, Weights> = BTreeMap::new();
     for (name, view) in tensors.tensors() {
-        let (group, rest) = name.split_once('/').ok_or_else(|| damaged(path, &name))?;
+        let (group, rest) = name
+            .split_once('/')
+            .ok_or_else(|| damaged(path, Damage::Tensor(name.clone())))?;
         groups
             .entry(group.to_string())
             .or_default()
@@ -275,12 +280,8 @@ fn epoch_logs(path: &Path, rows: &[Vec<f64>]) -> Result<Vec<EpochLog>, Error> {
         .zip(1_usize..)
         .map(|(row, number)| {
             EpochLog::from_numbers(row).ok_or_else(|| {
-                let found = format!(
-                    "row {number} of its log has {}, expected {}",
-                    counted(row.len(), "number", "numbers"),
-                    EpochLog::LEN
-                );
-                damaged(path, found)
+                let n_numbers = row.len();
+                damaged(path, Damage::LogRow { number, n_numbers })
             })
         })
         .collect()
@@ -293,11 +294,63 @@ fn vars(tensors: Weights, device: &Device) -> Result<BTreeMap<String, Var>, Erro
         .collect()
 }
 
-fn damaged(path: &Path, error: impl std::fmt::Display) -> Error {
-    Error::file(
-        path,
-        format!("damaged checkpoint ({error}); delete it to start from scratch"),
-    )
+fn damaged(path: &Path, damage: impl Into<Damage>) -> Error {
+    Error::file(path, CheckpointProblem::Damaged(damage.into()))
+}
+
+/// Why a checkpoint cannot be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointProblem {
+    /// A state that cannot be written as JSON.
+    #[error("{0}")]
+    Json(#[from] serde_json::Error),
+    /// Tensors that cannot be written.
+    #[error("{0}")]
+    Safetensors(#[from] SafeTensorError),
+    /// Another version.
+    #[error(transparent)]
+    Format(#[from] StoredFormatProblem),
+    /// A file that does not have the parts of a checkpoint.
+    #[error("damaged checkpoint ({0}); delete it to start from scratch")]
+    Damaged(Damage),
+}
+
+/// Damage of a checkpoint.
+#[derive(Debug, thiserror::Error)]
+pub enum Damage {
+    /// A file that is not in the safetensors format.
+    #[error("{0}")]
+    Safetensors(#[from] SafeTensorError),
+    /// A state that is not JSON.
+    #[error("{0}")]
+    Json(#[from] serde_json::Error),
+    /// An impossible number of steps.
+    #[error("{0} steps")]
+    Steps(u64),
+    /// No training log.
+    #[error("no log")]
+    NoLog,
+    /// A row of the log with another number of numbers.
+    #[error(
+        "row {number} of its log has {}, expected {expected}",
+        counted(*n_numbers, "number", "numbers"),
+        expected = EpochLog::LEN
+    )]
+    LogRow {
+        /// 1-based number of the row.
+        number: usize,
+        /// Numbers in the row.
+        n_numbers: usize,
+    },
+    /// A best epoch that the log does not have.
+    #[error("no best epoch")]
+    NoBestEpoch,
+    /// No state.
+    #[error("no state")]
+    NoState,
+    /// A tensor of an unknown name.
+    #[error("{0}")]
+    Tensor(String),
 }
 
 /// All variables of a saved model, by name: parameters and buffers.

@@ -86,17 +86,22 @@ pub fn leave_cores_to_ours() {
     }
 }
 
-impl FromStr for DeviceChoice {
-    type Err = String;
+/// A text that is not a device.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a device; write cpu, or cuda:0 for a GPU")]
+pub struct UnknownDevice(String);
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl FromStr for DeviceChoice {
+    type Err = UnknownDevice;
+
+    fn from_str(text: &str) -> Result<Self, UnknownDevice> {
         if text == "cpu" {
             return Ok(Self::Cpu);
         }
         text.strip_prefix("cuda:")
             .and_then(|number| number.parse().ok())
             .map(Self::Cuda)
-            .ok_or_else(|| format!("`{text}` is not a device; write cpu, or cuda:0 for a GPU"))
+            .ok_or_else(|| UnknownDevice(text.to_owned()))
     }
 }
 
@@ -110,9 +115,9 @@ impl fmt::Display for DeviceChoice {
 }
 
 impl TryFrom<String> for DeviceChoice {
-    type Error = String;
+    type Error = UnknownDevice;
 
-    fn try_from(text: String) -> Result<Self, String> {
+    fn try_from(text: String) -> Result<Self, UnknownDevice> {
         text.parse()
     }
 }

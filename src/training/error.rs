@@ -4,6 +4,10 @@ use std::path::PathBuf;
 
 use gf_cohort_schema::Split;
 
+use super::{
+    bundle::BundleProblem, checkpoint::CheckpointProblem, init::InitProblem, members::FoldsProblem,
+    terms::TermsProblem,
+};
 use crate::{dataset, tokens};
 use gf_cohort_schema::counted;
 use gf_files::output;
@@ -41,12 +45,12 @@ pub enum Error {
     #[error(transparent)]
     Output(#[from] output::Error),
     /// A bundle or checkpoint cannot be used.
-    #[error("{}: {reason}", path.display())]
+    #[error("{}: {problem}", path.display())]
     File {
         /// The file.
         path: PathBuf,
         /// The finding and the next action.
-        reason: String,
+        problem: Box<FileProblem>,
     },
     /// A checkpoint of another training.
     #[error(
@@ -127,12 +131,52 @@ pub enum Error {
 }
 
 impl Error {
-    pub(super) fn file(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {
+    pub(super) fn file(path: impl Into<PathBuf>, problem: impl Into<FileProblem>) -> Self {
         Self::File {
             path: path.into(),
-            reason: reason.into(),
+            problem: Box::new(problem.into()),
         }
     }
+}
+
+/// A problem of a bundle, a checkpoint or a cohort, by the file that found it.
+#[derive(Debug, thiserror::Error)]
+pub enum FileProblem {
+    /// A bundle that cannot be read or written.
+    #[error(transparent)]
+    Bundle(#[from] BundleProblem),
+    /// A bundle from which this run cannot start.
+    #[error(transparent)]
+    Init(#[from] InitProblem),
+    /// A checkpoint.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointProblem),
+    /// The terms of a trained member.
+    #[error(transparent)]
+    Terms(#[from] TermsProblem),
+    /// The classes of the folds.
+    #[error(transparent)]
+    Folds(#[from] FoldsProblem),
+    /// A member of a bundle that is trained member by member.
+    #[error("member {number} of {n_members} is not trained yet; train it first")]
+    NotTrained {
+        /// 1-based number of the member.
+        number: usize,
+        /// Number of members.
+        n_members: usize,
+    },
+    /// Predictions of blocks that do not fit the cohort.
+    #[error(
+        "the predictions of {} by {model} do not list the samples of this cohort in its order; \
+         predict all blocks of this cohort again",
+        counted(*n_samples, "sample", "samples")
+    )]
+    OtherSamples {
+        /// Number of predicted samples.
+        n_samples: usize,
+        /// Name of the model.
+        model: String,
+    },
 }
 
 fn of_members((number, n_members): (usize, usize)) -> String {

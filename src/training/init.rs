@@ -50,13 +50,51 @@ fn require_same_covariates(bundle: &Bundle, folder: &Path, cohort: &Cohort) -> R
     if bundle_names == cohort.covariate_names {
         return Ok(());
     }
-    let its = listed(&bundle_names);
-    let here = listed(&cohort.covariate_names);
-    let reason = format!(
+    let problem = InitProblem::Covariates {
+        its: listed(&bundle_names),
+        here: listed(&cohort.covariate_names),
+    };
+    Err(Error::file(folder, problem))
+}
+
+/// Why a run cannot start from a bundle.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InitProblem {
+    /// Other covariates, or another order.
+    #[error(
         "its covariates are {its}, but this run has {here}; give the same covariates in the same \
          order (--covariates {its})"
-    );
-    Err(Error::file(folder, reason))
+    )]
+    Covariates {
+        /// Covariates of the bundle.
+        its: String,
+        /// Covariates of this run.
+        here: String,
+    },
+    /// Tokens of another run.
+    #[error(
+        "its {differs} differs from that of these tokens, so its weights belong to different \
+         slots; use the tokens that it was trained on"
+    )]
+    Tokens {
+        /// The part of the tokens that differs.
+        differs: &'static str,
+    },
+    /// Other folds or seeds.
+    #[error(
+        "it may have been trained on samples that this run holds out; start from a bundle with the \
+         same --folds, --ensemble and --seed"
+    )]
+    OtherMembers,
+    /// A sample in another fold.
+    #[error(
+        "sample `{sample}` is in a different fold in this run; start from a bundle of the same \
+         cohort"
+    )]
+    OtherFold {
+        /// The sample.
+        sample: String,
+    },
 }
 
 fn listed(names: &[String]) -> String {
@@ -84,13 +122,7 @@ fn require_same_tokens(
     } else {
         return Ok(());
     };
-    Err(Error::file(
-        folder,
-        format!(
-            "its {differs} differs from that of these tokens, so its weights belong to different \
-             slots; use the tokens that it was trained on"
-        ),
-    ))
+    Err(Error::file(folder, InitProblem::Tokens { differs }))
 }
 
 impl Initial {
@@ -219,22 +251,14 @@ fn require_same_folds(
     }
     let bundle_members = records.iter().map(|record| (record.fold, record.seed));
     if bundle_members.ne(plan.members.iter().map(|member| (member.fold, member.seed))) {
-        let reason = "it may have been trained on samples that this run holds out; start from a \
-                      bundle with the same --folds, --ensemble and --seed";
-        return Err(Error::file(folder, reason));
+        return Err(Error::file(folder, InitProblem::OtherMembers));
     }
     let path = folder.join(layout::PREDICTIONS);
     let fold_of = folds_of(&path)?;
     for (person, &fold) in cohort.people.iter().zip(&plan.fold_of) {
         if fold_of.get(&person.sample_id) != Some(&fold) {
-            return Err(Error::file(
-                path,
-                format!(
-                    "sample `{}` is in a different fold in this run; start from a bundle of the \
-                     same cohort",
-                    person.sample_id
-                ),
-            ));
+            let sample = person.sample_id.clone();
+            return Err(Error::file(path, InitProblem::OtherFold { sample }));
         }
     }
     Ok(())

@@ -14,6 +14,7 @@ use rand_chacha::ChaCha8Rng;
 use super::{
     AdamW, EpochLog, Error, Progress, Ranks, Resume, Schedule, Weights, additive,
     checkpoint::Checkpoint,
+    error::FileProblem,
     gradients::{self, Batching, LossGradients},
     init::Initial,
     members::Member,
@@ -479,7 +480,7 @@ pub fn not_trained(files: &MemberFiles) -> Error {
     let (number, n_members) = files.number;
     Error::file(
         &files.trained,
-        format!("member {number} of {n_members} is not trained yet; train it first"),
+        FileProblem::NotTrained { number, n_members },
     )
 }
 

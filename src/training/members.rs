@@ -55,32 +55,69 @@ pub fn require_both_classes(
     };
     let n_cases = n_in_folds(cohort, Phenotype::Case);
     let n_controls = n_in_folds(cohort, Phenotype::Control);
-    let cases = counted(n_cases, "case", "cases");
-    let controls = counted(n_controls, "control", "controls");
-    let finding = format!("the splits train and validation together have {cases} and {controls}");
     if cohort
         .in_split(Split::Train)
         .all(|(_, person)| person.phenotype.is_none())
     {
-        return Err(Error::file(
-            path,
-            "split train has no sample of known phenotype; it needs some, because covariates \
-             are scaled by them",
-        ));
+        return Err(Error::file(path, FoldsProblem::NoTrainingPhenotype));
     }
     match n_cases.min(n_controls) {
-        0 => Err(Error::file(
-            path,
-            format!("{finding}; every fold needs both, so add samples of the missing class"),
-        )),
-        n if n < n_folds => Err(Error::file(
-            path,
-            format!(
-                "{finding}, too few for one of each in every fold of {n_folds}; use fewer --folds"
-            ),
-        )),
+        0 => {
+            let problem = FoldsProblem::OneClass {
+                n_cases,
+                n_controls,
+            };
+            Err(Error::file(path, problem))
+        }
+        n if n < n_folds => {
+            let problem = FoldsProblem::TooFew {
+                n_cases,
+                n_controls,
+                n_folds,
+            };
+            Err(Error::file(path, problem))
+        }
         _ => Ok(()),
     }
+}
+
+/// Why the samples cannot be divided into folds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FoldsProblem {
+    /// No phenotype in the training split.
+    #[error(
+        "split train has no sample of known phenotype; it needs some, because covariates are \
+         scaled by them"
+    )]
+    NoTrainingPhenotype,
+    /// No cases or no controls.
+    #[error(
+        "the splits train and validation together have {} and {}; every fold needs both, so add \
+         samples of the missing class",
+        counted(*n_cases, "case", "cases"),
+        counted(*n_controls, "control", "controls")
+    )]
+    OneClass {
+        /// Number of cases.
+        n_cases: usize,
+        /// Number of controls.
+        n_controls: usize,
+    },
+    /// More folds than cases or controls.
+    #[error(
+        "the splits train and validation together have {} and {}, too few for one of each in every \
+         fold of {n_folds}; use fewer --folds",
+        counted(*n_cases, "case", "cases"),
+        counted(*n_controls, "control", "controls")
+    )]
+    TooFew {
+        /// Number of cases.
+        n_cases: usize,
+        /// Number of controls.
+        n_controls: usize,
+        /// Number of folds.
+        n_folds: usize,
+    },
 }
 
 /// Samples of a class in the splits that folds are made of.

@@ -182,10 +182,18 @@ impl ClassWeights {
     }
 }
 
-impl FromStr for ClassWeights {
-    type Err = String;
+/// A text that is not class weights.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` is not a value for class weights; write none, balanced, or the weights of a case and a \
+     control such as 2,1"
+)]
+pub struct UnknownClassWeights(String);
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl FromStr for ClassWeights {
+    type Err = UnknownClassWeights;
+
+    fn from_str(text: &str) -> Result<Self, UnknownClassWeights> {
         match text {
             "none" => return Ok(Self::None),
             "balanced" => return Ok(Self::Balanced),
@@ -193,12 +201,7 @@ impl FromStr for ClassWeights {
         }
         text.split_once(',')
             .and_then(|(case, control)| Some(Self::Given(weight(case)?, weight(control)?)))
-            .ok_or_else(|| {
-                format!(
-                    "`{text}` is not a value for class weights; write none, balanced, or the \
-                     weights of a case and a control such as 2,1"
-                )
-            })
+            .ok_or_else(|| UnknownClassWeights(text.to_owned()))
     }
 }
 
@@ -224,9 +227,9 @@ impl fmt::Display for ClassWeights {
 }
 
 impl TryFrom<String> for ClassWeights {
-    type Error = String;
+    type Error = UnknownClassWeights;
 
-    fn try_from(text: String) -> Result<Self, String> {
+    fn try_from(text: String) -> Result<Self, UnknownClassWeights> {
         text.parse()
     }
 }
@@ -294,6 +297,7 @@ mod tests {
             assert!(
                 text.parse::<ClassWeights>()
                     .unwrap_err()
+                    .to_string()
                     .contains("none, balanced"),
                 "{text}"
             );

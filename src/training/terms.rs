@@ -16,7 +16,7 @@ use std::{
 use candle_core::{DType, Device, Tensor, safetensors::Load};
 use gf_cohort_schema::{Cohort, Phenotype, probability};
 use gf_tokenizer::{MASK, Tokenizer};
-use safetensors::SafeTensors;
+use safetensors::{SafeTensorError, SafeTensors};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -31,7 +31,10 @@ use crate::{
     models::{Config, Model, PairSlot, TermShape, TokenNumbers, additive::ALONE, network_prefix},
     tokens::LocusTokens,
 };
-use gf_files::{output, stored_format};
+use gf_files::{
+    output,
+    stored_format::{self, StoredFormatProblem},
+};
 use gf_nn::Parameters;
 
 /// Loci of the deep terms next to an additive term.
@@ -814,11 +817,11 @@ impl TrainedMember {
             terms: self.terms.clone(),
             facts: self.facts.clone(),
         };
-        let json =
-            serde_json::to_string(&saved).map_err(|error| Error::file(path, error.to_string()))?;
+        let json = serde_json::to_string(&saved)
+            .map_err(|error| Error::file(path, TermsProblem::from(error)))?;
         let metadata = HashMap::from([(FACTS.to_owned(), json)]);
         let bytes = safetensors::serialize(tensors, Some(metadata))
-            .map_err(|error| Error::file(path, error.to_string()))?;
+            .map_err(|error| Error::file(path, TermsProblem::from(error)))?;
         Ok(output::write(path, |out| out.write_all(&bytes))?)
     }
 
@@ -866,11 +869,11 @@ impl TrainedMember {
                     let epoch = row
                         .get(1..)
                         .and_then(EpochLog::from_numbers)
-                        .ok_or_else(|| damaged(path, "invalid log"))?;
+                        .ok_or_else(|| damaged(path, Damage::InvalidLog))?;
                     self.log.push((row[0] as usize, epoch));
                 }
             }
-            _ => return Err(damaged(path, name)),
+            _ => return Err(damaged(path, Damage::Tensor(name.to_owned()))),
         }
         Ok(())
     }
@@ -885,12 +888,46 @@ impl Saved {
             .metadata()
             .as_ref()
             .and_then(|metadata| metadata.get(FACTS))
-            .ok_or_else(|| damaged(path, "no trained member"))?;
+            .ok_or_else(|| damaged(path, Damage::NoMember))?;
         stored_format::from_json(json.as_bytes(), SCHEMA_VERSION, "gf-genomics train")
-            .map_err(|reason| Error::file(path, reason))
+            .map_err(|problem| Error::file(path, TermsProblem::from(problem)))
     }
 }
 
-fn damaged(path: &Path, error: impl std::fmt::Display) -> Error {
-    Error::file(path, format!("damaged ({error}); delete it to train again"))
+fn damaged(path: &Path, damage: impl Into<Damage>) -> Error {
+    Error::file(path, TermsProblem::Damaged(damage.into()))
+}
+
+/// Why a trained member cannot be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum TermsProblem {
+    /// Facts that cannot be written as JSON.
+    #[error("{0}")]
+    Json(#[from] serde_json::Error),
+    /// Tensors that cannot be written.
+    #[error("{0}")]
+    Safetensors(#[from] SafeTensorError),
+    /// Another version, or other facts.
+    #[error(transparent)]
+    Format(#[from] StoredFormatProblem),
+    /// A file that does not have the parts of a member.
+    #[error("damaged ({0}); delete it to train again")]
+    Damaged(Damage),
+}
+
+/// Damage of the file of a trained member.
+#[derive(Debug, thiserror::Error)]
+pub enum Damage {
+    /// A file that is not in the safetensors format.
+    #[error("{0}")]
+    Safetensors(#[from] SafeTensorError),
+    /// A row of the training log with other numbers.
+    #[error("invalid log")]
+    InvalidLog,
+    /// No facts.
+    #[error("no trained member")]
+    NoMember,
+    /// A tensor of an unknown name.
+    #[error("{0}")]
+    Tensor(String),
 }

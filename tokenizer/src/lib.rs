@@ -17,7 +17,7 @@ mod train;
 
 pub use segments::{cuts, edit_distance};
 pub use tokenizer::Tokenizer;
-pub use train::{KMER_LENGTHS, Kind, VocabSize};
+pub use train::{KMER_LENGTHS, Kind, UnknownVocabSize, VocabSize};
 
 /// Fills unused slots; masked everywhere.
 pub const PAD: u32 = 0;

@@ -57,15 +57,21 @@ pub enum VocabSize {
     AtMost(usize),
 }
 
-impl std::str::FromStr for VocabSize {
-    type Err = String;
+/// A text that is not the size of a vocabulary.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is neither `saturate` nor a whole number of 0 or more")]
+pub struct UnknownVocabSize(String);
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl std::str::FromStr for VocabSize {
+    type Err = UnknownVocabSize;
+
+    fn from_str(text: &str) -> Result<Self, UnknownVocabSize> {
         match text {
             "saturate" => Ok(Self::Saturate),
-            number => number.parse().map(Self::AtMost).map_err(|_| {
-                format!("`{number}` is neither `saturate` nor a whole number of 0 or more")
-            }),
+            number => number
+                .parse()
+                .map(Self::AtMost)
+                .map_err(|_| UnknownVocabSize(number.to_owned())),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::note;
+use super::{TextProblem, note};
 use crate::Error;
 
 /// The separator between the cells of a table.
@@ -218,10 +218,7 @@ pub fn samples_of(path: &Path, text: &str) -> Result<Vec<String>, Error> {
         .map(|&name| name.to_owned())
         .collect();
     if samples.is_empty() {
-        Err(Error::file(
-            path,
-            "no sample in this list; expected one sample ID per line",
-        ))
+        Err(Error::file(path, TextProblem::NoSample))
     } else {
         Ok(samples)
     }

@@ -9,6 +9,48 @@ use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::output;
 
+/// Why a file that this program wrote cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum StoredFormatProblem {
+    /// The text is not JSON, or has other keys or values.
+    #[error("{0}")]
+    Json(#[from] serde_json::Error),
+    /// The file of a newer program.
+    #[error(
+        "schema version {found} is from a newer gf-genomics, and this one ({}) reads version \
+         {schema_version}; update gf-genomics",
+        env!("CARGO_PKG_VERSION")
+    )]
+    Newer {
+        /// Version of the file.
+        found: u32,
+        /// Version that this program reads.
+        schema_version: u32,
+    },
+    /// The file of an older program.
+    #[error(
+        "schema version {found} is from an older gf-genomics, and this one reads version \
+         {schema_version}; make the file again with `{again}`"
+    )]
+    Older {
+        /// Version of the file.
+        found: u32,
+        /// Version that this program reads.
+        schema_version: u32,
+        /// The command that makes the file.
+        again: &'static str,
+    },
+    /// A file without a version.
+    #[error(
+        "no schema_version, so the file is damaged or not from gf-genomics; make the file again \
+         with `{again}`"
+    )]
+    NoVersion {
+        /// The command that makes the file.
+        again: &'static str,
+    },
+}
+
 /// The bytes of a file, which must be a regular file in its folder: a link in a model of unknown
 /// origin could lead to any file.
 ///
@@ -48,19 +90,19 @@ fn read_inside_folder(path: &Path) -> io::Result<Vec<u8>> {
 pub fn from_json<T: DeserializeOwned>(
     json: &[u8],
     schema_version: u32,
-    again: &str,
-) -> Result<T, String> {
+    again: &'static str,
+) -> Result<T, StoredFormatProblem> {
     // The version comes first: it may explain all other errors.
-    let found = version(json).map_err(|error| error.to_string())?;
+    let found = version(json)?;
     check(found, schema_version, again)?;
-    serde_json::from_slice(json).map_err(|error| error.to_string())
+    Ok(serde_json::from_slice(json)?)
 }
 
 /// Refuses a JSON text with the version of a newer program; nothing else in it is checked.
 ///
 /// # Errors
 /// The version, with the next action.
-pub fn require_no_newer(json: &[u8], schema_version: u32) -> Result<(), String> {
+pub fn require_no_newer(json: &[u8], schema_version: u32) -> Result<(), StoredFormatProblem> {
     no_newer(version(json).ok().flatten(), schema_version)
 }
 
@@ -72,13 +114,12 @@ fn version(json: &[u8]) -> serde_json::Result<Option<u32>> {
     Ok(serde_json::from_slice::<Version>(json)?.schema_version)
 }
 
-fn no_newer(found: Option<u32>, schema_version: u32) -> Result<(), String> {
+fn no_newer(found: Option<u32>, schema_version: u32) -> Result<(), StoredFormatProblem> {
     match found {
-        Some(found) if found > schema_version => Err(format!(
-            "schema version {found} is from a newer gf-genomics, and this one ({}) reads version \
-             {schema_version}; update gf-genomics",
-            env!("CARGO_PKG_VERSION")
-        )),
+        Some(found) if found > schema_version => Err(StoredFormatProblem::Newer {
+            found,
+            schema_version,
+        }),
         _ => Ok(()),
     }
 }
@@ -87,18 +128,20 @@ fn no_newer(found: Option<u32>, schema_version: u32) -> Result<(), String> {
 ///
 /// # Errors
 /// The errors of [`from_json`].
-pub fn check(found: Option<u32>, schema_version: u32, again: &str) -> Result<(), String> {
+pub fn check(
+    found: Option<u32>,
+    schema_version: u32,
+    again: &'static str,
+) -> Result<(), StoredFormatProblem> {
     no_newer(found, schema_version)?;
     match found {
         Some(found) if found == schema_version => Ok(()),
-        Some(found) => Err(format!(
-            "schema version {found} is from an older gf-genomics, and this one reads version \
-             {schema_version}; make the file again with `{again}`"
-        )),
-        None => Err(format!(
-            "no schema_version, so the file is damaged or not from gf-genomics; make the file \
-             again with `{again}`"
-        )),
+        Some(found) => Err(StoredFormatProblem::Older {
+            found,
+            schema_version,
+            again,
+        }),
+        None => Err(StoredFormatProblem::NoVersion { again }),
     }
 }
 
@@ -115,7 +158,9 @@ mod tests {
     }
 
     fn parsed(json: &str) -> Result<u32, String> {
-        from_json::<Thing>(json.as_bytes(), 2, "gf-genomics make").map(|thing| thing.size)
+        from_json::<Thing>(json.as_bytes(), 2, "gf-genomics make")
+            .map(|thing| thing.size)
+            .map_err(|problem| problem.to_string())
     }
 
     #[test]

@@ -17,7 +17,107 @@ use std::{
 
 use noodles::{bgzf, fasta};
 
-use super::{Error, gzi, sidecar_path};
+use super::{Error, gzi, gzi::GziProblem, sidecar_path};
+
+/// Why the index of a FASTA cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum FaidxProblem {
+    /// A damaged `.fai`.
+    #[error("{damage}make it again with `samtools faidx {}`", fasta.display())]
+    Fai {
+        /// The damage.
+        damage: FaiDamage,
+        /// The FASTA.
+        fasta: PathBuf,
+    },
+    /// A `.gzi` of another file.
+    #[error(
+        "this index does not fit the FASTA because {problem}; make it again with `samtools faidx {}`",
+        fasta.display()
+    )]
+    Gzi {
+        /// The difference.
+        problem: GziProblem,
+        /// The FASTA.
+        fasta: PathBuf,
+    },
+    /// The FASTA has changed since the index was made.
+    #[error(
+        "the index does not fit {fasta} at contig `{contig}`: {found}; make it again with \
+         `samtools faidx {fasta}`",
+        fasta = fasta.display()
+    )]
+    Stale {
+        /// The FASTA.
+        fasta: PathBuf,
+        /// The contig.
+        contig: String,
+        /// The difference.
+        found: StaleIndex,
+    },
+}
+
+/// Damage of a `.fai`. The command that makes the index follows the message.
+#[derive(Debug, thiserror::Error)]
+pub enum FaiDamage {
+    /// A file that noodles cannot read.
+    #[error("the index is damaged ({source}); ")]
+    Unreadable {
+        /// The error of the operating system or of noodles.
+        source: io::Error,
+    },
+    /// Lines without bases or line ends.
+    #[error("the index is damaged (line lengths of `{contig}`); ")]
+    LineLengths {
+        /// The contig.
+        contig: String,
+    },
+    /// A contig in two lines.
+    #[error(
+        "contig `{contig}` is listed twice (lines {first} and {second}); keep one record of it in \
+         {} and ",
+        fasta.display()
+    )]
+    ContigTwice {
+        /// The contig.
+        contig: String,
+        /// 1-based number of the first line.
+        first: usize,
+        /// 1-based number of the second line.
+        second: usize,
+        /// The FASTA.
+        fasta: PathBuf,
+    },
+    /// An index without contigs.
+    #[error("the index is empty; ")]
+    Empty,
+}
+
+/// A difference between a FASTA and its index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StaleIndex {
+    /// The last base.
+    #[error("the FASTA does not end where the index states")]
+    End,
+    /// Bases after the last one.
+    #[error("the FASTA has more text after it")]
+    MoreText,
+    /// A definition line of impossible length.
+    #[error("it does not begin where the index states")]
+    Start,
+    /// The first base of a contig.
+    #[error("its first base is not at byte {offset}, or the index lacks a record before it")]
+    FirstBase {
+        /// Offset that the index states.
+        offset: u64,
+    },
+    /// The ends of the lines.
+    #[error("its lines do not end where the index states")]
+    LineEnds,
+    /// Fewer bases than stated.
+    #[error("the FASTA ends before the end of this contig")]
+    Short,
+}
 
 /// Longest definition line.
 const MAX_DEFINITION_BYTES: u64 = 1 << 16;
@@ -100,9 +200,10 @@ impl IndexedFasta {
     /// An index that is damaged, names a record twice, or does not fit the FASTA.
     pub fn open(path: &Path, is_bgzf: bool) -> Result<Self, Error> {
         let fai = sidecar_path(path, ".fai");
-        let again = format!("make it again with `samtools faidx {}`", path.display());
-        let records =
-            read_fai(&fai, path).map_err(|reason| Error::file(&fai, format!("{reason}{again}")))?;
+        let records = read_fai(&fai, path).map_err(|damage| {
+            let fasta = path.to_path_buf();
+            Error::file(&fai, FaidxProblem::Fai { damage, fasta })
+        })?;
         let file = File::open(path).map_err(Error::io(path))?;
         let bytes = if is_bgzf {
             let gzi = sidecar_path(path, ".gzi");
@@ -111,11 +212,9 @@ impl IndexedFasta {
                 .map(|record| record.offset + record.len_nt)
                 .max()
                 .unwrap_or(0);
-            gzi::check(path, &gzi, min_len).map_err(|reason| {
-                Error::file(
-                    &gzi,
-                    format!("this index does not fit the FASTA because {reason}; {again}"),
-                )
+            gzi::check(path, &gzi, min_len).map_err(|problem| {
+                let fasta = path.to_path_buf();
+                Error::file(&gzi, FaidxProblem::Gzi { problem, fasta })
             })?;
             let index = bgzf::gzi::fs::read(&gzi).map_err(Error::io(&gzi))?;
             Bytes::Bgzf(bgzf::io::IndexedReader::new(file, index))
@@ -156,10 +255,10 @@ impl IndexedFasta {
         let last_base = self.read(last.end().saturating_sub(1), 1)?;
         let tail = self.read(last.end(), TAIL_BYTES)?;
         if last.len_nt > 0 && !last_base.first().is_some_and(|byte| is_base(*byte)) {
-            return Err(self.stale(&last.name, "the FASTA does not end where the index states"));
+            return Err(self.stale(&last.name, StaleIndex::End));
         }
         if !tail.iter().all(u8::is_ascii_whitespace) {
-            return Err(self.stale(&last.name, "the FASTA has more text after it"));
+            return Err(self.stale(&last.name, StaleIndex::MoreText));
         }
         Ok(())
     }
@@ -172,7 +271,7 @@ impl IndexedFasta {
             .checked_sub(start)
             .filter(|len| *len <= MAX_DEFINITION_BYTES);
         let Some(len) = len else {
-            return Err(self.stale(&record.name, "it does not begin where the index states"));
+            return Err(self.stale(&record.name, StaleIndex::Start));
         };
         let bytes = self.read(start, len)?;
         let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
@@ -189,11 +288,8 @@ impl IndexedFasta {
         if name == Some(record.name.as_bytes()) && bytes.len() as u64 == len {
             return Ok(());
         }
-        let at = record.offset;
-        Err(self.stale(
-            &record.name,
-            &format!("its first base is not at byte {at}, or the index lacks a record before it"),
-        ))
+        let offset = record.offset;
+        Err(self.stale(&record.name, StaleIndex::FirstBase { offset }))
     }
 
     /// Upper-case bases `from..to` of record number `number`.
@@ -217,7 +313,7 @@ impl IndexedFasta {
                 matches!(byte, b'\r' | b'\n')
             };
             if !fits {
-                return Err(self.stale(&record.name, "its lines do not end where the index states"));
+                return Err(self.stale(&record.name, StaleIndex::LineEnds));
             }
             if column < record.line_bases {
                 bases.push(byte.to_ascii_uppercase());
@@ -225,7 +321,7 @@ impl IndexedFasta {
             column = (column + 1) % record.line_width;
         }
         if bases.len() != to - from {
-            return Err(self.stale(&record.name, "the FASTA ends before the end of this contig"));
+            return Err(self.stale(&record.name, StaleIndex::Short));
         }
         Ok(bases)
     }
@@ -234,25 +330,22 @@ impl IndexedFasta {
         self.bytes.read(offset, len).map_err(Error::io(&self.path))
     }
 
-    fn stale(&self, contig: &str, found: &str) -> Error {
-        let fasta = self.path.display();
-        Error::file(
-            &self.fai,
-            format!(
-                "the index does not fit {fasta} at contig `{contig}`: {found}; make it again with \
-                 `samtools faidx {fasta}`"
-            ),
-        )
+    fn stale(&self, contig: &str, found: StaleIndex) -> Error {
+        let problem = FaidxProblem::Stale {
+            fasta: self.path.clone(),
+            contig: contig.to_owned(),
+            found,
+        };
+        Error::file(&self.fai, problem)
     }
 }
 
 /// Reads a `.fai` and refuses one that is damaged or empty.
 ///
 /// # Errors
-/// The problem, as a message to which the caller appends the command that makes the index.
-fn read_fai(fai: &Path, fasta_path: &Path) -> Result<Vec<Layout>, String> {
-    let index =
-        fasta::fai::fs::read(fai).map_err(|error| format!("the index is damaged ({error}); "))?;
+/// The damage, without the command that makes the index.
+fn read_fai(fai: &Path, fasta_path: &Path) -> Result<Vec<Layout>, FaiDamage> {
+    let index = fasta::fai::fs::read(fai).map_err(|source| FaiDamage::Unreadable { source })?;
     let records: Vec<Layout> = index
         .as_ref()
         .iter()
@@ -265,24 +358,23 @@ fn read_fai(fai: &Path, fasta_path: &Path) -> Result<Vec<Layout>, String> {
         })
         .collect();
     if let Some(wrong) = records.iter().find(|record| !record.is_possible()) {
-        return Err(format!(
-            "the index is damaged (line lengths of `{}`); ",
-            wrong.name
-        ));
+        return Err(FaiDamage::LineLengths {
+            contig: wrong.name.clone(),
+        });
     }
     let mut seen = HashMap::new();
     for (number, record) in (1..).zip(&records) {
         if let Some(first) = seen.insert(record.name.as_str(), number) {
-            return Err(format!(
-                "contig `{}` is listed twice (lines {first} and {number}); keep one record of it \
-                 in {} and ",
-                record.name,
-                fasta_path.display()
-            ));
+            return Err(FaiDamage::ContigTwice {
+                contig: record.name.clone(),
+                first,
+                second: number,
+                fasta: fasta_path.to_path_buf(),
+            });
         }
     }
     if records.is_empty() {
-        return Err("the index is empty; ".into());
+        return Err(FaiDamage::Empty);
     }
     Ok(records)
 }

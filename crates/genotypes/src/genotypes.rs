@@ -51,14 +51,44 @@ pub(super) const UNPHASED_REFERENCE: Genotype = Genotype {
     phased: false,
 };
 
+/// Why a GT value cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GenotypeProblem {
+    /// A text that is not numbers with `/` or `|` between them.
+    #[error("genotype `{gt}` is not a GT value")]
+    NotGt {
+        /// The value.
+        gt: Box<str>,
+    },
+    /// A text of three or more alleles.
+    #[error("genotype `{gt}` has more than two alleles; only ploidy 1 and 2 are supported")]
+    Ploidy {
+        /// The value.
+        gt: Box<str>,
+    },
+    /// An allele that the record does not have.
+    #[error("a genotype names allele {allele}, but the record has only {max_allele} ALT allele(s)")]
+    UnknownAllele {
+        /// The allele.
+        allele: i16,
+        /// Number of ALT alleles.
+        max_allele: i16,
+    },
+    /// An integer of BCF that is not an allele.
+    #[error("a GT value is out of range")]
+    OutOfRange,
+    /// Three or more integers of BCF.
+    #[error("a genotype has more than two alleles; only ploidy 1 and 2 are supported")]
+    BcfPloidy,
+}
+
 /// Parses one GT value of VCF text such as `0|1`, `./.`, `1`; a trailing `:...` must be cut off
 /// before.
 ///
 /// # Errors
-/// A description of the problem (ploidy above two, not a number, allele number above
-/// `max_allele`).
+/// Ploidy above two, not a number, or an allele number above `max_allele`.
 #[inline]
-pub(super) fn parse_text(gt: &[u8], max_allele: i16) -> Result<Genotype, String> {
+pub(super) fn parse_text(gt: &[u8], max_allele: i16) -> Result<Genotype, GenotypeProblem> {
     // The two shapes that make up nearly all of a cohort file.
     if let [a @ b'0'..=b'9', separator @ (b'|' | b'/'), b @ b'0'..=b'9'] = gt {
         let alleles = [i16::from(a - b'0'), i16::from(b - b'0')];
@@ -73,7 +103,7 @@ pub(super) fn parse_text(gt: &[u8], max_allele: i16) -> Result<Genotype, String>
 }
 
 /// Parses a GT value of any shape, like [`parse_text`].
-fn parse_any_text(gt: &[u8], max_allele: i16) -> Result<Genotype, String> {
+fn parse_any_text(gt: &[u8], max_allele: i16) -> Result<Genotype, GenotypeProblem> {
     let mut alleles = [ABSENT, ABSENT];
     let mut phased = true;
     let mut count = 0;
@@ -94,14 +124,11 @@ fn parse_any_text(gt: &[u8], max_allele: i16) -> Result<Genotype, String> {
                 .ok()
                 .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))
                 .and_then(|digits| digits.parse::<i16>().ok())
-                .ok_or_else(|| format!("genotype `{}` is not a GT value", gt.escape_ascii()))?,
+                .ok_or_else(|| GenotypeProblem::NotGt { gt: shown(gt) })?,
         };
         check_allele(allele, max_allele)?;
         if count == 2 {
-            return Err(format!(
-                "genotype `{}` has more than two alleles; only ploidy 1 and 2 are supported",
-                gt.escape_ascii()
-            ));
+            return Err(GenotypeProblem::Ploidy { gt: shown(gt) });
         }
         alleles[count] = allele;
         count += 1;
@@ -115,11 +142,14 @@ fn parse_any_text(gt: &[u8], max_allele: i16) -> Result<Genotype, String> {
     Ok(Genotype { alleles, phased })
 }
 
-fn check_allele(allele: i16, max_allele: i16) -> Result<(), String> {
+/// A value in a message.
+fn shown(gt: &[u8]) -> Box<str> {
+    gt.escape_ascii().to_string().into()
+}
+
+fn check_allele(allele: i16, max_allele: i16) -> Result<(), GenotypeProblem> {
     if allele > max_allele {
-        return Err(format!(
-            "a genotype names allele {allele}, but the record has only {max_allele} ALT allele(s)"
-        ));
+        return Err(GenotypeProblem::UnknownAllele { allele, max_allele });
     }
     Ok(())
 }
@@ -132,20 +162,18 @@ fn check_allele(allele: i16, max_allele: i16) -> Result<(), String> {
 pub(super) fn parse_bcf(
     values: impl Iterator<Item = Option<i32>>,
     max_allele: i16,
-) -> Result<Genotype, String> {
+) -> Result<Genotype, GenotypeProblem> {
     let mut alleles = [ABSENT, ABSENT];
     let mut phased = true;
     for (count, value) in values.enumerate() {
-        let value = value.ok_or("a GT value is out of range")?;
+        let value = value.ok_or(GenotypeProblem::OutOfRange)?;
         let allele = i16::try_from((value >> 1) - 1)
             .ok()
             .filter(|&allele| allele >= MISSING)
-            .ok_or("a GT value is out of range")?;
+            .ok_or(GenotypeProblem::OutOfRange)?;
         check_allele(allele, max_allele)?;
         if count == 2 {
-            return Err(
-                "a genotype has more than two alleles; only ploidy 1 and 2 are supported".into(),
-            );
+            return Err(GenotypeProblem::BcfPloidy);
         }
         alleles[count] = allele;
         if count == 1 {
@@ -163,7 +191,7 @@ pub(super) fn parse_bcf(
 mod tests {
     use super::*;
 
-    fn text(gt: &str) -> Result<([i16; 2], bool), String> {
+    fn text(gt: &str) -> Result<([i16; 2], bool), GenotypeProblem> {
         parse_text(gt.as_bytes(), 12).map(|genotype| (genotype.alleles, genotype.phased))
     }
 
@@ -180,13 +208,24 @@ mod tests {
 
     #[test]
     fn bad_calls_are_refused() {
-        assert!(text("0|1|2").unwrap_err().contains("ploidy"));
-        assert!(text("0|x").unwrap_err().contains("0|x"));
+        assert_eq!(
+            text("0|1|2"),
+            Err(GenotypeProblem::Ploidy { gt: "0|1|2".into() })
+        );
+        assert_eq!(
+            text("0|x"),
+            Err(GenotypeProblem::NotGt { gt: "0|x".into() })
+        );
         assert!(text("").is_err());
         assert!(text("-1|0").is_err());
         assert!(text("+1|0").is_err());
         assert!(text("0|").is_err());
-        assert!(parse_text(b"2|0", 1).unwrap_err().contains("allele 2"));
+        assert!(
+            parse_text(b"2|0", 1)
+                .unwrap_err()
+                .to_string()
+                .contains("allele 2")
+        );
     }
 
     #[test]
@@ -200,7 +239,7 @@ mod tests {
         assert!(parse(&[12, 2]).is_err());
     }
 
-    fn parse(values: &[i32]) -> Result<([i16; 2], bool), String> {
+    fn parse(values: &[i32]) -> Result<([i16; 2], bool), GenotypeProblem> {
         parse_bcf(values.iter().copied().map(Some), 3)
             .map(|genotype| (genotype.alleles, genotype.phased))
     }

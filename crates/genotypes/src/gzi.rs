@@ -6,7 +6,7 @@
 
 use std::{
     fs::File,
-    io::{Read, Seek, SeekFrom},
+    io::{self, Read, Seek, SeekFrom},
     path::Path,
 };
 
@@ -17,24 +17,44 @@ const N_LOOKS: usize = 64;
 /// Blocks that the index may lack at the end: one with bases, and the end-of-file block.
 const MAX_LEFT_OUT: usize = 3;
 
+/// Why a `.gzi` does not fit its FASTA.
+#[derive(Debug, thiserror::Error)]
+pub enum GziProblem {
+    /// A file that noodles cannot read.
+    #[error("it is damaged ({source})")]
+    Unreadable {
+        /// The error of the operating system or of noodles.
+        source: io::Error,
+    },
+    /// Offsets that do not increase.
+    #[error("it is damaged (offsets out of order)")]
+    OutOfOrder,
+    /// The FASTA cannot be opened.
+    #[error("{0}")]
+    Fasta(io::Error),
+    /// The blocks of another file.
+    #[error("it belongs to another file")]
+    OtherFile,
+}
+
 /// Compares an index with the blocks of its file. `min_len` is the least length of the file in
 /// bytes, uncompressed.
 ///
 /// # Errors
-/// The difference, as a message.
-pub(super) fn check(fasta: &Path, gzi: &Path, min_len: u64) -> Result<(), String> {
-    let index = bgzf::gzi::fs::read(gzi).map_err(|error| format!("it is damaged ({error})"))?;
+/// The difference.
+pub(super) fn check(fasta: &Path, gzi: &Path, min_len: u64) -> Result<(), GziProblem> {
+    let index = bgzf::gzi::fs::read(gzi).map_err(|source| GziProblem::Unreadable { source })?;
     let mut blocks = vec![(0, 0)];
     blocks.extend_from_slice(index.as_ref());
     if !blocks.is_sorted() {
-        return Err("it is damaged (offsets out of order)".into());
+        return Err(GziProblem::OutOfOrder);
     }
-    let mut file = File::open(fasta).map_err(|error| error.to_string())?;
-    let file_len = file.metadata().map_err(|error| error.to_string())?.len();
+    let mut file = File::open(fasta).map_err(GziProblem::Fasta)?;
+    let file_len = file.metadata().map_err(GziProblem::Fasta)?.len();
     if is_index_of(&mut file, file_len, &blocks, min_len) {
         Ok(())
     } else {
-        Err("it belongs to another file".to_owned())
+        Err(GziProblem::OtherFile)
     }
 }
 

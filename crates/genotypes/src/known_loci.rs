@@ -4,6 +4,8 @@
 //! Input -> output: a name -> its interval, from `ad-loci.tsv`, which also has the sources.
 //! Coordinates: 1-based, both ends included.
 
+use std::path::PathBuf;
+
 use super::{Error, Locus, Position1, Reference, Strand};
 
 const TABLE: &str = include_str!("ad-loci.tsv");
@@ -85,6 +87,25 @@ pub(super) fn nearest(name: &str) -> Option<&'static str> {
         .find(|known| known.to_uppercase().split('-').any(|gene| gene == upper))
 }
 
+/// A known locus on another genome build than the FASTA.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "this known locus is on {build} ({region}), but {} is {}; give its interval on that build as \
+     contig:beg-end",
+    fasta.display(),
+    builds.join(" or ")
+)]
+pub struct OtherBuild {
+    /// Build of the locus.
+    pub build: &'static str,
+    /// The locus on that build.
+    pub region: String,
+    /// The FASTA.
+    pub fasta: PathBuf,
+    /// Builds of the FASTA.
+    pub builds: Vec<&'static str>,
+}
+
 /// Compares the build of the loci that a list of regions names with that of the FASTA.
 ///
 /// # Errors
@@ -98,18 +119,13 @@ pub fn require_build_of_named(regions: &str, reference: &Reference) -> Result<()
     let Some(locus) = of_other_build else {
         return Ok(());
     };
-    let reason = format!(
-        "this known locus is on {} ({}), but {} is {}; give its interval on that build as \
-         contig:beg-end",
-        locus.build,
-        locus.region(),
-        reference.path().display(),
-        builds.join(" or ")
-    );
-    Err(Error::Region {
-        region: locus.name.to_owned(),
-        reason,
-    })
+    let problem = OtherBuild {
+        build: locus.build,
+        region: locus.region(),
+        fasta: reference.path().to_path_buf(),
+        builds,
+    };
+    Err(Error::region(locus.name, problem))
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ mod genotypes;
 mod gzi;
 mod known_loci;
 pub mod pgen;
+mod problem;
 mod ref_allele;
 mod reference;
 mod regions;
@@ -27,18 +28,24 @@ pub use self::{
         tell_different_builds,
     },
     coordinates::{Position0, Position1, Range0},
-    genotypes::{ABSENT, Genotype, MISSING},
-    known_loci::{KnownLocus, known_loci, require_build_of_named},
-    ref_allele::{EXCHANGED, OTHER_REFERENCE, RefAlleles},
-    reference::Reference,
+    faidx::{FaiDamage, FaidxProblem, StaleIndex},
+    genotypes::{ABSENT, Genotype, GenotypeProblem, MISSING},
+    gzi::GziProblem,
+    known_loci::{KnownLocus, OtherBuild, known_loci, require_build_of_named},
+    problem::{NamedRegionProblem, Problem, RecordProblem},
+    ref_allele::{EXCHANGED, OTHER_REFERENCE, OtherRef, RefAlleles},
+    reference::{Reference, ReferenceProblem},
     regions::{
-        DisjointRegions, Interval, Locus, Strand, joined, loci_of_regions, parse_region,
-        read_intervals, read_loci,
+        BedProblem, DisjointRegions, Interval, Locus, RegionProblem, Strand, joined,
+        loci_of_regions, parse_region, read_intervals, read_loci,
     },
-    samples::Samples,
+    samples::{Samples, SamplesProblem},
     variants::{
-        DosageField, FormatOptions, RecordLocation, RefOrder, STDIN, VariantFile, VariantRecord,
-        admits, companions, pass, samples_of_files,
+        AlleleProblem, BcfProblem, CellProblem, Cut, DosageField, DosageProblem, FormatOptions,
+        FormatTwice, HeaderProblem, IndexProblem, InputProblem, NotSorted, RecordLocation,
+        RefOrder, RefOrderProblem, STDIN, SampleProblem, SecondHeader, SelectionProblem,
+        UnequalColumns, VariantFile, VariantFileProblem, VariantRecord, VcfProblem, admits,
+        companions, pass, samples_of_files,
     },
 };
 
@@ -67,25 +74,25 @@ pub enum Error {
         source: io::Error,
     },
     /// The whole file cannot be used.
-    #[error("{}: {reason}", path.display())]
+    #[error("{}: {problem}", path.display())]
     File {
         /// The file.
         path: PathBuf,
         /// The problem and the next action.
-        reason: String,
+        problem: Box<Problem>,
     },
     /// A line of a text file is malformed.
-    #[error("{}: line {line}: {reason}", path.display())]
+    #[error("{}: line {line}: {problem}", path.display())]
     Line {
         /// The file.
         path: PathBuf,
         /// 1-based line number.
         line: u64,
         /// The problem and the next action.
-        reason: String,
+        problem: Box<Problem>,
     },
     /// A variant record cannot be used.
-    #[error("{}: {place}{contig}:{position}: {reason}", path.display())]
+    #[error("{}: {place}{contig}:{position}: {problem}", path.display())]
     Record {
         /// The file.
         path: PathBuf,
@@ -96,15 +103,15 @@ pub enum Error {
         /// Line or record number, if it is known.
         place: RecordLocation,
         /// The problem and the next action.
-        reason: String,
+        problem: Box<RecordProblem>,
     },
     /// A region is malformed.
-    #[error("region `{region}`: {reason}")]
+    #[error("region `{region}`: {problem}")]
     Region {
         /// The region as written.
         region: String,
         /// The problem and the next action.
-        reason: String,
+        problem: NamedRegionProblem,
     },
     /// A PGEN or BED file cannot be used.
     #[error(transparent)]
@@ -154,30 +161,38 @@ impl Error {
 
     /// An error at a variant record of a file.
     #[must_use]
-    pub fn record(path: &Path, record: &VariantRecord, reason: String) -> Self {
+    pub fn record(path: &Path, record: &VariantRecord, problem: impl Into<RecordProblem>) -> Self {
         Self::Record {
             path: path.into(),
             contig: record.contig.clone(),
             position: record.position,
             place: record.place,
-            reason,
+            problem: Box::new(problem.into()),
         }
     }
 
     /// An error about a whole file.
-    pub(crate) fn file(path: &Path, reason: impl Into<String>) -> Self {
+    pub(crate) fn file(path: &Path, problem: impl Into<Problem>) -> Self {
         Self::File {
             path: path.to_path_buf(),
-            reason: reason.into(),
+            problem: Box::new(problem.into()),
+        }
+    }
+
+    /// An error of a region as written.
+    pub(crate) fn region(region: &str, problem: impl Into<NamedRegionProblem>) -> Self {
+        Self::Region {
+            region: region.to_owned(),
+            problem: problem.into(),
         }
     }
 
     /// An error at a line (1-based) of a text file.
-    pub(crate) fn line(path: &Path, line: u64, reason: impl Into<String>) -> Self {
+    pub(crate) fn line(path: &Path, line: u64, problem: impl Into<Problem>) -> Self {
         Self::Line {
             path: path.to_path_buf(),
             line,
-            reason: reason.into(),
+            problem: Box::new(problem.into()),
         }
     }
 }

@@ -4,7 +4,7 @@
 //! or an error. The FASTA is read in windows, because records come in order. N and ambiguity
 //! codes agree with any base.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Error, Position0, Range0, Reference, VariantRecord};
 
@@ -16,6 +16,20 @@ pub const EXCHANGED: &str = "The FASTA has the ALT allele. Are REF and ALT swapp
 /// The probable cause if neither REF nor ALT equals the FASTA.
 pub const OTHER_REFERENCE: &str = "The VCF was made with another reference. Is one file GRCh37 \
                                    and the other GRCh38, or are positions shifted?";
+
+/// A record whose REF differs from the FASTA.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("REF is `{found}` but {} has `{expected}`. {causes}", fasta.display())]
+pub struct OtherRef {
+    /// REF.
+    pub found: String,
+    /// The FASTA.
+    pub fasta: PathBuf,
+    /// Its bases.
+    pub expected: String,
+    /// The probable cause: [`EXCHANGED`] or [`OTHER_REFERENCE`].
+    pub causes: &'static str,
+}
 
 /// Bases read at a time.
 const WINDOW_NT: usize = 1 << 16;
@@ -70,13 +84,14 @@ impl<'r> RefAlleles<'r> {
         } else {
             OTHER_REFERENCE
         };
-        let found_text = String::from_utf8_lossy(&record.ref_allele);
-        let expected_text = String::from_utf8_lossy(expected).into_owned();
-        let reason = format!(
-            "REF is `{found_text}` but {} has `{expected_text}`. {causes}",
-            self.reference.path().display()
-        );
-        Err(Error::record(file, record, reason))
+        let expected = String::from_utf8_lossy(expected).into_owned();
+        let problem = OtherRef {
+            found: String::from_utf8_lossy(&record.ref_allele).into_owned(),
+            fasta: self.reference.path().to_path_buf(),
+            expected,
+            causes,
+        };
+        Err(Error::record(file, record, problem))
     }
 
     /// The FASTA bases at REF of a record; `None` if the FASTA does not contain them.

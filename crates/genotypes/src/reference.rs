@@ -15,6 +15,90 @@ use super::{
     variants::{Compression, Decompression, Input},
 };
 
+/// Why a FASTA cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReferenceProblem {
+    /// A FASTA that is too large to be read into memory.
+    #[error(
+        "no index next to this large FASTA; make one with `samtools faidx {}`",
+        fasta.display()
+    )]
+    LargeWithoutIndex {
+        /// The FASTA.
+        fasta: PathBuf,
+    },
+    /// A contig has the length of another build than in a VCF header.
+    #[error(
+        "contig `{contig}` has {len_nt} nt here, as in {}, but {stated_nt} nt in the header of {}, \
+         as in {stated_in}. The files are of different genome builds; give the FASTA of {stated_in}",
+        here_in.join(" and "),
+        vcf.display(),
+        stated_in = stated_in.join(" and ")
+    )]
+    OtherBuildThanVcf {
+        /// The contig.
+        contig: String,
+        /// Length in the FASTA.
+        len_nt: usize,
+        /// Builds of this length.
+        here_in: Vec<&'static str>,
+        /// Length in the VCF header.
+        stated_nt: usize,
+        /// The VCF.
+        vcf: PathBuf,
+        /// Builds of the length in the VCF header.
+        stated_in: Vec<&'static str>,
+    },
+    /// The sequence name of a contig is that of another build.
+    #[error(
+        "contig `{here}` here is of another genome build than `{contig}`; use files of one build"
+    )]
+    OtherBuildThanContig {
+        /// Name in the FASTA.
+        here: String,
+        /// Name in the other file.
+        contig: String,
+    },
+    /// A record without an index.
+    #[error("no index")]
+    NoIndex,
+    /// An interval that the FASTA does not contain.
+    #[error("{region} is not inside this FASTA, which contains {}", available.join(", "))]
+    Outside {
+        /// The interval as `contig:beg-end`.
+        region: String,
+        /// Intervals of the contig in the FASTA.
+        available: Vec<String>,
+    },
+    /// A VCF in place of a FASTA.
+    #[error(
+        "this is a VCF file, and a FASTA starts with a `>` line. Are --vcf and --reference swapped?"
+    )]
+    Vcf,
+    /// Another text in place of a FASTA.
+    #[error("a FASTA starts with a `>` line")]
+    NotFasta,
+    /// A FASTA without a record.
+    #[error("no sequence in this FASTA")]
+    NoSequence,
+    /// Two records of one name.
+    #[error(
+        "contig `{name}` is in this FASTA twice (first at line {first}); keep one of the two records"
+    )]
+    ContigTwice {
+        /// Name of the contig.
+        name: String,
+        /// 1-based line of the first record.
+        first: u64,
+    },
+    /// A byte that is not a base.
+    #[error("`{}` is not a base", char::from(*byte).escape_default())]
+    NotBase {
+        /// The byte.
+        byte: u8,
+    },
+}
+
 /// Largest FASTA without an index (bytes on disk): it is read into memory.
 const UNINDEXED_LIMIT_BYTES: u64 = 512 << 20;
 
@@ -76,12 +160,10 @@ impl Reference {
         }
         let size_bytes = path.metadata().map_err(Error::io(path))?.len();
         if size_bytes > UNINDEXED_LIMIT_BYTES {
+            let fasta = path.to_path_buf();
             return Err(Error::file(
                 path,
-                format!(
-                    "no index next to this large FASTA; make one with `samtools faidx {}`",
-                    path.display()
-                ),
+                ReferenceProblem::LargeWithoutIndex { fasta },
             ));
         }
         let slices = read_all(path)?;
@@ -153,26 +235,27 @@ impl Reference {
         };
         let stated_in = builds_of_length(contig, stated_nt);
         let here_in = builds_of_length(contig, len_nt);
-        let vcf = vcf.display();
-        let fasta = self.path.display();
         if stated_in.is_empty()
             || here_in.is_empty()
             || stated_in.iter().any(|build| here_in.contains(build))
         {
+            let fasta = self.path.display();
             return Ok(Some(format!(
-                "{vcf}: contig `{contig}` has {stated_nt} nt in the header, but {len_nt} nt in \
+                "{}: contig `{contig}` has {stated_nt} nt in the header, but {len_nt} nt in \
                  {fasta}. The header is ignored, and REF of every record is compared with the \
-                 FASTA"
+                 FASTA",
+                vcf.display()
             )));
         }
-        let stated_in = stated_in.join(" and ");
-        let here_in = here_in.join(" and ");
-        let reason = format!(
-            "contig `{contig}` has {len_nt} nt here, as in {here_in}, but {stated_nt} nt in the \
-             header of {vcf}, as in {stated_in}. The files are of different genome builds; give \
-             the FASTA of {stated_in}"
-        );
-        Err(Error::file(&self.path, reason))
+        let problem = ReferenceProblem::OtherBuildThanVcf {
+            contig: contig.to_owned(),
+            len_nt,
+            here_in,
+            stated_nt,
+            vcf: vcf.to_path_buf(),
+            stated_in,
+        };
+        Err(Error::file(&self.path, problem))
     }
 
     /// The human genome builds in which the contigs have their lengths here; none if unknown.
@@ -213,7 +296,7 @@ impl Reference {
             .position(|other| std::ptr::eq(other, slice));
         match (number, self.indexed.as_mut()) {
             (Some(number), Some(fasta)) => fasta.bases(number, from, to),
-            _ => Err(Error::file(&self.path, "no index")),
+            _ => Err(Error::file(&self.path, ReferenceProblem::NoIndex)),
         }
     }
 
@@ -230,13 +313,11 @@ impl Reference {
             .take(4)
             .map(|slice| format!("{}:{}", slice.contig, slice.range))
             .collect();
-        Err(Error::file(
-            &self.path,
-            format!(
-                "{contig}:{range} is not inside this FASTA, which contains {}",
-                available.join(", ")
-            ),
-        ))
+        let problem = ReferenceProblem::Outside {
+            region: format!("{contig}:{range}"),
+            available,
+        };
+        Err(Error::file(&self.path, problem))
     }
 
     fn unknown_contig(&self, contig: &str) -> Error {
@@ -247,12 +328,11 @@ impl Reference {
         if let Some(slice) =
             of_other_build.filter(|slice| contig_key(&slice.contig) == contig_key(contig))
         {
-            let reason = format!(
-                "contig `{}` here is of another genome build than `{contig}`; use files of one \
-                 build",
-                slice.contig
-            );
-            return Error::file(&self.path, reason);
+            let problem = ReferenceProblem::OtherBuildThanContig {
+                here: slice.contig.clone(),
+                contig: contig.to_owned(),
+            };
+            return Error::file(&self.path, problem);
         }
         let names: Vec<&str> = self
             .slices
@@ -291,12 +371,12 @@ impl Slice {
     }
 }
 
-/// The reason why a file with this first line is not a FASTA.
-fn not_a_fasta(line: &[u8]) -> &'static str {
+/// The problem of a file with this first line, which is not a FASTA.
+fn not_a_fasta(line: &[u8]) -> ReferenceProblem {
     if line.starts_with(b"##fileformat=VCF") {
-        "this is a VCF file, and a FASTA starts with a `>` line. Are --vcf and --reference swapped?"
+        ReferenceProblem::Vcf
     } else {
-        "a FASTA starts with a `>` line"
+        ReferenceProblem::NotFasta
     }
 }
 
@@ -311,10 +391,10 @@ fn read_all(path: &Path) -> Result<Vec<Slice>, Error> {
         }
         records
             .add_line(number, line.trim_ascii_end())
-            .map_err(|reason| Error::line(path, number, reason))?;
+            .map_err(|problem| Error::line(path, number, problem))?;
     }
     if records.bases.is_empty() {
-        return Err(Error::file(path, "no sequence in this FASTA"));
+        return Err(Error::file(path, ReferenceProblem::NoSequence));
     }
     Ok(records
         .bases
@@ -333,7 +413,7 @@ struct FastaRecords {
 }
 
 impl FastaRecords {
-    fn add_line(&mut self, number: u64, text: &[u8]) -> Result<(), String> {
+    fn add_line(&mut self, number: u64, text: &[u8]) -> Result<(), ReferenceProblem> {
         if let Some(definition) = text.strip_prefix(b">") {
             let name_bytes = definition
                 .split(u8::is_ascii_whitespace)
@@ -341,10 +421,7 @@ impl FastaRecords {
                 .unwrap_or_default();
             let name = String::from_utf8_lossy(name_bytes).into_owned();
             if let Some(first) = self.line_of.insert(name.clone(), number) {
-                return Err(format!(
-                    "contig `{name}` is in this FASTA twice (first at line {first}); keep one of \
-                     the two records"
-                ));
+                return Err(ReferenceProblem::ContigTwice { name, first });
             }
             self.bases.push((name, Vec::new()));
         } else if let Some((_, bases)) = self.bases.last_mut() {
@@ -352,12 +429,11 @@ impl FastaRecords {
                 .iter()
                 .find(|base| !base.is_ascii_alphabetic() && **base != b'*' && **base != b'-');
             if let Some(bad) = bad {
-                let shown = char::from(*bad).escape_default();
-                return Err(format!("`{shown}` is not a base"));
+                return Err(ReferenceProblem::NotBase { byte: *bad });
             }
             bases.extend(text.iter().map(u8::to_ascii_uppercase));
         } else if !text.is_empty() {
-            return Err(not_a_fasta(text).into());
+            return Err(not_a_fasta(text));
         }
         Ok(())
     }

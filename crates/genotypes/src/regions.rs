@@ -13,6 +13,79 @@ use gf_cohort_schema::text;
 
 use super::{Error, Position0, Position1, Range0, contig_key, known_loci};
 
+/// Why a BED file cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BedProblem {
+    /// A line of one or two columns.
+    #[error(
+        "a BED line needs 3 columns (contig, start, end) with tabs between them, found {found}"
+    )]
+    TooFewColumns {
+        /// Number of columns.
+        found: usize,
+    },
+    /// A line without a contig.
+    #[error("a BED line without a contig; fill its first column")]
+    EmptyContig,
+    /// A start or an end that is not a number.
+    #[error("BED {column} `{text}` is not a number")]
+    NotNumber {
+        /// `start` or `end`.
+        column: &'static str,
+        /// The cell.
+        text: String,
+    },
+    /// An interval without a base.
+    #[error("BED interval {start0}-{end0} is empty")]
+    EmptyInterval {
+        /// First base, 0-based.
+        start0: usize,
+        /// One past the last base.
+        end0: usize,
+    },
+    /// A strand of another name.
+    #[error("BED strand `{found}` is not one of `+`, `-` and `.`")]
+    UnknownStrand {
+        /// The cell.
+        found: String,
+    },
+    /// Two loci of one name.
+    #[error("locus name `{name}` is used twice; names must be unique")]
+    NameTwice {
+        /// The name.
+        name: String,
+    },
+    /// A file without a locus.
+    #[error("no locus in this BED file")]
+    NoLocus,
+}
+
+/// Why a text is not a region.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RegionProblem {
+    /// A text with a colon.
+    #[error("not of the form contig:beg-end (1-based, inclusive, beg <= end)")]
+    Form,
+    /// A text that is similar to the name of a known locus.
+    #[error(
+        "not of the form contig:beg-end (1-based, inclusive, beg <= end). Do you mean the locus \
+         `{known}`? `gf-genomics regions` lists all names"
+    )]
+    SimilarToKnown {
+        /// Name of the known locus.
+        known: &'static str,
+    },
+    /// Another text.
+    #[error(
+        "not of the form contig:beg-end (1-based, inclusive, beg <= end), and not a known locus; \
+         `gf-genomics regions` lists all names"
+    )]
+    Unknown,
+    /// A region that is listed twice.
+    #[error("this region is given twice; remove one of the two")]
+    Twice,
+}
+
 /// Strand on which a locus is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -82,16 +155,13 @@ pub fn read_loci(path: &Path) -> Result<Vec<Locus>, Error> {
     let mut names = HashSet::new();
     for_each_bed_line(path, |locus| {
         if !names.insert(locus.name.clone()) {
-            return Err(format!(
-                "locus name `{}` is used twice; names must be unique",
-                locus.name
-            ));
+            return Err(BedProblem::NameTwice { name: locus.name });
         }
         loci.push(locus);
         Ok(())
     })?;
     if loci.is_empty() {
-        return Err(Error::file(path, "no locus in this BED file"));
+        return Err(Error::file(path, BedProblem::NoLocus));
     }
     Ok(loci)
 }
@@ -180,7 +250,7 @@ pub fn joined(mut regions: Vec<Range0>) -> Vec<Range0> {
 
 fn for_each_bed_line(
     path: &Path,
-    mut visit: impl FnMut(Locus) -> Result<(), String>,
+    mut visit: impl FnMut(Locus) -> Result<(), BedProblem>,
 ) -> Result<(), Error> {
     let text = text::read(path)?;
     for (number, line) in (1..).zip(text.lines()) {
@@ -189,7 +259,7 @@ fn for_each_bed_line(
         }
         parse_bed_line(line)
             .and_then(&mut visit)
-            .map_err(|reason| Error::line(path, number, reason))?;
+            .map_err(|problem| Error::line(path, number, problem))?;
     }
     Ok(())
 }
@@ -220,16 +290,11 @@ pub fn loci_of_regions(text: &str) -> Result<Vec<Locus>, Error> {
     let mut loci: Vec<Locus> = Vec::with_capacity(regions.len());
     let mut seen = HashSet::new();
     for region in regions {
-        let locus = locus_of_region(&region).ok_or_else(|| Error::Region {
-            region: region.clone(),
-            reason: no_region(&region),
-        })?;
+        let locus =
+            locus_of_region(&region).ok_or_else(|| Error::region(&region, no_region(&region)))?;
         let contig = contig_key(&locus.contig).to_owned();
         if !seen.insert((contig, locus.range())) {
-            return Err(Error::Region {
-                region,
-                reason: "this region is given twice; remove one of the two".into(),
-            });
+            return Err(Error::region(&region, RegionProblem::Twice));
         }
         loci.push(locus);
     }
@@ -268,46 +333,38 @@ fn locus_of_region(region: &str) -> Option<Locus> {
     })
 }
 
-/// The message about a text that is neither a region nor a known name.
-fn no_region(name: &str) -> String {
-    let form = "not of the form contig:beg-end (1-based, inclusive, beg <= end)";
+/// The problem of a text that is neither a region nor a known name.
+fn no_region(name: &str) -> RegionProblem {
     if name.contains(':') {
-        return form.to_owned();
+        return RegionProblem::Form;
     }
     match known_loci::nearest(name) {
-        Some(known) => {
-            format!(
-                "{form}. Do you mean the locus `{known}`? `gf-genomics regions` lists all names"
-            )
-        }
-        None => format!("{form}, and not a known locus; `gf-genomics regions` lists all names"),
+        Some(known) => RegionProblem::SimilarToKnown { known },
+        None => RegionProblem::Unknown,
     }
 }
 
-fn parse_bed_line(line: &str) -> Result<Locus, String> {
+fn parse_bed_line(line: &str) -> Result<Locus, BedProblem> {
     let columns = text::words(line);
     let [contig, start, end, ..] = columns[..] else {
-        return Err(format!(
-            "a BED line needs 3 columns (contig, start, end) with tabs between them, found {}",
-            columns.len()
-        ));
+        let found = columns.len();
+        return Err(BedProblem::TooFewColumns { found });
     };
     if contig.is_empty() {
-        return Err("a BED line without a contig; fill its first column".into());
+        return Err(BedProblem::EmptyContig);
     }
     let start0 = parse_bed_number(start, "start")?;
     let end0 = parse_bed_number(end, "end")?;
     let range = Range0::from_zero_based(start0, end0);
     if range.is_empty() {
-        return Err(format!("BED interval {start0}-{end0} is empty"));
+        return Err(BedProblem::EmptyInterval { start0, end0 });
     }
     let strand = match columns.get(5) {
         None | Some(&("+" | "." | "")) => Strand::Forward,
         Some(&"-") => Strand::Reverse,
         Some(other) => {
-            return Err(format!(
-                "BED strand `{other}` is not one of `+`, `-` and `.`"
-            ));
+            let found = (*other).to_owned();
+            return Err(BedProblem::UnknownStrand { found });
         }
     };
     let name = match columns.get(3) {
@@ -323,9 +380,11 @@ fn parse_bed_line(line: &str) -> Result<Locus, String> {
     })
 }
 
-fn parse_bed_number(text: &str, column: &str) -> Result<usize, String> {
-    text.parse()
-        .map_err(|_| format!("BED {column} `{text}` is not a number"))
+fn parse_bed_number(text: &str, column: &'static str) -> Result<usize, BedProblem> {
+    text.parse().map_err(|_| BedProblem::NotNumber {
+        column,
+        text: text.to_owned(),
+    })
 }
 
 /// Parses `contig:beg-end` (1-based, inclusive); thousands separators are allowed. No contig has a

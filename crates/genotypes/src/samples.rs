@@ -6,6 +6,28 @@ use serde::{Deserialize, Serialize};
 
 use super::{Error, VariantFile};
 
+/// Why a selection of samples cannot be applied.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SamplesProblem {
+    /// An excluded sample that does not exist.
+    #[error(
+        "no sample `{sample}`, although the list after `^` excludes it; remove it from the list"
+    )]
+    UnknownExcluded {
+        /// The sample.
+        sample: String,
+    },
+    /// A selected sample that does not exist.
+    #[error("no sample `{sample}`, although --samples or --samples-file lists it")]
+    UnknownSelected {
+        /// The sample.
+        sample: String,
+    },
+    /// All samples are excluded.
+    #[error("no sample is left after the selection; check the lists of samples")]
+    NoneLeft,
+}
+
 /// A selection of samples.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -26,24 +48,23 @@ impl Samples {
     /// An excluded sample that the file does not have, or a selection without samples.
     pub fn select(&self, file: &VariantFile) -> Result<Vec<String>, Error> {
         self.among(file.samples())
-            .map_err(|reason| Error::file(file.path(), reason))
+            .map_err(|problem| Error::file(file.path(), problem))
     }
 
     /// Like [`Self::select`], for any list of samples.
     ///
     /// # Errors
     /// The errors of [`Self::select`], without the path.
-    pub fn among(&self, all: &[String]) -> Result<Vec<String>, String> {
+    pub fn among(&self, all: &[String]) -> Result<Vec<String>, SamplesProblem> {
         let chosen = match self {
             Self::All => all.to_vec(),
             Self::Only(chosen) => chosen.clone(),
             Self::Except(others) => {
                 let known: HashSet<&str> = all.iter().map(String::as_str).collect();
                 if let Some(unknown) = others.iter().find(|other| !known.contains(other.as_str())) {
-                    return Err(format!(
-                        "no sample `{unknown}`, although the list after `^` excludes it; remove \
-                         it from the list"
-                    ));
+                    return Err(SamplesProblem::UnknownExcluded {
+                        sample: unknown.clone(),
+                    });
                 }
                 let others: HashSet<&str> = others.iter().map(String::as_str).collect();
                 all.iter()
@@ -53,7 +74,7 @@ impl Samples {
             }
         };
         if chosen.is_empty() {
-            Err("no sample is left after the selection; check the lists of samples".into())
+            Err(SamplesProblem::NoneLeft)
         } else {
             Ok(chosen)
         }
@@ -67,7 +88,7 @@ impl Samples {
         &self,
         rows: &mut Vec<T>,
         sample_of: impl Fn(&T) -> &str,
-    ) -> Result<(), String> {
+    ) -> Result<(), SamplesProblem> {
         if *self == Self::All {
             return Ok(());
         }
@@ -78,9 +99,9 @@ impl Samples {
             .iter()
             .find(|sample| !known.contains(sample.as_str()))
         {
-            return Err(format!(
-                "no sample `{unknown}`, although --samples or --samples-file lists it"
-            ));
+            return Err(SamplesProblem::UnknownSelected {
+                sample: unknown.clone(),
+            });
         }
         let chosen: HashSet<&str> = chosen.iter().map(String::as_str).collect();
         rows.retain(|row| chosen.contains(sample_of(row)));
@@ -100,22 +121,25 @@ mod tests {
         assert!(
             kept(&Samples::Only(list(&["X"])))
                 .unwrap_err()
+                .to_string()
                 .contains("no sample `X`")
         );
         assert!(
             kept(&Samples::Except(list(&["X"])))
                 .unwrap_err()
+                .to_string()
                 .contains("no sample `X`")
         );
         assert!(
             kept(&Samples::Except(list(&["A", "B", "C"])))
                 .unwrap_err()
+                .to_string()
                 .contains("no sample is left")
         );
     }
 
     /// The rows of a table of A, B and C that are retained.
-    fn kept(samples: &Samples) -> Result<String, String> {
+    fn kept(samples: &Samples) -> Result<String, SamplesProblem> {
         let mut rows = list(&["A", "B", "C"]);
         samples.retain(&mut rows, |row| row).map(|()| rows.concat())
     }

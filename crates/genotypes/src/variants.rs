@@ -28,12 +28,19 @@ use std::{
 
 pub(super) use self::input::{Compression, Decompression, Input};
 pub use self::{
-    bgen_records::RefOrder,
+    bcf::BcfProblem,
+    bgen_records::{RefOrder, RefOrderProblem},
+    columns::{SampleProblem, SelectionProblem, UnequalColumns},
     format::companions,
     format_options::FormatOptions,
-    imputed_dosages::DosageField,
-    input::STDIN,
-    record::{RecordLocation, VariantRecord, admits, pass},
+    gt::{CellProblem, FormatTwice},
+    header::{HeaderProblem, SecondHeader},
+    imputed_dosages::{DosageField, DosageProblem},
+    index::IndexProblem,
+    input::{InputProblem, STDIN},
+    record::{AlleleProblem, RecordLocation, VariantRecord, admits, pass},
+    region_cursor::NotSorted,
+    text::{Cut, VcfProblem},
 };
 use self::{
     columns::{Columns, Selection},
@@ -44,6 +51,17 @@ use self::{
 };
 use super::{DisjointRegions, Error, Reference, same_contig};
 use gf_files::output::FileState;
+
+/// Why a file of variants cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum VariantFileProblem {
+    /// A stream whose records are read twice.
+    #[error("a stream can be read only once; give a file instead")]
+    StreamTwice,
+    /// A file that another program changed.
+    #[error("the file was changed while it was read; run again when no program writes to it")]
+    Changed,
+}
 
 /// An open VCF or BCF file: the header is read, the records are not.
 pub struct VariantFile {
@@ -231,7 +249,7 @@ impl VariantFile {
     /// Samples without a column (the first name and their number), or a repeated sample.
     pub fn select(&mut self, samples: &[String]) -> Result<(), Error> {
         self.columns = Columns::select(samples, self.samples())
-            .map_err(|reason| Error::file(&self.path, reason))?;
+            .map_err(|problem| Error::file(&self.path, problem))?;
         Ok(())
     }
 
@@ -351,11 +369,7 @@ impl VariantFile {
         let input = match stream {
             Some(input) => input,
             None if self.is_stream => {
-                return Err(Error::file(
-                    &self.path,
-                    "a stream can be read only once; give a file instead",
-                )
-                .into());
+                return Err(Error::file(&self.path, VariantFileProblem::StreamTwice).into());
             }
             None => {
                 let mut input = Input::open(&self.path, Decompression::Ahead)?;
@@ -396,10 +410,7 @@ impl VariantFile {
     /// A change of the file explains any error in its records, so it is reported first.
     fn require_unchanged(&self) -> Result<(), Error> {
         if !self.is_stream && FileState::read(&self.path) != self.stamp {
-            return Err(Error::file(
-                &self.path,
-                "the file was changed while it was read; run again when no program writes to it",
-            ));
+            return Err(Error::file(&self.path, VariantFileProblem::Changed));
         }
         Ok(())
     }

@@ -268,13 +268,12 @@ impl HaplotypeBuilder {
                 continue;
             }
             let from = self.distinct_of[haplotype];
-            let target = match targets.get(&(from, carried)) {
-                Some(&target) => target,
-                None => {
-                    let target = self.extend_by_batch(from, first, carried);
-                    targets.insert((from, carried), target);
-                    target
-                }
+            let target = if let Some(&target) = targets.get(&(from, carried)) {
+                target
+            } else {
+                let target = self.extend_by_batch(from, first, carried);
+                targets.insert((from, carried), target);
+                target
             };
             self.distinct[from as usize].n_holders -= 1;
             self.distinct[target as usize].n_holders += 1;

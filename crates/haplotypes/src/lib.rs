@@ -48,12 +48,17 @@ pub use self::{
     fasta::write_fasta,
     haplotype::{Edit, splice},
     mask::Masks,
-    merge::{Merged, Shard, merge, require_same_order},
-    policies::{ApplyFilters, Encoding, Haploid, Missing, Overlap, Policies, Symbolic, Unphased},
-    provenance::{LocusProvenance, Provenance},
+    merge::{LociDifference, MergeProblem, Merged, OtherOrder, Shard, merge, require_same_order},
+    policies::{
+        ApplyFilters, Encoding, Haploid, Missing, OtherPolicy, Overlap, Policies, Symbolic,
+        Unphased,
+    },
+    provenance::{GenomeDifference, JoinProblem, LocusProvenance, OtherContigLen, Provenance},
+    schedule::EmptyLocus,
     skips::{Reason, SKIPS_FILE, Skip, SkipLog, SkipTable},
-    store::{Dictionary, HaplotypePairRow, LOCI_FILE, PAIRS_FILE},
+    store::{Dictionary, HaplotypePairRow, LOCI_FILE, PAIRS_FILE, PairProblem, StoreProblem},
     strand::reverse_complement,
+    window::{RefMismatch, SiteProblem},
 };
 
 use std::{
@@ -222,7 +227,7 @@ pub enum Error {
     Output(#[from] output::Error),
     /// A record or a genotype is refused.
     #[error(
-        "{}: {place}{contig}:{position}{}: {reason}",
+        "{}: {place}{contig}:{position}{}: {problem}",
         path.display(),
         sample.as_ref().map(|name| format!(": sample `{name}`")).unwrap_or_default()
     )]
@@ -238,39 +243,123 @@ pub enum Error {
         /// The sample, if the genotype of one sample is refused.
         sample: Option<String>,
         /// The problem and the next action.
-        reason: String,
+        problem: Box<SiteProblem>,
     },
     /// The files do not belong together.
-    #[error("{0}")]
-    Inputs(String),
+    #[error(transparent)]
+    Inputs(#[from] InputsProblem),
+    /// A locus without a record.
+    #[error("{}: {problem}", joined(paths))]
+    EmptyLocus {
+        /// The VCF or BCF files.
+        paths: Vec<PathBuf>,
+        /// The problem and the next action.
+        problem: EmptyLocus,
+    },
     /// The genome differs from that of a model.
     #[error(
-        "locus `{locus}`: {reason}; use the reference and the build that the model was made with"
+        "locus `{locus}`: {difference}; use the reference and the build that the model was made \
+         with"
     )]
     OtherGenome {
         /// Name of the locus.
         locus: String,
         /// The difference.
-        reason: String,
+        difference: GenomeDifference,
     },
     /// A stored dictionary cannot be used.
-    #[error("{}: {reason}", path.display())]
+    #[error("{}: {problem}", path.display())]
     Store {
         /// The file.
         path: PathBuf,
         /// The problem.
-        reason: String,
+        problem: StoreProblem,
+    },
+    /// A block cannot be merged with the others.
+    #[error("{}: {problem}", folder.display())]
+    Merge {
+        /// The folder of the block.
+        folder: PathBuf,
+        /// The problem.
+        problem: Box<MergeProblem>,
     },
 }
 
 impl Error {
     /// A stored file that cannot be used.
-    pub(crate) fn damaged(path: &Path, reason: String) -> Self {
+    pub(crate) fn damaged(path: &Path, problem: impl Into<StoreProblem>) -> Self {
         Self::Store {
             path: path.into(),
-            reason,
+            problem: problem.into(),
         }
     }
+}
+
+fn joined(paths: &[PathBuf]) -> String {
+    let names: Vec<String> = paths
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    names.join(", ")
+}
+
+/// Why files or options do not belong together.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InputsProblem {
+    /// No file of genotypes.
+    #[error("no VCF or BCF file given")]
+    NoFile,
+    /// No block to merge.
+    #[error("no sequences to merge")]
+    NoBlock,
+    /// Rules for haplotypes with genotype symbols.
+    #[error(
+        "strict and overlap = bcftools are rules for haplotypes; remove them with encoding = \
+         diploid"
+    )]
+    RulesForHaplotypes,
+    /// A mask that does not fit its locus.
+    #[error(
+        "locus `{locus}` has a masked interval outside of it; the file with the masks is damaged"
+    )]
+    MaskOutside {
+        /// Name of the locus.
+        locus: String,
+    },
+    /// A contig of another build.
+    #[error(
+        "{}: contig `{contig}` is of another genome build than `{in_reference}` of the reference; \
+         use files of one build",
+        path.display()
+    )]
+    OtherBuild {
+        /// The VCF or BCF.
+        path: PathBuf,
+        /// Contig as it names it.
+        contig: String,
+        /// Contig as the reference names it.
+        in_reference: String,
+    },
+    /// A sample that not all files have.
+    #[error(
+        "sample `{sample}` is in {} but not in {}; list samples that all files have with --samples",
+        with.display(),
+        without.display()
+    )]
+    SampleNotInAll {
+        /// The sample.
+        sample: String,
+        /// A file with the sample.
+        with: PathBuf,
+        /// A file without it.
+        without: PathBuf,
+    },
+    /// A locus in two files.
+    #[error("locus `{locus}` has records in more than one file; merge them with `bcftools concat`")]
+    LocusInTwoFiles {
+        /// Name of the locus.
+        locus: String,
+    },
 }
 
 /// Builds the sequences of all samples.
@@ -384,9 +473,7 @@ impl Opened {
         for file in files.iter_mut().filter(|file| file.needs_ref_order()) {
             file.decide_ref_order(&mut reference)?;
         }
-        let first = files
-            .first()
-            .ok_or_else(|| Error::Inputs("no VCF or BCF file given".into()))?;
+        let first = files.first().ok_or(InputsProblem::NoFile)?;
         let samples = options.samples.select(first)?;
         if !matches!(options.samples, Samples::Only(_)) {
             require_same_samples(&files)?;
@@ -441,17 +528,11 @@ fn require_valid_options(loci: &[(Locus, Masks)], options: &Options) -> Result<(
     if options.policies.encoding == Encoding::Diploid
         && (options.policies.strict || options.policies.overlap == Overlap::Bcftools)
     {
-        return Err(Error::Inputs(
-            "strict and overlap = bcftools are rules for haplotypes; remove them with encoding = \
-             diploid"
-                .into(),
-        ));
+        return Err(InputsProblem::RulesForHaplotypes.into());
     }
     if let Some((locus, _)) = loci.iter().find(|(locus, masks)| !masks.are_inside(locus)) {
-        return Err(Error::Inputs(format!(
-            "locus `{}` has a masked interval outside of it; the file with the masks is damaged",
-            locus.name
-        )));
+        let locus = locus.name.clone();
+        return Err(InputsProblem::MaskOutside { locus }.into());
     }
     Ok(())
 }
@@ -465,12 +546,12 @@ fn require_one_build(files: &[VariantFile], in_reference: &str) -> Result<(), Er
                 && tell_different_builds(name, in_reference)
         });
         if let Some((name, _)) = of_other_build {
-            let reason = format!(
-                "{}: contig `{name}` is of another genome build than `{in_reference}` of the \
-                 reference; use files of one build",
-                file.path().display()
-            );
-            return Err(Error::Inputs(reason));
+            let problem = InputsProblem::OtherBuild {
+                path: file.path().to_path_buf(),
+                contig: name.to_owned(),
+                in_reference: in_reference.to_owned(),
+            };
+            return Err(problem.into());
         }
     }
     Ok(())
@@ -577,12 +658,12 @@ fn require_same_samples(files: &[VariantFile]) -> Result<(), Error> {
             } else {
                 [&pair[1], &pair[0]]
             };
-            return Err(Error::Inputs(format!(
-                "sample `{sample}` is in {} but not in {}; list samples that all files have with \
-                 --samples",
-                with.path().display(),
-                without.path().display()
-            )));
+            let problem = InputsProblem::SampleNotInAll {
+                sample: sample.clone(),
+                with: with.path().to_path_buf(),
+                without: without.path().to_path_buf(),
+            };
+            return Err(problem.into());
         }
     }
     Ok(())

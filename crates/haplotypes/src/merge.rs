@@ -14,15 +14,109 @@ use std::{
 };
 
 use super::{
-    ABSENT_HAPLOTYPE, Dictionary, Encoding, Error, LocusHaplotypes, Skip, SkipLog, SkipTable,
-    Summary,
-    provenance::ContigLens,
+    ABSENT_HAPLOTYPE, Dictionary, Encoding, Error, InputsProblem, LocusHaplotypes, Skip, SkipLog,
+    SkipTable, Summary,
+    provenance::{ContigLens, OtherContigLen},
     sequence_numbers::{SequenceNumbers, SortedEdits},
     skips::SKIPS_FILE,
     store::Writer,
 };
 use gf_cohort_schema::counted;
 use gf_files::output;
+
+/// Why a block cannot be merged with the others.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MergeProblem {
+    /// Another encoding than at the other loci.
+    #[error("these sequences have another encoding than those of the other loci")]
+    OtherEncoding,
+    /// Other loci than the first block of samples.
+    #[error("{0}; make all blocks from the same files with the same options")]
+    Loci(#[from] LociDifference),
+    /// A sample in two blocks.
+    #[error("sample `{sample}` is also in an earlier block; give each sample once")]
+    SampleTwice {
+        /// The sample.
+        sample: String,
+    },
+    /// A locus in two blocks.
+    #[error("locus `{locus}` is also in a block of other loci; give each locus once")]
+    LocusTwice {
+        /// Name of the locus.
+        locus: String,
+    },
+    /// Other samples than at the other loci.
+    #[error(transparent)]
+    Order(#[from] OtherOrder),
+    /// Another genome build.
+    #[error(transparent)]
+    ContigLen(#[from] OtherContigLen),
+    /// Another number of records than another block of the same loci.
+    #[error(
+        "this block has {}, but another block of these loci has {there}; make all blocks from the \
+         same files and masks",
+        counted(*here, "record", "records")
+    )]
+    Records {
+        /// Records of this block.
+        here: u64,
+        /// Records of the other block.
+        there: u64,
+    },
+}
+
+/// A difference between the loci of two blocks of samples.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LociDifference {
+    /// Bases and genotype symbols.
+    #[error("these sequences have another encoding than the other blocks")]
+    Encoding,
+    /// The number of loci.
+    #[error(
+        "this block has {}, but the other blocks have {expected}",
+        counted(*found, "locus", "loci")
+    )]
+    Number {
+        /// Loci of this block.
+        found: usize,
+        /// Loci of the other blocks.
+        expected: usize,
+    },
+    /// A locus with another interval, mask or reference.
+    #[error("locus `{locus}` differs from the other blocks")]
+    Locus {
+        /// Name of the locus.
+        locus: String,
+    },
+}
+
+/// A difference between the samples of two loci.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OtherOrder {
+    /// The first sample that differs.
+    #[error(
+        "sample `{found}` is in the place of `{expected}` of the other loci; every locus needs \
+         blocks of the same samples, in the same order"
+    )]
+    Sample {
+        /// Sample at this locus.
+        found: String,
+        /// Sample at the other loci.
+        expected: String,
+    },
+    /// The number of samples.
+    #[error(
+        "{}, but {expected} at the other loci; every locus needs blocks of the same samples, in \
+         the same order",
+        counted(*found, "sample", "samples")
+    )]
+    Number {
+        /// Samples at this locus.
+        found: usize,
+        /// Samples at the other loci.
+        expected: usize,
+    },
+}
 
 /// A finished block of samples and loci.
 #[derive(Clone, Debug)]
@@ -35,10 +129,10 @@ pub struct Shard {
 
 impl Shard {
     /// The error that this block cannot be merged.
-    fn refuse(&self, reason: String) -> Error {
-        Error::Store {
-            path: self.folder.clone(),
-            reason,
+    fn refuse(&self, problem: impl Into<MergeProblem>) -> Error {
+        Error::Merge {
+            folder: self.folder.clone(),
+            problem: Box::new(problem.into()),
         }
     }
 }
@@ -87,7 +181,7 @@ pub fn merge(shards: &[Shard], out: &Path) -> Result<(Merged, Summary), Error> {
             copy_skips(&shard.folder.join(SKIPS_FILE), number == 0, &mut log)?;
         }
     }
-    let merged = merged.ok_or_else(|| Error::Inputs("no sequences to merge".into()))?;
+    let merged = merged.ok_or(InputsProblem::NoBlock)?;
     let skips = log.finish()?;
     summary.skips = skips.counts;
     summary.n_people = merged.samples.len();
@@ -127,19 +221,14 @@ fn merge_samples(group: &[&Shard]) -> Result<Dictionary, Error> {
     let first = &dictionaries[0];
     let mut seen = HashSet::new();
     for (dictionary, shard) in dictionaries.iter().zip(group) {
-        require_same_loci(dictionary, first).map_err(|reason| {
-            shard.refuse(format!(
-                "{reason}; make all blocks from the same files with the same options"
-            ))
-        })?;
+        require_same_loci(dictionary, first).map_err(|difference| shard.refuse(difference))?;
         let repeated = dictionary
             .samples
             .iter()
             .find(|sample| !seen.insert(sample.as_str()));
         if let Some(sample) = repeated {
-            return Err(shard.refuse(format!(
-                "sample `{sample}` is also in an earlier block; give each sample once"
-            )));
+            let sample = sample.clone();
+            return Err(shard.refuse(MergeProblem::SampleTwice { sample }));
         }
     }
     let samples = dictionaries
@@ -162,16 +251,15 @@ fn merge_samples(group: &[&Shard]) -> Result<Dictionary, Error> {
 }
 
 /// Refuses a block with another encoding, other loci or another reference than the first block.
-fn require_same_loci(dictionary: &Dictionary, first: &Dictionary) -> Result<(), String> {
+fn require_same_loci(dictionary: &Dictionary, first: &Dictionary) -> Result<(), LociDifference> {
     if (dictionary.encoding, dictionary.iupac) != (first.encoding, first.iupac) {
-        return Err("these sequences have another encoding than the other blocks".into());
+        return Err(LociDifference::Encoding);
     }
     if dictionary.loci.len() != first.loci.len() {
-        let loci = counted(dictionary.loci.len(), "locus", "loci");
-        return Err(format!(
-            "this block has {loci}, but the other blocks have {}",
-            first.loci.len()
-        ));
+        return Err(LociDifference::Number {
+            found: dictionary.loci.len(),
+            expected: first.loci.len(),
+        });
     }
     for (a, b) in dictionary.loci.iter().zip(&first.loci) {
         let is_same = a.locus == b.locus
@@ -179,10 +267,8 @@ fn require_same_loci(dictionary: &Dictionary, first: &Dictionary) -> Result<(), 
             && a.masks == b.masks
             && a.reference == b.reference;
         if !is_same {
-            return Err(format!(
-                "locus `{}` differs from the other blocks",
-                a.locus.name
-            ));
+            let locus = a.locus.name.clone();
+            return Err(LociDifference::Locus { locus });
         }
     }
     Ok(())
@@ -260,24 +346,22 @@ impl MergedLoci {
         summary: &mut Summary,
     ) -> Result<(), Error> {
         if (group.encoding, group.iupac) != (self.encoding, self.iupac) {
-            return Err(shard.refuse(
-                "these sequences have another encoding than those of the other loci".into(),
-            ));
+            return Err(shard.refuse(MergeProblem::OtherEncoding));
         }
-        require_same_order(&group.samples, &self.samples).map_err(|reason| shard.refuse(reason))?;
+        require_same_order(&group.samples, &self.samples)
+            .map_err(|problem| shard.refuse(problem))?;
         for locus in &group.loci {
             self.contigs
                 .add(&locus.locus, locus.contig_len_nt)
-                .map_err(|reason| shard.refuse(reason))?;
+                .map_err(|problem| shard.refuse(problem))?;
             let name = &locus.locus.name;
             let is_repeated = summary
                 .n_distinct_haplotypes
                 .insert(name.clone(), locus.haplotypes.len())
                 .is_some();
             if is_repeated {
-                return Err(shard.refuse(format!(
-                    "locus `{name}` is also in a block of other loci; give each locus once"
-                )));
+                let locus = name.clone();
+                return Err(shard.refuse(MergeProblem::LocusTwice { locus }));
             }
             self.writer.add(&self.samples, locus)?;
         }
@@ -288,25 +372,22 @@ impl MergedLoci {
 /// Refuses a block of loci whose samples, or their order, differ from those of the other loci.
 ///
 /// # Errors
-/// The first difference, as a message.
-pub fn require_same_order(samples: &[String], expected: &[String]) -> Result<(), String> {
+/// The first difference.
+pub fn require_same_order(samples: &[String], expected: &[String]) -> Result<(), OtherOrder> {
     if samples == expected {
         return Ok(());
     }
     let first_difference = samples.iter().zip(expected).find(|(a, b)| a != b);
-    let reason = match first_difference {
-        Some((sample, expected)) => {
-            format!("sample `{sample}` is in the place of `{expected}` of the other loci")
-        }
-        None => format!(
-            "{}, but {} at the other loci",
-            counted(samples.len(), "sample", "samples"),
-            expected.len()
-        ),
-    };
-    Err(format!(
-        "{reason}; every locus needs blocks of the same samples, in the same order"
-    ))
+    Err(match first_difference {
+        Some((found, expected)) => OtherOrder::Sample {
+            found: found.clone(),
+            expected: expected.clone(),
+        },
+        None => OtherOrder::Number {
+            found: samples.len(),
+            expected: expected.len(),
+        },
+    })
 }
 
 /// Adds the counts of a group. Counts about loci are the same in each of its blocks of samples, so
@@ -319,12 +400,10 @@ fn add_counts(summary: &mut Summary, group: &[&Shard]) -> Result<(), Error> {
             || shard.summary.n_masked_nt != first.n_masked_nt
     });
     if let Some(shard) = differing {
-        let here = counted(shard.summary.n_records, "record", "records");
-        let there = first.n_records;
-        return Err(shard.refuse(format!(
-            "this block has {here}, but another block of these loci has {there}; make all blocks \
-             from the same files and masks"
-        )));
+        return Err(shard.refuse(MergeProblem::Records {
+            here: shard.summary.n_records,
+            there: first.n_records,
+        }));
     }
     summary.n_records += first.n_records;
     summary.n_reference_iupac_as_n += first.n_reference_iupac_as_n;
@@ -346,23 +425,19 @@ fn copy_skips(path: &Path, with_record_rows: bool, log: &mut SkipLog) -> Result<
     let mut table = csv::Reader::from_reader(file);
     let header = table
         .headers()
-        .map_err(|error| unreadable(path, &error))?
+        .map_err(|error| Error::damaged(path, error))?
         .clone();
     let mut row = csv::StringRecord::new();
     while table
         .read_record(&mut row)
-        .map_err(|error| unreadable(path, &error))?
+        .map_err(|error| Error::damaged(path, error))?
     {
         let skip: Skip<'_> = row
             .deserialize(Some(&header))
-            .map_err(|error| unreadable(path, &error))?;
+            .map_err(|error| Error::damaged(path, error))?;
         if with_record_rows || !skip.sample_id.is_empty() {
             log.push(skip)?;
         }
     }
     Ok(())
-}
-
-fn unreadable(path: &Path, error: &csv::Error) -> Error {
-    Error::damaged(path, error.to_string())
 }

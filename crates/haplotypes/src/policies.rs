@@ -224,12 +224,27 @@ pub struct Policies {
     pub strict: bool,
 }
 
+/// A block that was made with another policy than the others.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "made with {name} {found}, but the other blocks with {expected}; use the same value for all \
+     blocks"
+)]
+pub struct OtherPolicy {
+    /// Name of the policy.
+    pub name: String,
+    /// Its value in the block.
+    pub found: serde_json::Value,
+    /// Its value in the other blocks.
+    pub expected: serde_json::Value,
+}
+
 impl Policies {
     /// Refuses different policies.
     ///
     /// # Errors
     /// The first policy that differs.
-    pub fn require_same(&self, found: &Self) -> Result<(), String> {
+    pub fn require_same(&self, found: &Self) -> Result<(), OtherPolicy> {
         if self == found {
             return Ok(());
         }
@@ -243,10 +258,11 @@ impl Policies {
             .find(|name| expected[*name] != found[*name])
             .map(String::as_str)
             .unwrap_or_default();
-        Err(format!(
-            "made with {name} {}, but the other blocks with {}; use the same value for all blocks",
-            found[name], expected[name]
-        ))
+        Err(OtherPolicy {
+            name: name.to_owned(),
+            found: found[name].clone(),
+            expected: expected[name].clone(),
+        })
     }
 }
 

@@ -7,9 +7,74 @@ use serde::{Deserialize, Serialize};
 use super::{
     Dictionary, Error, LocusHaplotypes, Masks, Policies,
     common_variants::{Carried, CommonEdit},
+    policies::OtherPolicy,
 };
 use gf_files::output;
 use gf_genotypes::{Locus, contig_key};
+
+/// Why sequences of other loci cannot be joined.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum JoinProblem {
+    /// Another policy.
+    #[error(transparent)]
+    Policy(#[from] OtherPolicy),
+    /// Another genome build.
+    #[error(transparent)]
+    ContigLen(#[from] OtherContigLen),
+    /// A locus in two blocks.
+    #[error("locus `{locus}` is also in a block of other loci; give each locus once")]
+    LocusTwice {
+        /// Name of the locus.
+        locus: String,
+    },
+}
+
+/// Two lengths of one contig.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "contig `{contig}` has {found} nt here, but {expected} nt at the other loci, so the genome \
+     builds differ"
+)]
+pub struct OtherContigLen {
+    /// The contig.
+    pub contig: String,
+    /// Length at this locus.
+    pub found: usize,
+    /// Length at the other loci.
+    pub expected: usize,
+}
+
+/// A difference between the genome of a dictionary and that of a model.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GenomeDifference {
+    /// Another length of a contig.
+    #[error(
+        "contig `{contig}` has {here_nt} nt here, but {in_model_nt} nt in the model, so the genome \
+         builds differ"
+    )]
+    ContigLen {
+        /// The contig.
+        contig: String,
+        /// Length in the dictionary.
+        here_nt: usize,
+        /// Length in the model.
+        in_model_nt: usize,
+    },
+    /// Other reference bases.
+    #[error(
+        "the FASTA has different bases at {region} (SHA-256 {}..., in the model's reference {}...)",
+        shortened(here_sha256),
+        shortened(in_model_sha256)
+    )]
+    Bases {
+        /// The locus as a region.
+        region: String,
+        /// Digest of the bases in the dictionary.
+        here_sha256: String,
+        /// Digest of the bases in the model.
+        in_model_sha256: String,
+    },
+}
 
 /// Sources and policies of sequences.
 ///
@@ -84,9 +149,9 @@ impl Provenance {
         for (expected, found) in self.loci.iter().zip(&found.loci) {
             expected
                 .require_same_genome(found)
-                .map_err(|reason| Error::OtherGenome {
+                .map_err(|difference| Error::OtherGenome {
                     locus: expected.locus.name.clone(),
-                    reason,
+                    difference,
                 })?;
         }
         Ok(())
@@ -95,8 +160,8 @@ impl Provenance {
     /// Appends the loci of `other`, which must have the same genome and policies.
     ///
     /// # Errors
-    /// The difference, or the locus that is in both, as a message.
-    pub fn join(&mut self, other: Self) -> Result<(), String> {
+    /// The difference, or the locus that is in both.
+    pub fn join(&mut self, other: Self) -> Result<(), JoinProblem> {
         self.policies.require_same(&other.policies)?;
         let mut contigs = ContigLens::default();
         self.loci
@@ -109,10 +174,8 @@ impl Provenance {
                 .any(|present| present.locus.name == added.locus.name)
         });
         if let Some(locus) = repeated {
-            return Err(format!(
-                "locus `{}` is also in a block of other loci; give each locus once",
-                locus.locus.name
-            ));
+            let locus = locus.locus.name.clone();
+            return Err(JoinProblem::LocusTwice { locus });
         }
         self.loci.extend(other.loci);
         Ok(())
@@ -130,23 +193,22 @@ impl LocusProvenance {
         }
     }
 
-    fn require_same_genome(&self, found: &Self) -> Result<(), String> {
+    fn require_same_genome(&self, found: &Self) -> Result<(), GenomeDifference> {
         if let (Some(a), Some(b)) = (self.contig_len_nt, found.contig_len_nt)
             && a != b
         {
-            return Err(format!(
-                "contig `{}` has {b} nt here, but {a} nt in the model, so the genome builds differ",
-                self.locus.contig
-            ));
+            return Err(GenomeDifference::ContigLen {
+                contig: self.locus.contig.clone(),
+                here_nt: b,
+                in_model_nt: a,
+            });
         }
         if self.reference_sha256 != found.reference_sha256 {
-            return Err(format!(
-                "the FASTA has different bases at {} (SHA-256 {}..., in the model's reference \
-                 {}...)",
-                self.locus.region(),
-                shortened(&found.reference_sha256),
-                shortened(&self.reference_sha256)
-            ));
+            return Err(GenomeDifference::Bases {
+                region: self.locus.region(),
+                here_sha256: found.reference_sha256.clone(),
+                in_model_sha256: self.reference_sha256.clone(),
+            });
         }
         Ok(())
     }
@@ -164,16 +226,20 @@ fn shortened(digest: &str) -> String {
 pub(super) struct ContigLens(HashMap<String, usize>);
 
 impl ContigLens {
-    pub fn add(&mut self, locus: &Locus, contig_len_nt: Option<usize>) -> Result<(), String> {
+    pub fn add(
+        &mut self,
+        locus: &Locus,
+        contig_len_nt: Option<usize>,
+    ) -> Result<(), OtherContigLen> {
         let Some(found) = contig_len_nt else {
             return Ok(());
         };
         match self.0.insert(contig_key(&locus.contig).to_owned(), found) {
-            Some(expected) if expected != found => Err(format!(
-                "contig `{}` has {found} nt here, but {expected} nt at the other loci, so the \
-                 genome builds differ",
-                locus.contig
-            )),
+            Some(expected) if expected != found => Err(OtherContigLen {
+                contig: locus.contig.clone(),
+                found,
+                expected,
+            }),
             _ => Ok(()),
         }
     }

@@ -6,13 +6,58 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::{
-    EmptyLoci, Error, LocusHaplotypes, Options,
+    EmptyLoci, Error, InputsProblem, LocusHaplotypes, Options,
     mask::Masks,
-    window::{RecordAtLocus, SharedState, Window},
+    window::{RecordAtLocus, SharedState, SiteProblem, Window},
 };
 use gf_genotypes::{
     Locus, Position0, Reference, VariantFile, VariantRecord, contig_key, same_contig,
 };
+
+/// Why a locus without a record may not be read as the reference.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EmptyLocus {
+    /// No locus has a record.
+    #[error(
+        "no record overlaps any locus of {regions}. Is the VCF empty? Do the VCF and the regions \
+         use the same contig names and genome build?"
+    )]
+    All {
+        /// The regions as given.
+        regions: String,
+    },
+    /// No header has the contig.
+    #[error(
+        "no contig `{contig}` in the header, but locus `{locus}` is on it; is it in another file?"
+    )]
+    NoContig {
+        /// The contig.
+        contig: String,
+        /// Name of the locus.
+        locus: String,
+    },
+    /// The contig has no record.
+    #[error("no record on contig `{contig}`, but locus `{locus}` is on it; is it in another file?")]
+    EmptyContig {
+        /// The contig.
+        contig: String,
+        /// Name of the locus.
+        locus: String,
+    },
+    /// Other loci have records.
+    #[error(
+        "no record overlaps locus `{locus}` ({region}). Is the VCF of another genome build? If the \
+         locus has no variants, remove it from {regions}"
+    )]
+    One {
+        /// Name of the locus.
+        locus: String,
+        /// The locus as a region.
+        region: String,
+        /// The regions as given.
+        regions: String,
+    },
+}
 
 /// The loci of one contig.
 #[derive(Default)]
@@ -82,19 +127,12 @@ impl<'o> Schedule<'o> {
             let locus = &self.loci[number].0;
             let earlier_file = self.file_of_locus[number].replace(file);
             if earlier_file.is_some_and(|earlier| earlier != file) {
-                let name = &locus.name;
-                return Err(Error::Inputs(format!(
-                    "locus `{name}` has records in more than one file; merge them with `bcftools \
-                     concat`"
-                )));
+                let locus = locus.name.clone();
+                return Err(InputsProblem::LocusInTwoFiles { locus }.into());
             }
             if self.done[number].is_some() {
-                let reason = format!(
-                    "locus `{}` has records under two names of its contig; rename one contig with \
-                     `bcftools annotate --rename-chrs`",
-                    locus.name
-                );
-                return Err(site.refuse(None, reason));
+                let locus = locus.name.clone();
+                return Err(site.refuse(None, SiteProblem::LocusOnTwoContigs { locus }));
             }
             if !self.open.contains_key(&number) {
                 self.open(number, cohort)?;
@@ -177,7 +215,7 @@ impl<'o> Schedule<'o> {
             if self.file_of_locus[number].is_none() {
                 let locus = &self.loci[number].0;
                 self.require_may_be_empty(locus, options, files_read, empty_loci)
-                    .map_err(|reason| files_read.refuse(&reason))?;
+                    .map_err(|problem| files_read.refuse(problem))?;
                 cohort.summary.loci_without_records.push(locus.name.clone());
                 self.open(number, cohort)?;
                 self.close(number, cohort)?;
@@ -193,42 +231,39 @@ impl<'o> Schedule<'o> {
         options: &Options,
         files_read: &FilesRead<'_>,
         empty_loci: EmptyLoci,
-    ) -> Result<(), String> {
+    ) -> Result<(), EmptyLocus> {
         let Locus { name, contig, .. } = locus;
         if empty_loci == EmptyLoci::Refuse && self.file_of_locus.iter().all(Option::is_none) {
-            return Err(format!(
-                "no record overlaps any locus of {}. Is the VCF empty? Do the VCF and the regions \
-                 use the same contig names and genome build?",
-                options.regions
-            ));
+            return Err(EmptyLocus::All {
+                regions: options.regions.to_string(),
+            });
         }
         if !files_read
             .files
             .iter()
             .any(|file| file.may_have_contig(contig))
         {
-            return Err(format!(
-                "no contig `{contig}` in the header, but locus `{name}` is on it; is it in \
-                 another file?"
-            ));
+            return Err(EmptyLocus::NoContig {
+                contig: contig.clone(),
+                locus: name.clone(),
+            });
         }
         if !files_read
             .contigs_with_records
             .iter()
             .any(|with_records| same_contig(contig, with_records))
         {
-            return Err(format!(
-                "no record on contig `{contig}`, but locus `{name}` is on it; is it in another \
-                 file?"
-            ));
+            return Err(EmptyLocus::EmptyContig {
+                contig: contig.clone(),
+                locus: name.clone(),
+            });
         }
         if empty_loci == EmptyLoci::Refuse {
-            return Err(format!(
-                "no record overlaps locus `{name}` ({}). Is the VCF of another genome build? If \
-                 the locus has no variants, remove it from {}",
-                locus.region(),
-                options.regions
-            ));
+            return Err(EmptyLocus::One {
+                locus: name.clone(),
+                region: locus.region(),
+                regions: options.regions.to_string(),
+            });
         }
         Ok(())
     }
@@ -236,12 +271,12 @@ impl<'o> Schedule<'o> {
 
 impl FilesRead<'_> {
     /// An error that concerns all files.
-    fn refuse(&self, reason: &str) -> Error {
-        let paths: Vec<String> = self
+    fn refuse(&self, problem: EmptyLocus) -> Error {
+        let paths = self
             .files
             .iter()
-            .map(|file| file.path().display().to_string())
+            .map(|file| file.path().to_path_buf())
             .collect();
-        Error::Inputs(format!("{}: {reason}", paths.join(", ")))
+        Error::EmptyLocus { paths, problem }
     }
 }

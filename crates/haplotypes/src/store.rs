@@ -18,13 +18,61 @@ use super::{ABSENT_HAPLOTYPE, Edit, Encoding, Error, LocusHaplotypes, diploid};
 use gf_cohort_schema::columns;
 use gf_files::{
     output::{self, Pending},
-    stored_format,
+    stored_format::{self, StoredFormatProblem},
 };
 
 /// File name of loci, edits and distinct haplotypes.
 pub const LOCI_FILE: &str = "loci.json";
 /// File name of the haplotypes of each sample.
 pub const PAIRS_FILE: &str = "pairs.csv";
+
+/// Why a stored dictionary cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreProblem {
+    /// Another version, or not JSON.
+    #[error(transparent)]
+    Format(#[from] StoredFormatProblem),
+    /// Letters that are neither bases nor genotype symbols.
+    #[error("locus `{locus}` has letters that sequences cannot have; the file is damaged")]
+    Letters {
+        /// Name of the locus.
+        locus: String,
+    },
+    /// Edits that do not fit their locus.
+    #[error("locus `{locus}` has edits outside of it or out of order; the file is damaged")]
+    Edits {
+        /// Name of the locus.
+        locus: String,
+    },
+    /// A table that is not CSV, or has other columns.
+    #[error("{0}")]
+    Csv(#[from] csv::Error),
+    /// A row of `pairs.csv`.
+    #[error("line {line}: {problem}")]
+    Pair {
+        /// 1-based line number.
+        line: usize,
+        /// The problem.
+        problem: PairProblem,
+    },
+    /// Too few rows in `pairs.csv`.
+    #[error("not every sample has a row at every locus; the file is damaged")]
+    MissingPairs,
+}
+
+/// Why a row of `pairs.csv` cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PairProblem {
+    /// A locus that the dictionary does not have.
+    #[error("unknown locus; the file is damaged")]
+    Locus,
+    /// A sample in another place than at the first locus.
+    #[error("samples are not in the same order at every locus; the file is damaged")]
+    Sample,
+    /// A number without a haplotype.
+    #[error("no haplotype of this number at the locus; the file is damaged")]
+    Haplotype,
+}
 
 /// Version of the files this module writes.
 const SCHEMA_VERSION: u32 = 2;
@@ -97,7 +145,7 @@ impl Dictionary {
             SCHEMA_VERSION,
             "gf-genomics sequences",
         )
-        .map_err(|reason| Error::damaged(&path, reason))?;
+        .map_err(|problem| Error::damaged(&path, problem))?;
         let mut dictionary = Self {
             encoding: file.encoding,
             iupac: file.iupac,
@@ -106,27 +154,25 @@ impl Dictionary {
         };
         dictionary
             .require_valid_loci()
-            .map_err(|reason| Error::damaged(&path, reason))?;
+            .map_err(|problem| Error::damaged(&path, problem))?;
         let samples = read_pairs(&folder.join(PAIRS_FILE), &mut dictionary.loci)?;
         dictionary.samples = samples;
         Ok(dictionary)
     }
 
     /// Refuses loci whose sequences could not be spliced, or would contain unknown letters.
-    fn require_valid_loci(&self) -> Result<(), String> {
+    fn require_valid_loci(&self) -> Result<(), StoreProblem> {
         let alphabet = self.alphabet();
         for locus in &self.loci {
             let name = &locus.locus.name;
             let mut letters = locus.edits.iter().flat_map(|edit| &edit.alt);
             if locus.encoding != self.encoding || !letters.all(|letter| alphabet.contains(letter)) {
-                return Err(format!(
-                    "locus `{name}` has letters that sequences cannot have; the file is damaged"
-                ));
+                let locus = name.clone();
+                return Err(StoreProblem::Letters { locus });
             }
             if !has_edits_in_place(locus) {
-                return Err(format!(
-                    "locus `{name}` has edits outside of it or out of order; the file is damaged"
-                ));
+                let locus = name.clone();
+                return Err(StoreProblem::Edits { locus });
             }
         }
         Ok(())
@@ -172,8 +218,7 @@ fn read_pairs(path: &Path, loci: &mut [LocusHaplotypes]) -> Result<Vec<String>, 
     let mut samples = Vec::new();
     let mut table = csv::Reader::from_reader(File::open(path).map_err(output::at(path))?);
     for (index, row) in table.deserialize().enumerate() {
-        let row: HaplotypePairRow<'_> =
-            row.map_err(|error| Error::damaged(path, error.to_string()))?;
+        let row: HaplotypePairRow<'_> = row.map_err(|error| Error::damaged(path, error))?;
         // The rows of the first locus give the order of the samples.
         if loci
             .first()
@@ -185,14 +230,13 @@ fn read_pairs(path: &Path, loci: &mut [LocusHaplotypes]) -> Result<Vec<String>, 
             .get(&*row.locus)
             .and_then(|&number| loci.get_mut(number));
         // Line 1 is the header.
-        add_pair(locus, &samples, &row)
-            .map_err(|reason| Error::damaged(path, format!("line {}: {reason}", index + 2)))?;
+        add_pair(locus, &samples, &row).map_err(|problem| {
+            let line = index + 2;
+            Error::damaged(path, StoreProblem::Pair { line, problem })
+        })?;
     }
     if loci.iter().any(|locus| locus.pairs.len() != samples.len()) {
-        return Err(Error::damaged(
-            path,
-            "not every sample has a row at every locus; the file is damaged".into(),
-        ));
+        return Err(Error::damaged(path, StoreProblem::MissingPairs));
     }
     Ok(samples)
 }
@@ -202,11 +246,11 @@ fn add_pair(
     locus: Option<&mut LocusHaplotypes>,
     samples: &[String],
     row: &HaplotypePairRow<'_>,
-) -> Result<(), &'static str> {
-    let locus = locus.ok_or("unknown locus; the file is damaged")?;
+) -> Result<(), PairProblem> {
+    let locus = locus.ok_or(PairProblem::Locus)?;
     let expected_sample = samples.get(locus.pairs.len());
     if expected_sample.is_none_or(|sample| *sample != row.sample_id) {
-        return Err("samples are not in the same order at every locus; the file is damaged");
+        return Err(PairProblem::Sample);
     }
     let pair = [row.haplotype_a, row.haplotype_b.unwrap_or(ABSENT_HAPLOTYPE)];
     let n_haplotypes = locus.haplotypes.len();
@@ -214,7 +258,7 @@ fn add_pair(
         .iter()
         .any(|&haplotype| haplotype != ABSENT_HAPLOTYPE && haplotype as usize >= n_haplotypes)
     {
-        return Err("no haplotype of this number at the locus; the file is damaged");
+        return Err(PairProblem::Haplotype);
     }
     locus.pairs.push(pair);
     Ok(())

@@ -24,6 +24,127 @@ use gf_genotypes::{
     RecordLocation, Reference, VariantRecord, builds_of_length,
 };
 
+/// Why a record, or a genotype in it, is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum SiteProblem {
+    /// A missing allele that the policy refuses.
+    #[error("missing allele; choose --missing ref or N")]
+    MissingAllele,
+    /// A symbolic allele that the policy refuses.
+    #[error("symbolic allele `{alt}`; choose --symbolic skip to leave such alleles out")]
+    SymbolicAllele {
+        /// The ALT allele.
+        alt: String,
+    },
+    /// A symbolic deletion of unknown length.
+    #[error("`<DEL>` has neither an INFO/END after POS nor INFO/SVLEN, so its length is unknown")]
+    UnknownEnd,
+    /// An ALT of other characters than bases.
+    #[error("ALT `{alt}` is not bases")]
+    NotBases {
+        /// The ALT allele.
+        alt: String,
+    },
+    /// Two names of one contig.
+    #[error(
+        "the file calls this contig `{contig}` as well; rename one with `bcftools annotate \
+         --rename-chrs`"
+    )]
+    TwoContigNames {
+        /// The other name.
+        contig: String,
+    },
+    /// Records of a locus under two names of its contig.
+    #[error(
+        "locus `{locus}` has records under two names of its contig; rename one contig with \
+         `bcftools annotate --rename-chrs`"
+    )]
+    LocusOnTwoContigs {
+        /// Name of the locus.
+        locus: String,
+    },
+    /// A heterozygote without phase that the policy refuses.
+    #[error(
+        "unphased heterozygote, whose haplotypes are unknown. Phase the file, or choose --unphased \
+         gt-order, iupac or ref, or choose --encoding diploid, which needs no phase. A pipeline \
+         file has both options as keys, and a saved model keeps its own values"
+    )]
+    Unphased,
+    /// A haploid call that the policy refuses.
+    #[error("haploid call; choose --haploid absent or dup")]
+    HaploidCall,
+    /// Haploid and diploid calls of one sample at one locus.
+    #[error(
+        "ploidy {ploidy} here, but {earlier_ploidy} at an earlier record of locus `{locus}`; split \
+         the locus (PAR boundary?) or choose --haploid dup"
+    )]
+    TwoPloidies {
+        /// Ploidy in this record.
+        ploidy: u8,
+        /// Ploidy in an earlier record.
+        earlier_ploidy: u8,
+        /// Name of the locus.
+        locus: String,
+    },
+    /// Alleles that exclude each other, with `--strict`.
+    #[error(
+        "two alleles for the same bases of one haplotype; without --strict the first one is kept"
+    )]
+    Conflict,
+    /// A REF that is longer than the contig.
+    #[error(
+        "REF reaches position {end}, beyond the end of the contig ({len_nt} nt). Is the VCF of \
+         another genome build?"
+    )]
+    RefBeyondEnd {
+        /// 1-based position of the last base of REF.
+        end: usize,
+        /// Length of the contig.
+        len_nt: usize,
+    },
+    /// A REF that differs from the FASTA.
+    #[error(transparent)]
+    RefMismatch(Box<RefMismatch>),
+    /// The table of skips cannot be written.
+    #[error("{0}")]
+    Log(Box<Error>),
+}
+
+/// A REF that differs from the FASTA.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "REF is `{found}` but the FASTA has `{expected}` at {position} (FASTA around it: \
+     {bases_before}[{expected}]{bases_after}). REF `{ref_allele}` is found {}. {causes}",
+    places(matches)
+)]
+pub struct RefMismatch {
+    /// The first base of REF that differs.
+    pub found: char,
+    /// The base of the FASTA.
+    pub expected: char,
+    /// Position of this base.
+    pub position: Position1,
+    /// Bases of the FASTA before it.
+    pub bases_before: String,
+    /// Bases of the FASTA after it.
+    pub bases_after: String,
+    /// REF.
+    pub ref_allele: String,
+    /// Positions near POS at which the FASTA has the bases of REF.
+    pub matches: Vec<Position1>,
+    /// The probable cause.
+    pub causes: &'static str,
+}
+
+/// Positions for a message.
+fn places(positions: &[Position1]) -> String {
+    if positions.is_empty() {
+        return "nowhere nearby".to_owned();
+    }
+    let positions: Vec<String> = positions.iter().map(Position1::to_string).collect();
+    format!("nearest at {}", positions.join(", "))
+}
+
 /// Reference bases fetched on each side of a locus. They are needed to check the REF of alleles
 /// that start outside of the locus and reach into it.
 const FLANK_NT: usize = 1_000;
@@ -107,14 +228,14 @@ pub struct RecordAtLocus<'r> {
 
 impl RecordAtLocus<'_> {
     /// The error that this record, or one sample's genotype in it, cannot be used.
-    pub fn refuse(self, sample_id: Option<&String>, reason: impl Into<String>) -> Error {
+    pub fn refuse(self, sample_id: Option<&String>, problem: impl Into<SiteProblem>) -> Error {
         Error::RecordAtLocus {
             path: self.path.into(),
             contig: self.record.contig.clone(),
             position: self.record.position,
             place: self.record.place,
             sample: sample_id.cloned(),
-            reason: reason.into(),
+            problem: Box::new(problem.into()),
         }
     }
 
@@ -235,7 +356,7 @@ impl Read {
         alleles: &[Allele],
         site: RecordAtLocus<'_>,
         policies: &Policies,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, SiteProblem> {
         // GT counts ALT alleles from 1, the record from 0.
         let number = match allele {
             0 => return Ok(Self::Reference(None)),
@@ -244,7 +365,7 @@ impl Read {
                 return match policies.missing {
                     Missing::Ref => Ok(Self::Reference(Some(Reason::MissingAsRef))),
                     Missing::N => Ok(Self::Unknown),
-                    Missing::Error => Err("missing allele; choose --missing ref or N".into()),
+                    Missing::Error => Err(SiteProblem::MissingAllele),
                 };
             }
             alt => alt as usize - 1,
@@ -257,14 +378,13 @@ impl Read {
             Allele::Symbolic if policies.symbolic == Symbolic::Skip => {
                 Ok(Self::Reference(Some(Reason::Symbolic)))
             }
-            Allele::Symbolic => Err(format!(
-                "symbolic allele `{}`; choose --symbolic skip to leave such alleles out",
-                site.alt_text(number)
-            )),
-            Allele::UnknownEnd => Err("`<DEL>` has neither an INFO/END after POS nor INFO/SVLEN, \
-                                       so its length is unknown"
-                .into()),
-            Allele::NotBases => Err(format!("ALT `{}` is not bases", site.alt_text(number))),
+            Allele::Symbolic => Err(SiteProblem::SymbolicAllele {
+                alt: site.alt_text(number),
+            }),
+            Allele::UnknownEnd => Err(SiteProblem::UnknownEnd),
+            Allele::NotBases => Err(SiteProblem::NotBases {
+                alt: site.alt_text(number),
+            }),
         }
     }
 
@@ -372,7 +492,7 @@ impl Window {
         self.require_one_contig_name(site)?;
         let is_ambiguous = self
             .check_ref(record)
-            .map_err(|reason| site.refuse(None, reason))?;
+            .map_err(|problem| site.refuse(None, problem))?;
         if is_ambiguous {
             self.skip_record(cohort, record, Reason::RefAmbiguous)?;
         }
@@ -416,12 +536,8 @@ impl Window {
             self.path = site.path.into();
             self.contig.clone_from(&site.record.contig);
         } else if self.contig != site.record.contig {
-            let reason = format!(
-                "the file calls this contig `{}` as well; rename one with `bcftools annotate \
-                 --rename-chrs`",
-                self.contig
-            );
-            return Err(site.refuse(None, reason));
+            let contig = self.contig.clone();
+            return Err(site.refuse(None, SiteProblem::TwoContigNames { contig }));
         }
         Ok(())
     }
@@ -588,7 +704,7 @@ impl Window {
         let position = site.record.position;
         let genotype = self
             .settle_ploidy(call, sample, cohort)
-            .map_err(|reason| site.refuse(sample_id, reason))?;
+            .map_err(|problem| site.refuse(sample_id, problem))?;
         if genotype.is_haploid() {
             self.absent(position, sample, cohort)?;
         } else if call.is_haploid() && cohort.policies.haploid == Haploid::Dup {
@@ -598,7 +714,7 @@ impl Window {
         let mut reads = [Read::Absent; 2];
         for (read, &allele) in reads.iter_mut().zip(&genotype.alleles) {
             *read = Read::classify(allele, alleles, site, cohort.policies)
-                .map_err(|reason| site.refuse(cohort.samples.get(sample), reason))?;
+                .map_err(|problem| site.refuse(cohort.samples.get(sample), problem))?;
         }
         let [a, b] = reads.map(Read::effect);
         if cohort.policies.encoding == Encoding::Haplotype && b != Read::Absent && a != b {
@@ -646,13 +762,7 @@ impl Window {
         let position = site.record.position;
         let reason = match cohort.policies.unphased {
             Unphased::Error => {
-                return Err(site.refuse(
-                    cohort.samples.get(sample),
-                    "unphased heterozygote, whose haplotypes are unknown. Phase the file, or \
-                     choose --unphased gt-order, iupac or ref, or choose --encoding diploid, \
-                     which needs no phase. A pipeline file has both options as keys, and a saved \
-                     model keeps its own values",
-                ));
+                return Err(site.refuse(cohort.samples.get(sample), SiteProblem::Unphased));
             }
             Unphased::GtOrder => Reason::UnphasedGtOrder,
             Unphased::Ref => Reason::UnphasedAsRef,
@@ -709,11 +819,11 @@ impl Window {
         call: Genotype,
         sample: usize,
         cohort: &mut SharedState<'_>,
-    ) -> Result<Genotype, String> {
+    ) -> Result<Genotype, SiteProblem> {
         let mut genotype = call;
         if call.is_haploid() {
             match cohort.policies.haploid {
-                Haploid::Error => return Err("haploid call; choose --haploid absent or dup".into()),
+                Haploid::Error => return Err(SiteProblem::HaploidCall),
                 Haploid::Dup => genotype.alleles[1] = genotype.alleles[0],
                 // `.` is how a missing call of any ploidy is often written.
                 Haploid::Absent if call.alleles[0] == MISSING && self.ploidy[sample] != 1 => {
@@ -738,14 +848,14 @@ impl Window {
             self.n_without_ploidy -= 1;
             if ploidy == 2 {
                 self.log_second_missing(sample, cohort)
-                    .map_err(|error| error.to_string())?;
+                    .map_err(|error| SiteProblem::Log(Box::new(error)))?;
             }
         } else if earlier_ploidy != ploidy {
-            return Err(format!(
-                "ploidy {ploidy} here, but {earlier_ploidy} at an earlier record of locus `{}`; \
-                 split the locus (PAR boundary?) or choose --haploid dup",
-                self.locus.name
-            ));
+            return Err(SiteProblem::TwoPloidies {
+                ploidy,
+                earlier_ploidy,
+                locus: self.locus.name.clone(),
+            });
         }
         Ok(genotype)
     }
@@ -789,9 +899,7 @@ impl Window {
                     position,
                     place: RecordLocation::Unknown,
                     sample: cohort.samples.get(sample).cloned(),
-                    reason: "two alleles for the same bases of one haplotype; without --strict \
-                             the first one is kept"
-                        .into(),
+                    problem: Box::new(SiteProblem::Conflict),
                 });
             }
             let scope = match cohort.policies.encoding {
@@ -871,15 +979,14 @@ impl Window {
     /// `Ok(true)` means that they agree only because one of them is an ambiguity code.
     ///
     /// # Errors
-    /// A mismatch, or a REF beyond the end of the contig, as a message.
-    fn check_ref(&self, record: &VariantRecord) -> Result<bool, String> {
+    /// A mismatch, or a REF beyond the end of the contig.
+    fn check_ref(&self, record: &VariantRecord) -> Result<bool, SiteProblem> {
         let last_end0 = self.last_end0.filter(|&end0| record.end0() > end0);
         if let Some(len_nt) = last_end0.map(Position0::get) {
-            return Err(format!(
-                "REF reaches position {}, beyond the end of the contig ({len_nt} nt). Is the VCF \
-                 of another genome build?",
-                record.end0().get()
-            ));
+            return Err(SiteProblem::RefBeyondEnd {
+                end: record.end0().get(),
+                len_nt,
+            });
         }
         let mut is_ambiguous = false;
         for (offset, &base) in record.ref_allele.iter().enumerate() {
@@ -893,15 +1000,16 @@ impl Window {
                 continue;
             }
             if iupac_bits(base) & iupac_bits(expected) == 0 {
-                return Err(self.ref_mismatch(record, record.position + offset, base, index));
+                let mismatch = self.ref_mismatch(record, record.position + offset, base, index);
+                return Err(SiteProblem::RefMismatch(Box::new(mismatch)));
             }
             is_ambiguous = true;
         }
         Ok(is_ambiguous)
     }
 
-    /// The message about a REF that differs from the FASTA: the bases there, the nearest places
-    /// where REF would fit, and the probable cause.
+    /// A REF that differs from the FASTA: the bases there, the nearest places where REF would fit,
+    /// and the probable cause.
     ///
     /// `position` (1-based) and `index` (into [`Self::flanked`]) are those of the first base that
     /// differs, `base` is the letter of REF.
@@ -911,29 +1019,29 @@ impl Window {
         position: Position1,
         base: u8,
         index: usize,
-    ) -> String {
-        let expected = char::from(self.flanked[index]);
+    ) -> RefMismatch {
         let end = self.flanked.len();
         let bases_before = &self.flanked[index.saturating_sub(5)..index];
         let bases_after = &self.flanked[(index + 1).min(end)..(index + 6).min(end)];
-        let nearest = self.nearest_matches(record);
         let causes = if self.matches_an_alt(record) {
             EXCHANGED
         } else {
             OTHER_REFERENCE
         };
-        format!(
-            "REF is `{}` but the FASTA has `{expected}` at {position} (FASTA around it: \
-             {}[{expected}]{}). REF `{}` is found {nearest}. {causes}",
-            char::from(base),
-            String::from_utf8_lossy(bases_before),
-            String::from_utf8_lossy(bases_after),
-            String::from_utf8_lossy(&record.ref_allele),
-        )
+        RefMismatch {
+            found: char::from(base),
+            expected: char::from(self.flanked[index]),
+            position,
+            bases_before: String::from_utf8_lossy(bases_before).into_owned(),
+            bases_after: String::from_utf8_lossy(bases_after).into_owned(),
+            ref_allele: String::from_utf8_lossy(&record.ref_allele).into_owned(),
+            matches: self.nearest_matches(record),
+            causes,
+        }
     }
 
     /// The three positions (1-based) nearest to POS at which the FASTA has the bases of REF.
-    fn nearest_matches(&self, record: &VariantRecord) -> String {
+    fn nearest_matches(&self, record: &VariantRecord) -> Vec<Position1> {
         let mut positions: Vec<Position1> = self
             .flanked
             .windows(record.ref_allele.len())
@@ -942,12 +1050,8 @@ impl Window {
             .map(|(offset, _)| (self.flank_start0 + offset).to_one_based())
             .collect();
         positions.sort_by_key(|&position| position.abs_diff(record.position));
-        let nearest: Vec<String> = positions.iter().take(3).map(Position1::to_string).collect();
-        if nearest.is_empty() {
-            "nowhere nearby".to_string()
-        } else {
-            format!("nearest at {}", nearest.join(", "))
-        }
+        positions.truncate(3);
+        positions
     }
 
     /// Whether the FASTA has the bases of an ALT at POS, so that REF and ALT may be exchanged.

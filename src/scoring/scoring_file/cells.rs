@@ -4,6 +4,59 @@
 
 use gf_genotypes::Position1;
 
+/// Why a cell is not a value of its column.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CellProblem {
+    /// Neither true nor false.
+    #[error("{column} `{cell}` is neither true nor false; write True or False")]
+    NotFlag {
+        /// The column.
+        column: String,
+        /// The cell.
+        cell: String,
+    },
+    /// Text, or an infinite number.
+    #[error("{column} `{cell}` is not a finite number")]
+    NotNumber {
+        /// The column.
+        column: String,
+        /// The cell.
+        cell: String,
+    },
+    /// A frequency below 0 or above 1.
+    #[error("{column} {cell} is not between 0 and 1")]
+    NotFrequency {
+        /// The column.
+        column: String,
+        /// The cell.
+        cell: String,
+    },
+    /// An odds ratio without a logarithm.
+    #[error("odds ratio {cell} is not above 0")]
+    OddsRatio {
+        /// The cell.
+        cell: String,
+    },
+    /// A position with an exponent, which may have lost digits.
+    #[error(
+        "position `{cell}` is not a whole number of 1 or more; write whole numbers without an \
+         exponent, because a spreadsheet may have rounded this one"
+    )]
+    RoundedPosition {
+        /// The cell.
+        cell: String,
+    },
+    /// Another text.
+    #[error(
+        "position `{cell}` is not a whole number of 1 or more; write whole numbers without \
+         separators"
+    )]
+    NotPosition {
+        /// The cell.
+        cell: String,
+    },
+}
+
 /// Whether a cell is empty or one of the usual codes for a missing value.
 #[must_use]
 pub fn is_missing(cell: &str) -> bool {
@@ -19,7 +72,7 @@ pub fn is_missing(cell: &str) -> bool {
 ///
 /// # Errors
 /// Any other text.
-pub fn flag(cell: &str, column: &str) -> Result<bool, String> {
+pub fn flag(cell: &str, column: &str) -> Result<bool, CellProblem> {
     const TRUE: [&str; 6] = ["true", "t", "yes", "y", "1", "1.0"];
     const FALSE: [&str; 6] = ["false", "f", "no", "n", "0", "0.0"];
     if TRUE.iter().any(|text| text.eq_ignore_ascii_case(cell)) {
@@ -27,9 +80,10 @@ pub fn flag(cell: &str, column: &str) -> Result<bool, String> {
     } else if FALSE.iter().any(|text| text.eq_ignore_ascii_case(cell)) || is_missing(cell) {
         Ok(false)
     } else {
-        Err(format!(
-            "{column} `{cell}` is neither true nor false; write True or False"
-        ))
+        Err(CellProblem::NotFlag {
+            column: column.to_owned(),
+            cell: cell.to_owned(),
+        })
     }
 }
 
@@ -37,11 +91,14 @@ pub fn flag(cell: &str, column: &str) -> Result<bool, String> {
 ///
 /// # Errors
 /// Any other text.
-pub fn number(cell: &str, column: &str) -> Result<f64, String> {
+pub fn number(cell: &str, column: &str) -> Result<f64, CellProblem> {
     let number: Option<f64> = cell.parse().ok();
     number
         .filter(|number| number.is_finite())
-        .ok_or_else(|| format!("{column} `{cell}` is not a finite number"))
+        .ok_or_else(|| CellProblem::NotNumber {
+            column: column.to_owned(),
+            cell: cell.to_owned(),
+        })
 }
 
 /// A 1-based position: `100000`, or the forms that data frames and spreadsheets write (`100000.0`,
@@ -49,7 +106,7 @@ pub fn number(cell: &str, column: &str) -> Result<f64, String> {
 ///
 /// # Errors
 /// A text that is not a whole number, or that may have lost digits.
-pub fn position(cell: &str) -> Result<Option<Position1>, String> {
+pub fn position(cell: &str) -> Result<Option<Position1>, CellProblem> {
     let cell = cell.trim();
     if is_missing(cell) {
         return Ok(None);
@@ -63,15 +120,13 @@ pub fn position(cell: &str) -> Result<Option<Position1>, String> {
     if let Some(number) = rewritten {
         return Ok(Position1::new(number));
     }
-    let advice = if cell.contains(['e', 'E']) {
-        "; write whole numbers without an exponent, because a spreadsheet may have rounded this \
-         one"
+    let has_exponent = cell.contains(['e', 'E']);
+    let cell = cell.to_owned();
+    Err(if has_exponent {
+        CellProblem::RoundedPosition { cell }
     } else {
-        "; write whole numbers without separators"
-    };
-    Err(format!(
-        "position `{cell}` is not a whole number of 1 or more{advice}"
-    ))
+        CellProblem::NotPosition { cell }
+    })
 }
 
 /// A number of decimal digits only; `parse` alone would accept a sign.
@@ -159,6 +214,7 @@ mod tests {
             assert!(
                 position(cell)
                     .unwrap_err()
+                    .to_string()
                     .contains(&format!("position `{cell}`")),
                 "{cell}"
             );
@@ -177,6 +233,7 @@ mod tests {
             assert!(
                 flag(cell, "is_x")
                     .unwrap_err()
+                    .to_string()
                     .starts_with(&format!("is_x `{cell}`")),
                 "{cell}"
             );

@@ -3,11 +3,14 @@
 //! Input: a table with all columns as text. Output: [`Columns`], and one [`WeightRow`] per row.
 //! If several columns can have a value, the first cell with a value is used.
 
-use polars::prelude::{DataFrame, PlSmallStr, StringChunked};
+use polars::{
+    error::PolarsError,
+    prelude::{DataFrame, PlSmallStr, StringChunked},
+};
 
 use super::{
     EffectColumn, Unusable, WeightRow,
-    cells::{self, flag, is_bases, is_missing, number},
+    cells::{self, CellProblem, flag, is_bases, is_missing, number},
     dialect::Dialect,
 };
 use crate::scoring::{effect::Effect, matching::complement};
@@ -91,13 +94,78 @@ const FLAGS: [(&str, Unusable); 3] = [
     ("is_interaction", Unusable::Interaction),
 ];
 
-/// Next action if a file has no positions.
-const HARMONISED_ADVICE: &str = "variants are matched by position, so use the harmonised file \
-                                 (`_hmPOS_`) for your build from the PGS Catalog";
-/// Next action if a file has `A1` and `A2` and does not name the effect allele.
-const EFFECT_ALLELE_ADVICE: &str = "the effect allele depends on the program (A1 in PLINK and \
-                                    PRSice, A2 in MungeSumstats), so name it with \
-                                    --effect-allele-column";
+/// A column that a table does not have.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no column `{name}` among {}", among.join(", "))]
+pub struct NoColumn {
+    /// Name of the column.
+    pub name: String,
+    /// Names of the columns that exist.
+    pub among: Vec<String>,
+}
+
+/// Why the columns of a scoring file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ColumnsProblem {
+    /// A column is missing.
+    #[error(transparent)]
+    Missing(#[from] NoColumn),
+    /// No position.
+    #[error(
+        "{0}; variants are matched by position, so use the harmonised file (`_hmPOS_`) for your \
+         build from the PGS Catalog"
+    )]
+    NoPosition(NoColumn),
+    /// No effect allele, but a column that may be it.
+    #[error("{0}; if `A1` is the effect allele, use --effect-allele-column A1")]
+    PerhapsA1(NoColumn),
+    /// Two alleles, and either may be the effect allele.
+    #[error(
+        "columns {first} and {second}, but no `effect_allele`; the effect allele depends on the \
+         program (A1 in PLINK and PRSice, A2 in MungeSumstats), so name it with \
+         --effect-allele-column"
+    )]
+    UnknownEffectAllele {
+        /// The first column.
+        first: String,
+        /// The second column.
+        second: String,
+    },
+    /// Two columns of one name.
+    #[error("two columns are named `{first}` and `{second}`; keep one")]
+    Twice {
+        /// The first column.
+        first: String,
+        /// The second column.
+        second: String,
+    },
+    /// A column that polars does not read as text.
+    #[error("column `{name}`: {source}")]
+    NotText {
+        /// Name of the column.
+        name: String,
+        /// The error of polars.
+        source: PolarsError,
+    },
+    /// Effects next to weights that are derived from them.
+    #[error(
+        "columns `{column}`, `{}` have the effects of an association study and weights derived \
+         from them; rename the intended column to `effect_weight`",
+        shrunk.join("`, `")
+    )]
+    ShrunkEffects {
+        /// The effects.
+        column: String,
+        /// The derived weights.
+        shrunk: Vec<String>,
+    },
+    /// Numbers of samples in place of weights.
+    #[error(
+        "`Zscore` and `Weight` come from METAL's sample-size scheme, where `Weight` counts samples \
+         and no column has effects. Run METAL with SCHEME STDERR, or give a table with effects"
+    )]
+    MetalSampleSizes,
+}
 
 /// A column of text.
 struct Column {
@@ -118,7 +186,7 @@ impl Column {
     }
 
     /// The flag in a cell.
-    fn flag(&self, row: usize) -> Result<bool, String> {
+    fn flag(&self, row: usize) -> Result<bool, CellProblem> {
         flag(self.cell(row), &self.name)
     }
 }
@@ -160,22 +228,22 @@ impl<'t> Table<'t> {
     ///
     /// # Errors
     /// Two columns have the name.
-    fn find(&self, name: &str) -> Result<Option<Column>, String> {
+    fn find(&self, name: &str) -> Result<Option<Column>, ColumnsProblem> {
         let mut indices = (0..self.lower.len()).filter(|&index| self.lower[index] == name);
         let Some(index) = indices.next() else {
             return Ok(None);
         };
         if let Some(second_index) = indices.next() {
-            let first_name = &self.names[index];
-            let second_name = &self.names[second_index];
-            return Err(format!(
-                "two columns are named `{first_name}` and `{second_name}`; keep one"
-            ));
+            return Err(ColumnsProblem::Twice {
+                first: self.names[index].clone(),
+                second: self.names[second_index].clone(),
+            });
         }
         let series = self.frame.columns()[index].as_materialized_series();
-        let cells = series
-            .str()
-            .map_err(|error| format!("column `{name}`: {error}"))?;
+        let cells = series.str().map_err(|source| ColumnsProblem::NotText {
+            name: name.to_owned(),
+            source,
+        })?;
         Ok(Some(Column {
             name: self.names[index].clone(),
             cells: cells.rechunk().into_owned(),
@@ -183,7 +251,7 @@ impl<'t> Table<'t> {
     }
 
     /// The columns of these names that exist, in the order of the names.
-    fn all(&self, names: &[&str]) -> Result<Vec<Column>, String> {
+    fn all(&self, names: &[&str]) -> Result<Vec<Column>, ColumnsProblem> {
         names
             .iter()
             .filter_map(|name| self.find(name).transpose())
@@ -191,7 +259,7 @@ impl<'t> Table<'t> {
     }
 
     /// The first of these names that exists.
-    fn first(&self, names: &[&str]) -> Result<Option<Column>, String> {
+    fn first(&self, names: &[&str]) -> Result<Option<Column>, ColumnsProblem> {
         Ok(self.all(names)?.into_iter().next())
     }
 
@@ -213,9 +281,12 @@ impl<'t> Table<'t> {
             .collect()
     }
 
-    /// Message about a missing column.
-    fn missing(&self, name: &str) -> String {
-        format!("no column `{name}` among {}", self.names.join(", "))
+    /// A missing column.
+    fn missing(&self, name: &str) -> NoColumn {
+        NoColumn {
+            name: name.to_owned(),
+            among: self.names.clone(),
+        }
     }
 }
 
@@ -325,7 +396,10 @@ impl Columns {
     ///
     /// # Errors
     /// The missing columns and the next action.
-    pub fn find(table: &DataFrame, effect_column: Option<EffectColumn>) -> Result<Self, String> {
+    pub fn find(
+        table: &DataFrame,
+        effect_column: Option<EffectColumn>,
+    ) -> Result<Self, ColumnsProblem> {
         let table = Table::new(table);
         let harmonised = table.has("hm_chr") && table.has("hm_pos");
         let alleles = allele_columns(&table, effect_column)?;
@@ -411,7 +485,7 @@ impl Columns {
     ///
     /// # Errors
     /// A cell that is not a value of its column.
-    pub fn row(&self, row: usize) -> Result<WeightRow, String> {
+    pub fn row(&self, row: usize) -> Result<WeightRow, CellProblem> {
         let (chr_name, chr_position) = self.position(row)?;
         let mut effect_allele = upper(self.alleles.effect.cell(row));
         let mut other_allele = self.alleles.other(row, &effect_allele);
@@ -457,7 +531,7 @@ impl Columns {
     }
 
     /// The first flag that marks a row as unusable.
-    fn flagged(&self, row: usize) -> Result<Option<Unusable>, String> {
+    fn flagged(&self, row: usize) -> Result<Option<Unusable>, CellProblem> {
         for (reason, column) in &self.flags {
             if column.flag(row)? {
                 return Ok(Some(*reason));
@@ -467,7 +541,7 @@ impl Columns {
     }
 
     /// Chromosome (empty if missing) and position of a row.
-    fn position(&self, row: usize) -> Result<(PlSmallStr, Option<Position1>), String> {
+    fn position(&self, row: usize) -> Result<(PlSmallStr, Option<Position1>), CellProblem> {
         match &self.positions {
             PositionColumns::Separate {
                 chromosome,
@@ -489,7 +563,7 @@ impl Columns {
     }
 
     /// Frequency of the effect allele in a row.
-    fn frequency(&self, row: usize) -> Result<Option<f64>, String> {
+    fn frequency(&self, row: usize) -> Result<Option<f64>, CellProblem> {
         let Some((column, cell)) = self
             .frequencies
             .iter()
@@ -501,12 +575,15 @@ impl Columns {
         if (0.0..=1.0).contains(&frequency) {
             Ok(Some(frequency))
         } else {
-            Err(format!("{} {cell} is not between 0 and 1", column.name))
+            Err(CellProblem::NotFrequency {
+                column: column.name.clone(),
+                cell: cell.to_owned(),
+            })
         }
     }
 
     /// The effect of a row, or why it has none.
-    fn effect(&self, row: usize) -> Result<Result<Effect, Unusable>, String> {
+    fn effect(&self, row: usize) -> Result<Result<Effect, Unusable>, CellProblem> {
         let effect = match self.weights.iter().find_map(|columns| columns.effect(row)) {
             None => return Ok(Err(Unusable::NoWeight)),
             Some(effect) => effect?,
@@ -536,7 +613,7 @@ impl Columns {
 }
 
 /// The flag of an optional column; false without the column.
-fn is_true(column: Option<&Column>, row: usize) -> Result<bool, String> {
+fn is_true(column: Option<&Column>, row: usize) -> Result<bool, CellProblem> {
     column.map_or(Ok(false), |column| column.flag(row))
 }
 
@@ -574,7 +651,7 @@ impl AlleleColumns {
 
 impl WeightColumns {
     /// The effect of a row; `None` if the cell is missing.
-    fn effect(&self, row: usize) -> Option<Result<Effect, String>> {
+    fn effect(&self, row: usize) -> Option<Result<Effect, CellProblem>> {
         match self {
             Self::Effect(column) => {
                 Some(number(column.value(row)?, &column.name).map(Effect::Additive))
@@ -591,7 +668,7 @@ impl WeightColumns {
 }
 
 /// The weights of 0, 1 and 2 copies.
-fn dosage_weights(columns: &[Column; 3], row: usize) -> Result<[f64; 3], String> {
+fn dosage_weights(columns: &[Column; 3], row: usize) -> Result<[f64; 3], CellProblem> {
     let mut weights = [0.0; 3];
     for (weight, column) in weights.iter_mut().zip(columns) {
         *weight = number(column.cell(row), &column.name)?;
@@ -600,12 +677,12 @@ fn dosage_weights(columns: &[Column; 3], row: usize) -> Result<[f64; 3], String>
 }
 
 /// Logarithm of the odds ratio in a cell.
-fn log_odds(cell: &str, column: &str) -> Result<f64, String> {
+fn log_odds(cell: &str, column: &str) -> Result<f64, CellProblem> {
     let ratio = number(cell, column)?;
     if ratio > 0.0 {
         Ok(ratio.ln())
     } else {
-        Err(format!("odds ratio {cell} is not above 0"))
+        Err(CellProblem::OddsRatio { cell: cell.into() })
     }
 }
 
@@ -627,7 +704,10 @@ fn position_of_id(id: &str) -> Option<(&str, Position1)> {
 }
 
 /// Finds the columns of chromosome and position, or of IDs that have both.
-fn position_columns(table: &Table<'_>, harmonised: bool) -> Result<PositionColumns, String> {
+fn position_columns(
+    table: &Table<'_>,
+    harmonised: bool,
+) -> Result<PositionColumns, ColumnsProblem> {
     let chromosome_names: &[&str] = if harmonised { &["hm_chr"] } else { &CHROMOSOME };
     let position_names: &[&str] = if harmonised { &["hm_pos"] } else { &POSITION };
     let chromosome = table.first(chromosome_names)?;
@@ -645,10 +725,7 @@ fn position_columns(table: &Table<'_>, harmonised: bool) -> Result<PositionColum
     });
     match ids {
         Some(ids) => Ok(PositionColumns::Ids(ids)),
-        None => Err(format!(
-            "{}; {HARMONISED_ADVICE}",
-            table.missing(position_names[0])
-        )),
+        None => Err(ColumnsProblem::NoPosition(table.missing(position_names[0]))),
     }
 }
 
@@ -656,7 +733,7 @@ fn position_columns(table: &Table<'_>, harmonised: bool) -> Result<PositionColum
 fn allele_columns(
     table: &Table<'_>,
     effect_column: Option<EffectColumn>,
-) -> Result<AlleleColumns, String> {
+) -> Result<AlleleColumns, ColumnsProblem> {
     if let Some(effect) = table.first(&EFFECT_ALLELE)? {
         let others = table.all(&OTHER_ALLELE)?;
         return Ok(AlleleColumns::plain(effect, others));
@@ -682,7 +759,7 @@ fn allele_columns(
 ///
 /// # Errors
 /// The names do not decide which allele is the effect allele.
-fn alleles_by_dialect(table: &Table<'_>) -> Result<AlleleColumns, String> {
+fn alleles_by_dialect(table: &Table<'_>) -> Result<AlleleColumns, ColumnsProblem> {
     if let Some(dialect) = Dialect::detect(&table.lower) {
         let effect = table
             .find(dialect.effect)?
@@ -706,17 +783,15 @@ fn alleles_by_dialect(table: &Table<'_>) -> Result<AlleleColumns, String> {
         if table.has(first) && table.has(second) {
             let first = first.to_uppercase();
             let second = second.to_uppercase();
-            return Err(format!(
-                "columns {first} and {second}, but no `effect_allele`; {EFFECT_ALLELE_ADVICE}"
-            ));
+            return Err(ColumnsProblem::UnknownEffectAllele { first, second });
         }
     }
-    let advice = if table.has("a1") {
-        "; if `A1` is the effect allele, use --effect-allele-column A1"
+    let missing = table.missing("effect_allele");
+    Err(if table.has("a1") {
+        ColumnsProblem::PerhapsA1(missing)
     } else {
-        ""
-    };
-    Err(format!("{}{advice}", table.missing("effect_allele")))
+        ColumnsProblem::Missing(missing)
+    })
 }
 
 /// Names of the column of weights; the first that exists is read.
@@ -752,7 +827,10 @@ fn shrunk_effects(table: &Table<'_>) -> Vec<String> {
 }
 
 /// Names of the columns of weights after the first, which is read.
-fn unread_weights(table: &Table<'_>, dialect: Option<&Dialect>) -> Result<Vec<String>, String> {
+fn unread_weights(
+    table: &Table<'_>,
+    dialect: Option<&Dialect>,
+) -> Result<Vec<String>, ColumnsProblem> {
     let columns = table.all(&weight_names(dialect))?;
     Ok(columns
         .into_iter()
@@ -768,7 +846,7 @@ fn unread_weights(table: &Table<'_>, dialect: Option<&Dialect>) -> Result<Vec<St
 fn weight_columns(
     table: &Table<'_>,
     dialect: Option<&Dialect>,
-) -> Result<Vec<WeightColumns>, String> {
+) -> Result<Vec<WeightColumns>, ColumnsProblem> {
     let mut weights = Vec::new();
     if let Some(column) = table.first(&weight_names(dialect))? {
         require_weight(&column, table, dialect)?;
@@ -784,7 +862,7 @@ fn weight_columns(
     }
     weights.extend(table.first(&ODDS_RATIO)?.map(WeightColumns::OddsRatio));
     if weights.is_empty() {
-        Err(table.missing(WEIGHT[0]))
+        Err(table.missing(WEIGHT[0]).into())
     } else {
         Ok(weights)
     }
@@ -796,24 +874,19 @@ fn require_weight(
     column: &Column,
     table: &Table<'_>,
     dialect: Option<&Dialect>,
-) -> Result<(), String> {
+) -> Result<(), ColumnsProblem> {
     let shrunk = shrunk_effects(table);
     if column.name.eq_ignore_ascii_case("beta") && !shrunk.is_empty() {
-        return Err(format!(
-            "columns `{}`, `{}` have the effects of an association study and weights derived from \
-             them; rename the intended column to `effect_weight`",
-            column.name,
-            shrunk.join("`, `")
-        ));
+        return Err(ColumnsProblem::ShrunkEffects {
+            column: column.name.clone(),
+            shrunk,
+        });
     }
     if column.name.eq_ignore_ascii_case("weight")
         && table.has("zscore")
         && dialect.is_some_and(|dialect| dialect.name == "METAL")
     {
-        let reason = "`Zscore` and `Weight` come from METAL's sample-size scheme, where `Weight` \
-                      counts samples and no column has effects. Run METAL with SCHEME STDERR, or \
-                      give a table with effects";
-        return Err(reason.into());
+        return Err(ColumnsProblem::MetalSampleSizes);
     }
     Ok(())
 }

@@ -220,6 +220,38 @@ pub fn reasons(code: &str) -> Vec<String> {
     reasons
 }
 
+/// Messages of the errors that a source file declares, except those of the `enum Error`, which a
+/// table lists. Messages of fewer than four words are parts of others.
+pub fn problems(code: &str) -> Vec<String> {
+    let before_tests = code.split("\n#[cfg(test)]").next().unwrap_or_default();
+    let mut problems: Vec<String> = Vec::new();
+    let mut lines = before_tests.lines();
+    let mut is_in_table = false;
+    while let Some(line) = lines.next() {
+        if line == "}" {
+            is_in_table = false;
+        }
+        is_in_table |= is_declaration(line, "enum", "Error");
+        if !line.trim_start().starts_with("#[error(") {
+            continue;
+        }
+        let mut attribute = format!("{}\n", line.trim_start());
+        let mut last = line;
+        while !last.ends_with(")]") {
+            last = lines.next().unwrap_or(")]");
+            attribute.push_str(last.trim_start());
+            attribute.push('\n');
+        }
+        if let Some(problem) = message(&attribute).filter(|_| !is_in_table)
+            && problem.split_whitespace().count() > 3
+            && !problems.contains(&problem)
+        {
+            problems.push(problem);
+        }
+    }
+    problems
+}
+
 /// What stands in a message for a value.
 fn filled_in(expression: &str) -> String {
     // A number with its noun: the plural stands for both.
@@ -291,6 +323,10 @@ fn fields_variants_and_messages_are_read() {
                 format!(\"contig `{contig}` has {} nt\", \
                 self.len_nt)))\n}\n#[cfg(test)]\nErr(\"nor is this a reason\")";
     assert_eq!(reasons(code), ["contig `<contig>` has <...> nt"]);
+    let code = "pub enum Error {\n    #[error(\"{path} is listed in the table\")]\n    \
+                Listed,\n}\n\npub enum BedProblem {\n    #[error(\n        \"{} more columns \
+                than expected\",\n        found.len()\n    )]\n    Columns,\n}\n";
+    assert_eq!(problems(code), ["<found> more columns than expected"]);
     assert_eq!(
         plain("see [`rung`](crate::rung) and [`Self::a`]"),
         "see `rung` and `a`"

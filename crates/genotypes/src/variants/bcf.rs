@@ -6,19 +6,42 @@
 use std::collections::HashSet;
 
 use super::{
-    columns::{Columns, Selection},
-    gt,
-    header::Header,
+    columns::{Columns, Selection, UnequalColumns},
+    gt::{self, FormatTwice},
+    header::{Header, HeaderProblem},
     imputed_dosages::{self, DosageField},
     input::Input,
     record::{RecordLocation, SymbolicLengths, VariantRecord},
     region_cursor::RegionCursor,
     typed::{Typed, TypedVectors, read_integer},
 };
-use crate::{Error, Position0};
-use gf_cohort_schema::counted;
+use crate::{Error, Position0, RecordProblem};
 
-const ENDS_EARLY: &str = "a field is longer than the record; the file is damaged";
+/// Why the bytes of a BCF record cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BcfProblem {
+    /// A length that exceeds the record.
+    #[error("a field is longer than the record; the file is damaged")]
+    EndsEarly,
+    /// A contig without a header line.
+    #[error("contig number {number} is not in the header")]
+    UnknownContig {
+        /// Number of the contig.
+        number: i32,
+    },
+    /// A negative position.
+    #[error("a record has no position")]
+    NoPosition,
+    /// An ID that is not UTF-8.
+    #[error("ID is not UTF-8")]
+    Id,
+    /// A FILTER without a header line.
+    #[error("FILTER number {number} is not in the header")]
+    UnknownFilter {
+        /// Number of the FILTER.
+        number: i32,
+    },
+}
 
 /// Numbers of the INFO and FORMAT names that are read, by the dictionary of the header.
 struct FieldNumbers {
@@ -100,9 +123,7 @@ impl RecordBytes {
         let mut lengths = [0; 8];
         input.read_exact(&mut lengths)?;
         if lengths.starts_with(b"BCF\x02") {
-            let reason = "a second header, because files were joined with `cat`; join them with \
-                          `bcftools concat`";
-            return Err(Error::file(input.path(), reason));
+            return Err(Error::file(input.path(), HeaderProblem::SecondBcf));
         }
         let [a, b, c, d, e, f, g, h] = lengths;
         input.read_into(&mut self.site, u32::from_le_bytes([a, b, c, d]) as usize)?;
@@ -126,7 +147,7 @@ impl RecordReader<'_> {
         record: &mut VariantRecord,
     ) -> Result<bool, Error> {
         let has_base = read_place(&bytes.site, self.header, record)
-            .map_err(|reason| cursor.malformed(record, &reason))?;
+            .map_err(|problem| cursor.malformed(record, problem))?;
         if !has_base {
             cursor.passed_over.n_at_zero += 1;
             return Ok(false);
@@ -136,11 +157,11 @@ impl RecordReader<'_> {
         }
         let n_samples = match read_site(&bytes.site, self.header, &self.numbers, record) {
             Ok(n_samples) => n_samples,
-            Err(reason) if cursor.may_want(record, record.ref_allele.len().max(1)) => {
-                return Err(cursor.malformed(record, &reason));
+            Err(problem) if cursor.may_want(record, record.ref_allele.len().max(1)) => {
+                return Err(cursor.malformed(record, problem));
             }
-            Err(reason) => {
-                cursor.pass_over(record, &reason);
+            Err(problem) => {
+                cursor.pass_over(record, &problem);
                 return Ok(false);
             }
         };
@@ -148,22 +169,28 @@ impl RecordReader<'_> {
             return Ok(false);
         }
         if n_samples != self.columns.n_columns() {
-            let genotypes = counted(n_samples, "genotype", "genotypes");
-            let samples = counted(self.columns.n_columns(), "sample", "samples");
-            return Err(cursor.error(record, format!("{genotypes} for {samples}")));
+            let problem = UnequalColumns {
+                n_genotypes: n_samples,
+                n_samples: self.columns.n_columns(),
+            };
+            return Err(cursor.error(record, problem));
         }
-        if let Err(reason) = self.read_samples(&bytes.samples, record) {
+        if let Err(problem) = self.read_samples(&bytes.samples, record) {
             if cursor.needs(record) {
-                return Err(cursor.error(record, reason));
+                return Err(cursor.error(record, problem));
             }
-            cursor.pass_over(record, &reason);
+            cursor.pass_over(record, &problem);
             return Ok(false);
         }
         Ok(true)
     }
 
     /// Finds GT, PS and the dosages among the FORMAT fields and reads them.
-    fn read_samples(&self, mut bytes: &[u8], record: &mut VariantRecord) -> Result<(), String> {
+    fn read_samples(
+        &self,
+        mut bytes: &[u8],
+        record: &mut VariantRecord,
+    ) -> Result<(), RecordProblem> {
         let numbers = &self.numbers;
         let mut has_genotypes = false;
         let mut dosages: Option<(usize, TypedVectors<'_>)> = None;
@@ -171,19 +198,19 @@ impl RecordReader<'_> {
         record.phase_sets.clear();
         record.dosages.clear();
         while !bytes.is_empty() {
-            let key = read_integer(&mut bytes).ok_or(ENDS_EARLY)?;
-            let values =
-                TypedVectors::read(&mut bytes, self.columns.n_columns()).ok_or(ENDS_EARLY)?;
+            let key = read_integer(&mut bytes).ok_or(BcfProblem::EndsEarly)?;
+            let values = TypedVectors::read(&mut bytes, self.columns.n_columns())
+                .ok_or(BcfProblem::EndsEarly)?;
             let key = usize::try_from(key).ok();
             if key.is_some() && !seen.insert(key) {
                 let name = key
                     .and_then(|key| self.header.names.get(key))
                     .map_or("a key", String::as_str);
-                return Err(format!("FORMAT has `{name}` twice; keep one"));
+                return Err(FormatTwice { key: name.into() }.into());
             }
             if key.is_some() && key == numbers.gt {
                 gt::read_bcf(&values, self.columns, record)
-                    .map_err(|error| error.message(self.header))?;
+                    .map_err(|error| error.of_sample(self.header))?;
                 has_genotypes = true;
             } else if key.is_some() && key == numbers.ps {
                 gt::read_bcf_phase_sets(&values, self.columns, record);
@@ -207,7 +234,7 @@ impl RecordReader<'_> {
             let key = numbers.dosages[rank].1;
             imputed_dosages::start(record, self.columns);
             imputed_dosages::read_bcf(&values, key, self.columns, record)
-                .map_err(|error| error.message(self.header))?;
+                .map_err(|error| error.of_sample(self.header))?;
         }
         Ok(())
     }
@@ -218,20 +245,22 @@ fn read_place(
     mut bytes: &[u8],
     header: &Header,
     record: &mut VariantRecord,
-) -> Result<bool, String> {
-    let fixed: &[u8; 8] = take(&mut bytes).ok_or(ENDS_EARLY)?;
+) -> Result<bool, RecordProblem> {
+    let fixed: &[u8; 8] = take(&mut bytes).ok_or(BcfProblem::EndsEarly)?;
     let [a, b, c, d, e, f, g, h] = *fixed;
     let number = u32::from_le_bytes([a, b, c, d]);
     let contig = header
         .contigs
         .get(number as usize)
-        .ok_or_else(|| format!("contig number {} is not in the header", number as i32))?;
+        .ok_or(BcfProblem::UnknownContig {
+            number: number as i32,
+        })?;
     if record.contig != contig.name {
         record.contig.clone_from(&contig.name);
     }
     let index = i32::from_le_bytes([e, f, g, h]);
     if index < -1 {
-        return Err("a record has no position".into());
+        return Err(BcfProblem::NoPosition.into());
     }
     // Stored 0-based; -1 is POS 0.
     let Ok(index) = usize::try_from(index) else {
@@ -247,9 +276,9 @@ fn read_site(
     header: &Header,
     numbers: &FieldNumbers,
     record: &mut VariantRecord,
-) -> Result<usize, String> {
+) -> Result<usize, RecordProblem> {
     // Six little-endian words; CHROM, POS, rlen and QUAL are not needed here.
-    let fixed: &[u8; 24] = take(&mut bytes).ok_or(ENDS_EARLY)?;
+    let fixed: &[u8; 24] = take(&mut bytes).ok_or(BcfProblem::EndsEarly)?;
     let words = fixed.as_chunks::<4>().0;
     let n_alleles_and_info = u32::from_le_bytes(words[4]);
     let n_alleles = n_alleles_and_info >> 16;
@@ -258,16 +287,16 @@ fn read_site(
 
     let id = Typed::read(&mut bytes)
         .and_then(Typed::text)
-        .ok_or(ENDS_EARLY)?;
+        .ok_or(BcfProblem::EndsEarly)?;
     record.id.clear();
     record.id.push_str(if id.is_empty() {
         "."
     } else {
-        std::str::from_utf8(id).map_err(|_| "ID is not UTF-8")?
+        std::str::from_utf8(id).map_err(|_| BcfProblem::Id)?
     });
     let ref_allele = Typed::read(&mut bytes)
         .and_then(Typed::text)
-        .ok_or(ENDS_EARLY)?;
+        .ok_or(BcfProblem::EndsEarly)?;
     record.set_ref_allele(ref_allele)?;
     // Two passes: the first one checks that the bytes suffice, so that the second one can be an
     // iterator without errors.
@@ -275,19 +304,19 @@ fn read_site(
     for _ in 1..n_alleles {
         Typed::read(&mut bytes)
             .and_then(Typed::text)
-            .ok_or(ENDS_EARLY)?;
+            .ok_or(BcfProblem::EndsEarly)?;
     }
     let alt_alleles =
         (1..n_alleles).filter_map(|_| Typed::read(&mut alt_bytes).and_then(Typed::text));
     record.set_alt_alleles(alt_alleles.filter(|allele| *allele != b"."))?;
 
-    let filters = Typed::read(&mut bytes).ok_or(ENDS_EARLY)?;
+    let filters = Typed::read(&mut bytes).ok_or(BcfProblem::EndsEarly)?;
     if let Some(unknown) = filters
         .integers()
         .flatten()
         .find(|&number| filter_name(header, number).is_none())
     {
-        return Err(format!("FILTER number {unknown} is not in the header"));
+        return Err(BcfProblem::UnknownFilter { number: unknown }.into());
     }
     record.set_filters(
         filters

@@ -16,7 +16,7 @@ use super::{
     region_cursor::RegionCursor,
 };
 use crate::{
-    ABSENT, Error, Genotype, MISSING, Position1, Range0, Reference,
+    ABSENT, Error, Genotype, MISSING, Position1, Range0, RecordProblem, Reference,
     bgen::{BgenFile, BgenRecord, BgenVariants},
 };
 
@@ -28,6 +28,37 @@ pub enum RefOrder {
     RefFirst,
     /// The last allele, as plink2 writes by default.
     RefLast,
+}
+
+/// Why the contig or the alleles of BGEN variants are not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RefOrderProblem {
+    /// Neither a FASTA nor an option.
+    #[error(
+        "BGEN does not state which allele is REF: give the reference FASTA, or --ref-first (UK \
+         Biobank) or --ref-last (plink2's default)"
+    )]
+    Unknown,
+    /// A FASTA that agrees with neither order, or with both orders.
+    #[error(
+        "the FASTA does not decide which allele is REF: of {n_compared} single-base variants the \
+         first allele matches it at {first} and the last one at {last}. Is the FASTA of the same \
+         genome build? If it is, give --ref-first or --ref-last"
+    )]
+    Undecided {
+        /// Number of compared variants.
+        n_compared: usize,
+        /// Variants whose first allele matches.
+        first: usize,
+        /// Variants whose last allele matches.
+        last: usize,
+    },
+    /// A variant without a contig.
+    #[error("the chromosome field is empty: give the chromosome with --contig")]
+    NoChromosome,
+    /// A variant without alleles.
+    #[error("the variant has no alleles")]
+    NoAlleles,
 }
 
 /// An open BGEN file with its list of variants.
@@ -118,15 +149,12 @@ impl BgenRecords {
             OrderVotes { .. } => None,
         };
         let Some(order) = order else {
-            return Err(Error::file(
-                self.file.path(),
-                format!(
-                    "the FASTA does not decide which allele is REF: of {} single-base variants the \
-                     first allele matches it at {} and the last one at {}. Is the FASTA of the \
-                     same genome build? If it is, give --ref-first or --ref-last",
-                    votes.n_compared, votes.first, votes.last
-                ),
-            ));
+            let problem = RefOrderProblem::Undecided {
+                n_compared: votes.n_compared,
+                first: votes.first,
+                last: votes.last,
+            };
+            return Err(Error::file(self.file.path(), problem));
         };
         self.ref_order = Some(order);
         Ok(())
@@ -214,15 +242,14 @@ impl BgenRecords {
         };
         record.position = position;
         if contig.is_empty() {
-            let reason = "the chromosome field is empty: give the chromosome with --contig";
-            return Err(cursor.error(record, reason.to_owned()));
+            return Err(cursor.error(record, RefOrderProblem::NoChromosome));
         }
         if !cursor.reach(record)? {
             return Ok(false);
         }
         variant.rsid.clone_into(&mut record.id);
         let alleles: Vec<&str> = variant.alleles().collect();
-        set_alleles(&alleles, order, record).map_err(|reason| cursor.error(record, reason))?;
+        set_alleles(&alleles, order, record).map_err(|problem| cursor.error(record, problem))?;
         record.set_filters(std::iter::empty());
         record.set_span(SymbolicLengths::default);
         Ok(cursor.wants(record))
@@ -250,25 +277,22 @@ struct OrderVotes {
 }
 
 fn unknown_order(file: &BgenFile) -> Error {
-    Error::file(
-        file.path(),
-        "BGEN does not state which allele is REF: give the reference FASTA, or --ref-first (UK \
-         Biobank) or --ref-last (plink2's default)",
-    )
+    Error::file(file.path(), RefOrderProblem::Unknown)
 }
 
 fn set_alleles(
     alleles: &[&str],
     order: RefOrder,
     record: &mut VariantRecord,
-) -> Result<(), String> {
+) -> Result<(), RecordProblem> {
     let (ref_allele, alts) = match order {
         RefOrder::RefFirst => alleles.split_first(),
         RefOrder::RefLast => alleles.split_last(),
     }
-    .ok_or("the variant has no alleles")?;
+    .ok_or(RefOrderProblem::NoAlleles)?;
     record.set_ref_allele(ref_allele.as_bytes())?;
-    record.set_alt_alleles(alts.iter().map(|alt| alt.as_bytes()))
+    record.set_alt_alleles(alts.iter().map(|alt| alt.as_bytes()))?;
+    Ok(())
 }
 
 /// Allele number with REF as 0, from the number in the file.

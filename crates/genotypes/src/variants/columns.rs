@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use super::{header::Header, imputed_dosages::DosageField};
+use super::{gt::CellProblem, header::Header, imputed_dosages::DosageField};
 use gf_cohort_schema::counted;
 
 /// Marks a column that is not selected.
@@ -35,18 +35,79 @@ pub(super) struct Selection<'c> {
 #[derive(Debug)]
 pub(super) struct ColumnError {
     pub column: usize,
-    pub reason: String,
+    pub problem: CellProblem,
 }
 
 impl ColumnError {
-    /// A message that names the sample.
-    pub fn message(&self, header: &Header) -> String {
-        let reason = &self.reason;
-        header.samples.get(self.column).map_or_else(
-            || format!("after the last sample: {reason}"),
-            |name| format!("sample `{name}`: {reason}"),
-        )
+    /// The problem with the name of the sample.
+    pub fn of_sample(self, header: &Header) -> SampleProblem {
+        SampleProblem {
+            sample: header.samples.get(self.column).cloned(),
+            problem: self.problem,
+        }
     }
+}
+
+/// A value of a sample that cannot be read.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("{}: {problem}", place(sample.as_deref()))]
+pub struct SampleProblem {
+    /// The sample; `None` for a column after the last sample.
+    pub sample: Option<String>,
+    /// The problem in the value.
+    pub problem: CellProblem,
+}
+
+fn place(sample: Option<&str>) -> String {
+    sample.map_or_else(
+        || "after the last sample".to_owned(),
+        |name| format!("sample `{name}`"),
+    )
+}
+
+/// More or fewer genotypes than samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{} for {}",
+    counted(*n_genotypes, "genotype", "genotypes"),
+    counted(*n_samples, "sample", "samples")
+)]
+pub struct UnequalColumns {
+    /// Genotypes of the record.
+    pub n_genotypes: usize,
+    /// Samples of the header.
+    pub n_samples: usize,
+}
+
+/// Why samples of a file cannot be selected.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SelectionProblem {
+    /// Samples that the file does not have.
+    #[error(
+        "no sample `{first}`; {n_missing} of the {} requested {} not in this file, which has {} \
+         (such as `{example}`)",
+        counted(*n_selected, "sample", "samples"),
+        if *n_missing == 1 { "is" } else { "are" },
+        counted(*n_samples, "sample", "samples")
+    )]
+    NoSample {
+        /// The first of these samples.
+        first: String,
+        /// Number of these samples.
+        n_missing: usize,
+        /// Number of selected samples.
+        n_selected: usize,
+        /// Number of samples of the file.
+        n_samples: usize,
+        /// The first sample of the file.
+        example: String,
+    },
+    /// A sample that is selected twice.
+    #[error("sample `{sample}` is requested twice; list it once")]
+    Twice {
+        /// The sample.
+        sample: String,
+    },
 }
 
 impl Columns {
@@ -64,7 +125,7 @@ impl Columns {
     ///
     /// # Errors
     /// Samples without a column, or a sample that is selected twice.
-    pub fn select(selected: &[String], samples: &[String]) -> Result<Self, String> {
+    pub fn select(selected: &[String], samples: &[String]) -> Result<Self, SelectionProblem> {
         let column_of_name: HashMap<&str, usize> = samples
             .iter()
             .enumerate()
@@ -75,15 +136,13 @@ impl Columns {
             .filter(|name| !column_of_name.contains_key(name.as_str()))
             .collect();
         if let Some(first) = missing.first() {
-            return Err(format!(
-                "no sample `{first}`; {} of the {} requested {} not in this file, which has {} \
-                 (such as `{}`)",
-                missing.len(),
-                counted(selected.len(), "sample", "samples"),
-                if missing.len() == 1 { "is" } else { "are" },
-                counted(samples.len(), "sample", "samples"),
-                samples[0]
-            ));
+            return Err(SelectionProblem::NoSample {
+                first: (*first).clone(),
+                n_missing: missing.len(),
+                n_selected: selected.len(),
+                n_samples: samples.len(),
+                example: samples[0].clone(),
+            });
         }
         let column_of_sample: Vec<usize> = selected
             .iter()
@@ -93,10 +152,9 @@ impl Columns {
         for (sample, &column) in column_of_sample.iter().enumerate() {
             let earlier = std::mem::replace(&mut sample_of_column[column], sample as u32);
             if earlier != NOT_SELECTED {
-                return Err(format!(
-                    "sample `{}` is requested twice; list it once",
-                    selected[sample]
-                ));
+                return Err(SelectionProblem::Twice {
+                    sample: selected[sample].clone(),
+                });
             }
         }
         let in_order = column_of_sample.is_sorted();

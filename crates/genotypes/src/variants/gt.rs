@@ -11,11 +11,35 @@ use memchr::memchr;
 
 use super::{
     columns::{ColumnError, Columns},
-    imputed_dosages::{self, DosageField},
+    imputed_dosages::{self, DosageField, DosageProblem},
     record::VariantRecord,
     typed::TypedVectors,
 };
-use crate::genotypes::{Genotype, MISSING, REFERENCE, UNPHASED_REFERENCE, parse_bcf, parse_text};
+use crate::genotypes::{
+    Genotype, GenotypeProblem, MISSING, REFERENCE, UNPHASED_REFERENCE, parse_bcf, parse_text,
+};
+
+/// Why the value of a sample cannot be read.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum CellProblem {
+    /// GT.
+    #[error(transparent)]
+    Genotype(#[from] GenotypeProblem),
+    /// A dosage.
+    #[error(transparent)]
+    Dosage(#[from] DosageProblem),
+    /// GT of a BCF record as numbers with decimals or as text.
+    #[error("GT is not written as integers")]
+    NotIntegers,
+}
+
+/// A FORMAT with a repeated key.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("FORMAT has `{key}` twice; keep one")]
+pub struct FormatTwice {
+    /// The key.
+    pub key: String,
+}
 
 /// Positions of GT, PS and the dosages in a FORMAT column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +57,7 @@ impl Keys {
     ///
     /// # Errors
     /// A repeated key: it is unknown which of its values counts.
-    pub fn parse(format: &[u8], dosage_field: DosageField) -> Result<Self, String> {
+    pub fn parse(format: &[u8], dosage_field: DosageField) -> Result<Self, FormatTwice> {
         if format == b"GT" {
             return Ok(Self {
                 gt: Some(0),
@@ -43,10 +67,8 @@ impl Keys {
             });
         }
         if let Some(key) = repeated_key(format) {
-            return Err(format!(
-                "FORMAT has `{}` twice; keep one",
-                key.escape_ascii()
-            ));
+            let key = key.escape_ascii().to_string();
+            return Err(FormatTwice { key });
         }
         let gt = key_index(format, "GT");
         let mut dosage = first_key(format, dosage_field.keys());
@@ -137,7 +159,7 @@ pub(super) fn read_text(
             let (cell, after) = next_cell(text);
             if let Some(sample) = columns.sample(column) {
                 read_cell(cell, keys, sample, reference, record)
-                    .map_err(|reason| ColumnError { column, reason })?;
+                    .map_err(|problem| ColumnError { column, problem })?;
             }
             column += 1;
             rest = after;
@@ -173,7 +195,7 @@ fn read_cell(
     sample: usize,
     reference: Genotype,
     record: &mut VariantRecord,
-) -> Result<(), String> {
+) -> Result<(), CellProblem> {
     let genotype = match keys.gt {
         _ if keys.gt_only => parse_text(cell, record.alt_alleles.len() as i16)?,
         Some(index) => parse_text(value(cell, index), record.alt_alleles.len() as i16)?,
@@ -207,7 +229,7 @@ pub(super) fn read_bcf(
     if !vectors.is_integer() && vectors.stride > 0 {
         return Err(ColumnError {
             column: 0,
-            reason: "GT is not written as integers".into(),
+            problem: CellProblem::NotIntegers,
         });
     }
     // The phase bits of the first pair are probably those of most pairs.
@@ -279,8 +301,13 @@ impl BcfCalls<'_, '_> {
         sample: usize,
         record: &mut VariantRecord,
     ) -> Result<(), ColumnError> {
-        let genotype = parse_bcf(self.vectors.integers(column), self.max_allele)
-            .map_err(|reason| ColumnError { column, reason })?;
+        let genotype =
+            parse_bcf(self.vectors.integers(column), self.max_allele).map_err(|problem| {
+                ColumnError {
+                    column,
+                    problem: problem.into(),
+                }
+            })?;
         set(record, sample, genotype, self.reference);
         Ok(())
     }
@@ -515,7 +542,7 @@ mod tests {
     }
 
     /// The expected calls: columns parsed one by one, in the order of the selected samples.
-    fn slowly(cells: Vec<Result<Genotype, String>>, columns: &Columns) -> Read {
+    fn slowly(cells: Vec<Result<Genotype, GenotypeProblem>>, columns: &Columns) -> Read {
         let mut of_sample = vec![None; columns.n_samples()];
         let n_columns = cells.len();
         for (column, cell) in cells.into_iter().enumerate() {
@@ -539,7 +566,7 @@ mod tests {
     fn parse_cells<'c>(
         cells: impl Iterator<Item = &'c str>,
         n_alts: usize,
-    ) -> Vec<Result<Genotype, String>> {
+    ) -> Vec<Result<Genotype, GenotypeProblem>> {
         cells
             .map(|cell| parse_text(cell.as_bytes(), n_alts as i16))
             .collect()

@@ -29,6 +29,121 @@ pub(super) struct Contig {
     pub len_nt: Option<usize>,
 }
 
+/// Why a header of VCF or BCF cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum HeaderProblem {
+    /// The first line is not that of a VCF file.
+    #[error("the first line is not `##fileformat=VCFv4.x`")]
+    FirstLine,
+    /// A header that ends before the column names.
+    #[error("no `#CHROM` line: this is not a VCF file, or it is empty")]
+    NoChromLine,
+    /// A FASTA in place of a VCF.
+    #[error(
+        "no `#CHROM` line: this is not a VCF file, but a FASTA file. Are --vcf and --reference \
+         swapped?"
+    )]
+    Fasta,
+    /// A line in quotation marks.
+    #[error(
+        "the line begins with a quotation mark, so a spreadsheet saved this VCF file. It may have \
+         changed names and numbers too; use the original file"
+    )]
+    Quoted,
+    /// Another text in place of a VCF.
+    #[error("no `#CHROM` line: this is not a VCF file")]
+    NotVcf,
+    /// Records that follow on an incomplete header.
+    #[error("no `#CHROM` line before the first record: the header is not complete")]
+    Incomplete,
+    /// A version of BCF that noodles does not read.
+    #[error("BCF version {major}.{minor} is not supported; convert the file to version 2.1 or 2.2")]
+    BcfVersion {
+        /// Major version.
+        major: u8,
+        /// Minor version.
+        minor: u8,
+    },
+    /// BCF files that were joined with `cat`.
+    #[error(
+        "a second header, because files were joined with `cat`; join them with `bcftools concat`"
+    )]
+    SecondBcf,
+    /// A second header, after VCF files were joined with `cat`.
+    #[error(
+        "a second header differs from the first one: {0}. Files that are joined with `cat` must \
+         have the same samples in the same order. Join them with `bcftools concat` (after \
+         `bcftools view -S` if the order differs), or give each file separately"
+    )]
+    Second(#[from] SecondHeader),
+    /// A line of a second header that is not text.
+    #[error("{0}")]
+    Text(#[from] Box<gf_cohort_schema::Error>),
+    /// Two lines of one contig.
+    #[error(
+        "contig `{contig}` has {again_nt} nt here and {first_nt} nt in an earlier line; keep the \
+         right one"
+    )]
+    ContigLengths {
+        /// The contig.
+        contig: String,
+        /// Length in the second line.
+        again_nt: usize,
+        /// Length in the first line.
+        first_nt: usize,
+    },
+    /// Spaces in place of tabs.
+    #[error("the columns are separated by spaces; a VCF file has tabs between them")]
+    Spaces,
+    /// Another column name.
+    #[error("the `#CHROM` line has `{found}` where `{expected}` is expected")]
+    Column {
+        /// The name.
+        found: String,
+        /// The right name.
+        expected: &'static str,
+    },
+    /// A file without genotypes.
+    #[error("no sample columns; give a VCF file with genotypes")]
+    NoSamples,
+    /// A sample column without a name.
+    #[error("a sample has no name")]
+    UnnamedSample,
+    /// Two sample columns of one name.
+    #[error("duplicate sample name `{sample}`; every sample needs its own name")]
+    SampleTwice {
+        /// The name.
+        sample: String,
+    },
+}
+
+/// A difference between a second header and the first one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SecondHeader {
+    /// Another sample.
+    #[error("it has sample `{found}` where the first header has `{expected}`")]
+    Sample {
+        /// Sample of the second header.
+        found: String,
+        /// Sample of the first header.
+        expected: String,
+    },
+    /// Another number of samples.
+    #[error("it has {found} sample columns, and the first header has {expected}")]
+    SampleColumns {
+        /// Samples of the second header.
+        found: usize,
+        /// Samples of the first header.
+        expected: usize,
+    },
+    /// A version with another meaning of SVLEN.
+    #[error("`{version}` reads SVLEN differently from the version of the first header")]
+    Version {
+        /// The line of the version.
+        version: String,
+    },
+}
+
 /// The parts of a header that genotypes need.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Header {
@@ -70,8 +185,8 @@ impl Header {
         if !line.starts_with(b"#CHROM")
             && let Some(next_byte) = input.peek()?
         {
-            let reason = not_a_vcf(next_byte, n_lines);
-            return Err(Error::line(input.path(), n_lines + 1, reason));
+            let problem = not_a_vcf(next_byte, n_lines);
+            return Err(Error::line(input.path(), n_lines + 1, problem));
         }
         Ok(Self {
             n_lines,
@@ -90,10 +205,7 @@ impl Header {
         if major != 2 {
             return Err(Error::file(
                 input.path(),
-                format!(
-                    "BCF version {major}.{minor} is not supported; convert the file to version \
-                     2.1 or 2.2"
-                ),
+                HeaderProblem::BcfVersion { major, minor },
             ));
         }
         let mut text = Vec::new();
@@ -110,10 +222,7 @@ impl Header {
         let path = input.path();
         let decoded = text::decode(path, text)?;
         if !decoded.lines().any(|line| line.starts_with("#CHROM")) {
-            return Err(Error::file(
-                path,
-                "no `#CHROM` line: this is not a VCF file, or it is empty",
-            ));
+            return Err(Error::file(path, HeaderProblem::NoChromLine));
         }
         let mut header = Self {
             names: vec!["PASS".into()],
@@ -123,19 +232,18 @@ impl Header {
         for (number, line) in (1..).zip(decoded.lines()) {
             if number == 1 {
                 if !line.starts_with("##fileformat=VCFv4") {
-                    let reason = "the first line is not `##fileformat=VCFv4.x`";
-                    return Err(Error::line(path, number, reason));
+                    return Err(Error::line(path, number, HeaderProblem::FirstLine));
                 }
                 header.svlen_first = is_svlen_first(line);
             }
             if line.starts_with("#CHROM") {
                 header.samples =
-                    sample_names(line).map_err(|reason| Error::line(path, number, reason))?;
+                    sample_names(line).map_err(|problem| Error::line(path, number, problem))?;
                 break;
             }
             header
                 .add_meta_line(line)
-                .map_err(|reason| Error::line(path, number, reason))?;
+                .map_err(|problem| Error::line(path, number, problem))?;
             if let Err(refusal) = strict.parse_partial(line.as_bytes()) {
                 header.warnings.push(format!(
                     "{}: header line {number} ({}) is malformed, but was read like bcftools reads \
@@ -179,7 +287,7 @@ impl Header {
     ///
     /// # Errors
     /// A contig of an earlier line with another length.
-    pub fn add_meta_line(&mut self, line: &str) -> Result<(), String> {
+    pub fn add_meta_line(&mut self, line: &str) -> Result<(), HeaderProblem> {
         let Some((key, fields)) = structured(line) else {
             return Ok(());
         };
@@ -209,7 +317,7 @@ impl Header {
     }
 
     /// Refuses a contig of an earlier line with another length.
-    fn require_same_contig(&self, id: &str, fields: &str) -> Result<(), String> {
+    fn require_same_contig(&self, id: &str, fields: &str) -> Result<(), HeaderProblem> {
         let len_nt = length(fields);
         let both_lengths = self
             .contigs
@@ -217,10 +325,13 @@ impl Header {
             .find(|contig| contig.name == id)
             .and_then(|contig| contig.len_nt.zip(len_nt));
         match both_lengths {
-            Some((first, again)) if first != again => Err(format!(
-                "contig `{id}` has {again} nt here and {first} nt in an earlier line; keep the \
-                 right one"
-            )),
+            Some((first_nt, again_nt)) if first_nt != again_nt => {
+                Err(HeaderProblem::ContigLengths {
+                    contig: id.to_owned(),
+                    again_nt,
+                    first_nt,
+                })
+            }
             _ => Ok(()),
         }
     }
@@ -231,23 +342,20 @@ impl Header {
     /// # Errors
     /// Other samples or another order, another length of a contig, or a version of the format that
     /// reads SVLEN differently.
-    pub fn require_same(&self, path: &Path, line: &[u8]) -> Result<(), String> {
+    pub fn require_same(&self, path: &Path, line: &[u8]) -> Result<(), HeaderProblem> {
         if !line.starts_with(b"#CHROM")
             && !line.starts_with(b"##contig")
             && !line.starts_with(b"##fileformat")
         {
             return Ok(());
         }
-        let text = text::decode(path, line.to_vec()).map_err(|error| error.to_string())?;
+        let text = text::decode(path, line.to_vec()).map_err(Box::new)?;
         if text.starts_with("#CHROM") {
             let samples = sample_names(&text)?;
-            self.require_same_samples(&samples)
-                .map_err(|difference| second_header(&difference))?;
+            self.require_same_samples(&samples)?;
         } else if text.starts_with("##fileformat") && is_svlen_first(&text) != self.svlen_first {
-            return Err(second_header(&format!(
-                "`{}` reads SVLEN differently from the version of the first header",
-                text.trim_start_matches('#')
-            )));
+            let version = text.trim_start_matches('#').to_owned();
+            return Err(SecondHeader::Version { version }.into());
         } else if let Some(("contig", fields)) = structured(&text)
             && let Some(id) = field(fields, "ID")
         {
@@ -256,19 +364,19 @@ impl Header {
         Ok(())
     }
 
-    fn require_same_samples(&self, samples: &[String]) -> Result<(), String> {
+    fn require_same_samples(&self, samples: &[String]) -> Result<(), SecondHeader> {
         let first_difference = samples.iter().zip(&self.samples).find(|(a, b)| a != b);
         if let Some((found, expected)) = first_difference {
-            return Err(format!(
-                "it has sample `{found}` where the first header has `{expected}`"
-            ));
+            return Err(SecondHeader::Sample {
+                found: found.clone(),
+                expected: expected.clone(),
+            });
         }
         if samples.len() != self.samples.len() {
-            return Err(format!(
-                "it has {} sample columns, and the first header has {}",
-                samples.len(),
-                self.samples.len()
-            ));
+            return Err(SecondHeader::SampleColumns {
+                found: samples.len(),
+                expected: self.samples.len(),
+            });
         }
         Ok(())
     }
@@ -277,13 +385,6 @@ impl Header {
     pub fn number_of(&self, name: &str) -> Option<usize> {
         self.names.iter().position(|known| known == name)
     }
-}
-
-fn second_header(difference: &str) -> String {
-    let advice = "Files that are joined with `cat` must have the same samples in the same order. \
-                  Join them with `bcftools concat` (after `bcftools view -S` if the order \
-                  differs), or give each file separately";
-    format!("a second header differs from the first one: {difference}. {advice}")
 }
 
 /// The length that a contig line states.
@@ -304,20 +405,14 @@ fn is_svlen_first(line: &str) -> bool {
         .is_some_and(|minor| minor >= SVLEN_FIRST)
 }
 
-/// The reason why a file is not a VCF: after `n_lines` header lines the next one begins with
+/// The problem of a file that is not a VCF: after `n_lines` header lines the next one begins with
 /// `next_byte`.
-fn not_a_vcf(next_byte: u8, n_lines: u64) -> &'static str {
+fn not_a_vcf(next_byte: u8, n_lines: u64) -> HeaderProblem {
     match next_byte {
-        b'>' => {
-            "no `#CHROM` line: this is not a VCF file, but a FASTA file. Are --vcf and \
-             --reference swapped?"
-        }
-        b'"' => {
-            "the line begins with a quotation mark, so a spreadsheet saved this VCF file. It may \
-             have changed names and numbers too; use the original file"
-        }
-        _ if n_lines == 0 => "no `#CHROM` line: this is not a VCF file",
-        _ => "no `#CHROM` line before the first record: the header is not complete",
+        b'>' => HeaderProblem::Fasta,
+        b'"' => HeaderProblem::Quoted,
+        _ if n_lines == 0 => HeaderProblem::NotVcf,
+        _ => HeaderProblem::Incomplete,
     }
 }
 
@@ -371,44 +466,46 @@ fn causes(refusal: &vcf::header::ParseError) -> String {
     text
 }
 
-fn sample_names(line: &str) -> Result<Vec<String>, String> {
+fn sample_names(line: &str) -> Result<Vec<String>, HeaderProblem> {
     let columns: Vec<&str> = line.split('\t').collect();
     if columns.len() < COLUMNS.len() && line.split_whitespace().count() >= COLUMNS.len() {
-        return Err("the columns are separated by spaces; a VCF file has tabs between them".into());
+        return Err(HeaderProblem::Spaces);
     }
     if let Some((expected, found)) = COLUMNS
         .iter()
         .zip(columns.iter().chain(std::iter::repeat(&"")))
         .find(|(expected, found)| expected != found)
     {
-        return Err(format!(
-            "the `#CHROM` line has `{found}` where `{expected}` is expected"
-        ));
+        return Err(HeaderProblem::Column {
+            found: (*found).to_owned(),
+            expected,
+        });
     }
     match columns.get(COLUMNS.len()) {
         Some(&"FORMAT") => {}
         Some(other) => {
-            return Err(format!(
-                "the `#CHROM` line has `{other}` where `FORMAT` is expected"
-            ));
+            return Err(HeaderProblem::Column {
+                found: (*other).to_owned(),
+                expected: "FORMAT",
+            });
         }
-        None => return Err("no sample columns; give a VCF file with genotypes".into()),
+        None => return Err(HeaderProblem::NoSamples),
     }
     let samples: Vec<String> = columns[COLUMNS.len() + 1..]
         .iter()
         .map(ToString::to_string)
         .collect();
     if samples.is_empty() {
-        return Err("no sample columns; give a VCF file with genotypes".into());
+        return Err(HeaderProblem::NoSamples);
     }
     if samples.iter().any(String::is_empty) {
-        return Err("a sample has no name".into());
+        return Err(HeaderProblem::UnnamedSample);
     }
     let mut seen = HashSet::new();
     if let Some(twice) = samples.iter().find(|sample| !seen.insert(sample.as_str())) {
-        return Err(format!(
-            "duplicate sample name `{twice}`; every sample needs its own name"
-        ));
+        return Err(HeaderProblem::SampleTwice {
+            sample: twice.clone(),
+        });
     }
     Ok(samples)
 }
@@ -434,16 +531,18 @@ mod tests {
         ] {
             header.add_meta_line(line).unwrap();
         }
-        assert_eq!(
+        assert!(matches!(
             header.add_meta_line("##contig=<ID=chr1,length=31>"),
-            Err(
-                "contig `chr1` has 31 nt here and 30 nt in an earlier line; keep the right one"
-                    .into()
-            )
-        );
-        assert_eq!(
-            header.add_meta_line("##contig=<ID=chr1,length=30,md5=x>"),
-            Ok(())
+            Err(HeaderProblem::ContigLengths {
+                again_nt: 31,
+                first_nt: 30,
+                ..
+            })
+        ));
+        assert!(
+            header
+                .add_meta_line("##contig=<ID=chr1,length=30,md5=x>")
+                .is_ok()
         );
         assert_eq!(header.names, ["PASS", "DP", "", "", "GT"]);
         assert_eq!(
@@ -482,10 +581,10 @@ mod tests {
             "##contig=<ID=2,length=9>",
             "##INFO=<ID=X>",
         ] {
-            assert_eq!(header.require_same(path, line.as_bytes()), Ok(()), "{line}");
+            assert!(header.require_same(path, line.as_bytes()).is_ok(), "{line}");
         }
         let same_samples = format!("{head}\tS1\tS2");
-        assert_eq!(header.require_same(path, same_samples.as_bytes()), Ok(()));
+        assert!(header.require_same(path, same_samples.as_bytes()).is_ok());
         for (line, expected) in [
             (
                 format!("{head}\tS2\tS1"),
@@ -499,7 +598,10 @@ mod tests {
             ("##fileformat=VCFv4.4".into(), "reads SVLEN differently"),
             ("##contig=<ID=1,length=31>".into(), "31 nt here and 30 nt"),
         ] {
-            let message = header.require_same(path, line.as_bytes()).unwrap_err();
+            let message = header
+                .require_same(path, line.as_bytes())
+                .unwrap_err()
+                .to_string();
             assert!(message.contains(expected), "{message}");
         }
     }
@@ -520,7 +622,7 @@ mod tests {
             (head.replace("REF", "REFERENCE"), "`REFERENCE` where `REF`"),
             ("#CHROM\tPOS".into(), "`` where `ID`"),
         ] {
-            let message = sample_names(&line).unwrap_err();
+            let message = sample_names(&line).unwrap_err().to_string();
             assert!(message.contains(expected), "{message}");
         }
     }

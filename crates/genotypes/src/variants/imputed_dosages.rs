@@ -17,6 +17,81 @@ use super::{
 use crate::{ABSENT, Genotype, MISSING};
 use gf_cohort_schema::counted;
 
+/// Why the dosages of a sample cannot be read.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum DosageProblem {
+    /// A text that is not numbers with commas between them.
+    #[error("{key} `{cell}` is not a list of numbers")]
+    NotNumbers {
+        /// The FORMAT field.
+        key: &'static str,
+        /// The value.
+        cell: String,
+    },
+    /// More values than the genotypes of six alleles.
+    #[error("{key} has more than {MAX_VALUES} values")]
+    TooManyValues {
+        /// The FORMAT field.
+        key: &'static str,
+    },
+    /// A text in a BCF record.
+    #[error("{key} is not written as numbers")]
+    NotNumeric {
+        /// The FORMAT field.
+        key: &'static str,
+    },
+    /// DS needs one value per ALT.
+    #[error(
+        "DS has {}, but the record has {n_alts} ALT allele(s)",
+        counted(*n_values, "value", "values")
+    )]
+    PerAlt {
+        /// Values of the sample.
+        n_values: usize,
+        /// ALT alleles of the record.
+        n_alts: usize,
+    },
+    /// HDS needs one value per haplotype.
+    #[error(
+        "HDS has {}, but it is read as one value per haplotype, at records with one ALT allele \
+         (here {n_alts}); use DS",
+        counted(*n_values, "value", "values")
+    )]
+    PerHaplotype {
+        /// Values of the sample.
+        n_values: usize,
+        /// ALT alleles of the record.
+        n_alts: usize,
+    },
+    /// GP needs one value per genotype.
+    #[error(
+        "GP has {}, but {n_alleles} alleles have {n_genotypes} genotypes",
+        counted(*n_values, "value", "values")
+    )]
+    PerGenotype {
+        /// Values of the sample.
+        n_values: usize,
+        /// Alleles of the record.
+        n_alleles: usize,
+        /// Genotypes of these alleles.
+        n_genotypes: usize,
+    },
+    /// GP does not add up to 1.
+    #[error("GP sums to {sum}, so it is not probabilities (older VCF files have logarithms in GP)")]
+    NotProbabilities {
+        /// The sum of the values.
+        sum: f32,
+    },
+    /// A dosage below 0 or above 2.
+    #[error("{key} gives {copies} copies of an allele, which is not between 0 and 2")]
+    Copies {
+        /// The FORMAT field.
+        key: &'static str,
+        /// The dosage.
+        copies: f32,
+    },
+}
+
 /// The FORMAT field from which dosages are read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -67,10 +142,10 @@ pub(super) fn start(record: &mut VariantRecord, columns: &Columns) {
 /// Reads the values of one sample from text such as `0.98,0.02,0`.
 pub(super) fn read_text(
     cell: &[u8],
-    key: &str,
+    key: &'static str,
     sample: usize,
     record: &mut VariantRecord,
-) -> Result<(), String> {
+) -> Result<(), DosageProblem> {
     if cell.is_empty() || cell == b"." {
         return Ok(());
     }
@@ -84,10 +159,13 @@ pub(super) fn read_text(
             .ok()
             .and_then(|text| text.parse::<f32>().ok())
             .filter(|value| value.is_finite())
-            .ok_or_else(|| format!("{key} `{}` is not a list of numbers", cell.escape_ascii()))?;
+            .ok_or_else(|| DosageProblem::NotNumbers {
+                key,
+                cell: cell.escape_ascii().to_string(),
+            })?;
         *values
             .get_mut(n)
-            .ok_or_else(|| format!("{key} has more than {MAX_VALUES} values"))? = value;
+            .ok_or(DosageProblem::TooManyValues { key })? = value;
         n += 1;
     }
     set(&values[..n], key, sample, record)
@@ -99,7 +177,7 @@ pub(super) fn read_text(
 /// Values that cannot be read, with their column.
 pub(super) fn read_bcf(
     vectors: &TypedVectors<'_>,
-    key: &str,
+    key: &'static str,
     columns: &Columns,
     record: &mut VariantRecord,
 ) -> Result<(), ColumnError> {
@@ -112,14 +190,17 @@ pub(super) fn read_bcf(
         let mut is_missing = false;
         let floats = vectors.floats(column).ok_or_else(|| ColumnError {
             column,
-            reason: format!("{key} is not written as numbers"),
+            problem: DosageProblem::NotNumeric { key }.into(),
         })?;
         for value in floats {
             is_missing |= value.is_none();
             values.extend(value);
         }
         if !is_missing && !values.is_empty() {
-            set(&values, key, sample, record).map_err(|reason| ColumnError { column, reason })?;
+            set(&values, key, sample, record).map_err(|problem| ColumnError {
+                column,
+                problem: problem.into(),
+            })?;
         }
     }
     Ok(())
@@ -129,22 +210,28 @@ pub(super) fn read_bcf(
 const MAX_VALUES: usize = 21;
 
 /// Stores the dosages of one sample.
-fn set(values: &[f32], key: &str, sample: usize, record: &mut VariantRecord) -> Result<(), String> {
+fn set(
+    values: &[f32],
+    key: &'static str,
+    sample: usize,
+    record: &mut VariantRecord,
+) -> Result<(), DosageProblem> {
     let n_alts = record.alt_alleles.len();
     let dosages = &mut record.dosages[n_alts * sample..n_alts * (sample + 1)];
     match key {
         "DS" if values.len() == n_alts => dosages.copy_from_slice(values),
         "DS" => {
-            let expected = format!("the record has {n_alts} ALT allele(s)");
-            return Err(unexpected_number(values, key, &expected));
+            return Err(DosageProblem::PerAlt {
+                n_values: values.len(),
+                n_alts,
+            });
         }
         "HDS" if n_alts == 1 && (1..=2).contains(&values.len()) => dosages[0] = values.iter().sum(),
         "HDS" => {
-            let expected = format!(
-                "it is read as one value per haplotype, at records with one ALT allele (here \
-                 {n_alts}); use DS"
-            );
-            return Err(unexpected_number(values, key, &expected));
+            return Err(DosageProblem::PerHaplotype {
+                n_values: values.len(),
+                n_alts,
+            });
         }
         _ => set_from_probabilities(values, dosages)?,
     }
@@ -152,9 +239,10 @@ fn set(values: &[f32], key: &str, sample: usize, record: &mut VariantRecord) -> 
         .iter()
         .find(|dosage| !(-TOLERANCE..=2.0 + TOLERANCE).contains(*dosage))
     {
-        return Err(format!(
-            "{key} gives {wrong} copies of an allele, which is not between 0 and 2"
-        ));
+        return Err(DosageProblem::Copies {
+            key,
+            copies: *wrong,
+        });
     }
     for dosage in dosages {
         *dosage = dosage.clamp(0.0, 2.0);
@@ -174,11 +262,6 @@ fn set(values: &[f32], key: &str, sample: usize, record: &mut VariantRecord) -> 
     Ok(())
 }
 
-fn unexpected_number(values: &[f32], key: &str, expected: &str) -> String {
-    let n_values = counted(values.len(), "value", "values");
-    format!("{key} has {n_values}, but {expected}")
-}
-
 /// The call of a haploid sample without GT.
 const HAPLOID_NOT_CALLED: Genotype = Genotype {
     alleles: [MISSING, ABSENT],
@@ -189,13 +272,11 @@ const HAPLOID_NOT_CALLED: Genotype = Genotype {
 ///
 /// The order of genotypes is 0/0, 0/1, 1/1, 0/2, 1/2, 2/2, ...; for one haplotype 0, 1, 2, ....
 /// Probabilities are divided by their sum, which rounding may move off 1.
-fn set_from_probabilities(values: &[f32], dosages: &mut [f32]) -> Result<(), String> {
+fn set_from_probabilities(values: &[f32], dosages: &mut [f32]) -> Result<(), DosageProblem> {
     let n_alleles = dosages.len() + 1;
     let sum: f32 = values.iter().sum();
     if !(sum - 1.0).abs().le(&(2.0 * TOLERANCE)) || values.iter().any(|value| *value < 0.0) {
-        return Err(format!(
-            "GP sums to {sum}, so it is not probabilities (older VCF files have logarithms in GP)"
-        ));
+        return Err(DosageProblem::NotProbabilities { sum });
     }
     dosages.fill(0.0);
     let n_genotypes = n_alleles * (n_alleles + 1) / 2;
@@ -210,10 +291,11 @@ fn set_from_probabilities(values: &[f32], dosages: &mut [f32]) -> Result<(), Str
             add_copy(dosages, b, probability / sum);
         }
     } else {
-        let n_values = counted(values.len(), "value", "values");
-        return Err(format!(
-            "GP has {n_values}, but {n_alleles} alleles have {n_genotypes} genotypes"
-        ));
+        return Err(DosageProblem::PerGenotype {
+            n_values: values.len(),
+            n_alleles,
+            n_genotypes,
+        });
     }
     Ok(())
 }
@@ -229,7 +311,7 @@ fn add_copy(dosages: &mut [f32], allele: usize, probability: f32) {
 mod tests {
     use super::*;
 
-    fn read(cell: &str, key: &str, n_alts: usize) -> Result<Vec<f32>, String> {
+    fn read(cell: &str, key: &'static str, n_alts: usize) -> Result<Vec<f32>, DosageProblem> {
         let mut record = VariantRecord {
             alt_alleles: vec![b"C".to_vec(); n_alts],
             ..VariantRecord::default()
@@ -264,7 +346,7 @@ mod tests {
             ("0.5,0.5", "GP", 2, "3 alleles have 6 genotypes"),
             ("NaN", "DS", 1, "not a list"),
         ] {
-            let message = read(cell, key, n_alts).unwrap_err();
+            let message = read(cell, key, n_alts).unwrap_err().to_string();
             assert!(message.contains(expected), "{cell}: {message}");
         }
     }

@@ -23,6 +23,50 @@ use super::{
 };
 use crate::{DisjointRegions, Error, sidecar_path};
 
+/// Why a file cannot be read through its index.
+#[derive(Debug, thiserror::Error)]
+pub enum IndexProblem {
+    /// The index.
+    #[error("{fault}; make it again with {again}")]
+    Unusable {
+        /// The fault.
+        fault: IndexFault,
+        /// The command that makes the index.
+        again: String,
+    },
+    /// The compressed data at a position of the index.
+    #[error(
+        "the compressed data are damaged ({source}); copy the file again, or check it with `bgzip \
+         -t`. If its index belongs to another file, make the index again with {again}"
+    )]
+    DamagedData {
+        /// The error of the decompressor.
+        source: io::Error,
+        /// The command that makes the index.
+        again: String,
+    },
+}
+
+/// A fault of an index.
+#[derive(Debug, thiserror::Error)]
+pub enum IndexFault {
+    /// A file that cannot be read as an index.
+    #[error("the index is damaged ({source})")]
+    Unreadable {
+        /// The error of the operating system or of noodles.
+        source: io::Error,
+    },
+    /// A region that the index cannot look up.
+    #[error("{0}")]
+    Query(io::Error),
+    /// The index of another file.
+    #[error("the index belongs to another file, because it does not end where the records do")]
+    OtherFile,
+    /// Two offsets in the wrong order.
+    #[error("the index is damaged (a part of the file ends before it starts)")]
+    EndBeforeStart,
+}
+
 /// Parts with a smaller gap (compressed bytes, at most one block) are read as one, because to seek
 /// costs as much as to read the gap.
 const MAX_GAP_BYTES: u64 = 1 << 16;
@@ -89,11 +133,9 @@ pub(super) fn open(
     let Some(index_path) = index_of(path) else {
         return Ok(None);
     };
-    let parts = IndexedParts::query(path, &index_path, header, wanted).map_err(|reason| {
-        Error::file(
-            &index_path,
-            format!("{reason}; make it again with {}", again(path)),
-        )
+    let parts = IndexedParts::query(path, &index_path, header, wanted).map_err(|fault| {
+        let again = again(path);
+        Error::file(&index_path, IndexProblem::Unusable { fault, again })
     })?;
     // Without a wanted record nothing is read, so further headers do not matter.
     if !parts.chunks.is_empty() {
@@ -134,14 +176,14 @@ impl IndexedParts {
     /// Reads an index and queries it.
     ///
     /// # Errors
-    /// A damaged index, or the index of another file, as a message.
+    /// A damaged index, or the index of another file.
     fn query(
         path: &Path,
         index_path: &Path,
         header: &Header,
         wanted: &DisjointRegions,
-    ) -> Result<Self, String> {
-        let index = read(index_path).map_err(|error| format!("the index is damaged ({error})"))?;
+    ) -> Result<Self, IndexFault> {
+        let index = read(index_path).map_err(|source| IndexFault::Unreadable { source })?;
         let mut parts = Self::default();
         for (id, name) in contig_names(index.as_ref(), header)
             .into_iter()
@@ -150,20 +192,16 @@ impl IndexedParts {
         {
             parts
                 .add_contig(index.as_ref(), id, name, wanted)
-                .map_err(|error| error.to_string())?;
+                .map_err(IndexFault::Query)?;
         }
         if !parts
             .end
             .is_none_or(|end| is_end(path, end).unwrap_or(false))
         {
-            return Err(
-                "the index belongs to another file, because it does not end where the records \
-                 do"
-                .into(),
-            );
+            return Err(IndexFault::OtherFile);
         }
         if parts.chunks.iter().any(|chunk| chunk.end() < chunk.start()) {
-            return Err("the index is damaged (a part of the file ends before it starts)".into());
+            return Err(IndexFault::EndBeforeStart);
         }
         Ok(parts)
     }
@@ -298,7 +336,7 @@ fn require_one_header(
                 .map_err(|error| damaged(path, error))?;
             header
                 .require_same(path, line.trim_ascii_end())
-                .map_err(|reason| Error::file(path, reason))?;
+                .map_err(|problem| Error::file(path, problem))?;
         }
     }
     Ok(())
@@ -312,12 +350,11 @@ fn damaged(path: &Path, error: io::Error) -> Error {
     ) {
         return Error::io(path)(error);
     }
-    let reason = format!(
-        "the compressed data are damaged ({error}); copy the file again, or check it with `bgzip \
-         -t`. If its index belongs to another file, make the index again with {}",
-        again(path)
-    );
-    Error::file(path, reason)
+    let problem = IndexProblem::DamagedData {
+        source: error,
+        again: again(path),
+    };
+    Error::file(path, problem)
 }
 
 /// Whether nothing but the end of the file follows a position of a BGZF file.

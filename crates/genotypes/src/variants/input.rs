@@ -11,7 +11,7 @@ use std::{
 };
 
 use flate2::read::MultiGzDecoder;
-use gf_cohort_schema::text;
+use gf_cohort_schema::text::{self, Foreign};
 use noodles::{bgzf, csi::binning_index::index::reference_sequence::bin::Chunk};
 
 use super::RecordLocation;
@@ -35,8 +35,62 @@ const BGZF_EOF: [u8; 28] = [
     0, 0, 0, 0, 0, 0, 0,
 ];
 
-const NO_BGZF_EOF: &str = "no BGZF end-of-file block, so the file is truncated; copy it again, \
-                           or check it with `bgzip -t`";
+/// Why the bytes of a file cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum InputProblem {
+    /// A file of 0 bytes.
+    #[error("the file is empty")]
+    Empty,
+    /// Another file format.
+    #[error("{0}")]
+    Foreign(Foreign),
+    /// UTF-16.
+    #[error("the text is UTF-16; save it as UTF-8, or convert it with `iconv -f UTF-16 -t UTF-8`")]
+    Utf16,
+    /// Lines without line feeds.
+    #[error(
+        "the lines end with carriage returns alone (as on an old Mac); convert them with `tr '\\r' \
+         '\\n'`"
+    )]
+    CarriageReturns,
+    /// A BGZF file without its last block.
+    #[error(
+        "no BGZF end-of-file block, so the file is truncated; copy it again, or check it with \
+         `bgzip -t`"
+    )]
+    NoBgzfEnd,
+    /// A file that is read from its start.
+    #[error("{0}")]
+    Read(ReadFault),
+    /// A part of a file that an index names.
+    #[error(
+        "{0}. If its index belongs to another file, make the index again with `tabix -f` or \
+         `bcftools index -f`"
+    )]
+    ReadByIndex(ReadFault),
+}
+
+/// Why bytes cannot be read or decompressed.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadFault {
+    /// The end of the file.
+    #[error(
+        "the file ends in the middle of a block or a record, so it is truncated; copy it again"
+    )]
+    Truncated,
+    /// An error of this program in the place of an error of the decompressor.
+    #[error("{0}")]
+    Other(io::Error),
+    /// Compressed data that cannot be decompressed.
+    #[error(
+        "the compressed data are damaged ({source}); copy the file again, or check it with `bgzip \
+         -t`"
+    )]
+    Damaged {
+        /// The error of the decompressor.
+        source: io::Error,
+    },
+}
 
 /// How a stream is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +152,7 @@ impl Input {
             .read_to_end(&mut start)
             .map_err(Error::io(path))?;
         if start.is_empty() {
-            return Err(Error::file(path, "the file is empty"));
+            return Err(Error::file(path, InputProblem::Empty));
         }
         require_genome_text(path, &start)?;
         let compression = Compression::detect(&start);
@@ -295,18 +349,13 @@ impl Input {
     }
 
     fn error(&self, error: io::Error) -> Error {
-        let reason = match error.kind() {
-            io::ErrorKind::UnexpectedEof => "the file ends in the middle of a block or a record, \
-                                             so it is truncated; copy it again"
-                .to_owned(),
-            io::ErrorKind::Other => error.to_string(),
+        let fault = match error.kind() {
+            io::ErrorKind::UnexpectedEof => ReadFault::Truncated,
+            io::ErrorKind::Other => ReadFault::Other(error),
             io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput
                 if self.compression != Compression::None =>
             {
-                format!(
-                    "the compressed data are damaged ({error}); copy the file again, or check it \
-                     with `bgzip -t`"
-                )
+                ReadFault::Damaged { source: error }
             }
             _ => {
                 return Error::Io {
@@ -315,35 +364,28 @@ impl Input {
                 };
             }
         };
-        let of_index = if self.is_whole() {
-            ""
+        if self.is_whole() {
+            Error::file(&self.path, InputProblem::Read(fault))
         } else {
-            ". If its index belongs to another file, make the index again with `tabix -f` or \
-             `bcftools index -f`"
-        };
-        Error::file(&self.path, reason + of_index)
+            Error::file(&self.path, InputProblem::ReadByIndex(fault))
+        }
     }
 }
 
 /// Refuses the first bytes of files in other formats and encodings; the message names the format.
 fn require_genome_text(path: &Path, start: &[u8]) -> Result<(), Error> {
     if let Some(found) = text::foreign(start) {
-        return Err(Error::file(path, found.to_string()));
+        return Err(Error::file(path, InputProblem::Foreign(found)));
     }
     if start.starts_with(&[0xff, 0xfe]) || start.starts_with(&[0xfe, 0xff]) {
-        return Err(Error::file(
-            path,
-            "the text is UTF-16; save it as UTF-8, or convert it with `iconv -f UTF-16 -t UTF-8`",
-        ));
+        return Err(Error::file(path, InputProblem::Utf16));
     }
     let is_text = start.starts_with(b"#") || start.starts_with(b">");
     let has_lone_return = start
         .windows(2)
         .any(|pair| pair[0] == b'\r' && pair[1] != b'\n');
     if is_text && !start.contains(&b'\n') && has_lone_return {
-        let reason = "the lines end with carriage returns alone (as on an old Mac); convert them \
-                      with `tr '\\r' '\\n'`";
-        return Err(Error::file(path, reason));
+        return Err(Error::file(path, InputProblem::CarriageReturns));
     }
     Ok(())
 }
@@ -363,7 +405,7 @@ fn require_bgzf_end(path: &Path) -> Result<(), Error> {
         .is_ok()
         && end == BGZF_EOF;
     if !found {
-        return Err(Error::file(path, NO_BGZF_EOF));
+        return Err(Error::file(path, InputProblem::NoBgzfEnd));
     }
     Ok(())
 }
@@ -388,7 +430,7 @@ impl<R: Read> Read for WithEnd<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let n = self.inner.read(buffer)?;
         if n == 0 && !buffer.is_empty() && self.last != BGZF_EOF {
-            return Err(io::Error::other(NO_BGZF_EOF));
+            return Err(io::Error::other(InputProblem::NoBgzfEnd));
         }
         let read = &buffer[..n];
         if let Some(last) = read.last_chunk() {

@@ -7,7 +7,7 @@ use super::{
     gt,
     header::Header,
     imputed_dosages::DosageField,
-    record::{RecordLocation, SymbolicLengths, VariantRecord},
+    record::{AlleleProblem, RecordLocation, SymbolicLengths, VariantRecord},
     region_cursor::RegionCursor,
 };
 use crate::{
@@ -93,11 +93,11 @@ fn reach(
     if !cursor.reach(record)? {
         return Ok(false);
     }
-    set_site(&variant, record).map_err(|reason| cursor.error(record, reason))?;
+    set_site(&variant, record).map_err(|problem| cursor.error(record, problem))?;
     Ok(cursor.wants(record))
 }
 
-fn set_site(variant: &PgenVariant<'_>, record: &mut VariantRecord) -> Result<(), String> {
+fn set_site(variant: &PgenVariant<'_>, record: &mut VariantRecord) -> Result<(), AlleleProblem> {
     variant.id.clone_into(&mut record.id);
     record.set_ref_allele(variant.reference.as_bytes())?;
     let alts = variant.alts().filter(|&alt| alt != ".");

@@ -6,6 +6,29 @@ use std::fmt;
 
 use crate::{Position0, Position1, Range0, genotypes::Genotype};
 
+/// Why the alleles of a record cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AlleleProblem {
+    /// A REF with other characters than letters.
+    #[error("REF `{ref_allele}` is not bases")]
+    Ref {
+        /// REF.
+        ref_allele: String,
+    },
+    /// An unknown form of ALT.
+    #[error("ALT `{alt}` is neither bases nor `*`, `<...>`, or a breakend")]
+    Alt {
+        /// The ALT allele.
+        alt: String,
+    },
+    /// More ALT alleles than can be numbered.
+    #[error("{count} ALT alleles")]
+    TooManyAlts {
+        /// Number of ALT alleles.
+        count: usize,
+    },
+}
+
 /// The location of a record in its file, for messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RecordLocation {
@@ -135,10 +158,11 @@ impl VariantRecord {
         self.alt_alleles.iter().any(|alt| alt.starts_with(b"<"))
     }
 
-    pub(super) fn set_ref_allele(&mut self, bases: &[u8]) -> Result<(), String> {
+    pub(super) fn set_ref_allele(&mut self, bases: &[u8]) -> Result<(), AlleleProblem> {
         set_bases(&mut self.ref_allele, bases);
         if bases.is_empty() || !bases.iter().all(u8::is_ascii_alphabetic) {
-            return Err(format!("REF `{}` is not bases", bases.escape_ascii()));
+            let ref_allele = bases.escape_ascii().to_string();
+            return Err(AlleleProblem::Ref { ref_allele });
         }
         Ok(())
     }
@@ -146,7 +170,7 @@ impl VariantRecord {
     pub(super) fn set_alt_alleles<'a>(
         &mut self,
         alleles: impl Iterator<Item = &'a [u8]>,
-    ) -> Result<(), String> {
+    ) -> Result<(), AlleleProblem> {
         let mut count = 0;
         for allele in alleles {
             if count == self.alt_alleles.len() {
@@ -159,16 +183,14 @@ impl VariantRecord {
                 target.clear();
                 target.extend_from_slice(allele);
             } else {
-                return Err(format!(
-                    "ALT `{}` is neither bases nor `*`, `<...>`, or a breakend",
-                    allele.escape_ascii()
-                ));
+                let alt = allele.escape_ascii().to_string();
+                return Err(AlleleProblem::Alt { alt });
             }
             count += 1;
         }
         self.alt_alleles.truncate(count);
         if count > i16::MAX as usize {
-            return Err(format!("{count} ALT alleles"));
+            return Err(AlleleProblem::TooManyAlts { count });
         }
         Ok(())
     }

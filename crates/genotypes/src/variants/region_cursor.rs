@@ -7,9 +7,24 @@ use std::{collections::HashSet, path::Path};
 
 use serde::Serialize;
 
-use super::{header::Contig, record::VariantRecord};
-use crate::{DisjointRegions, Error, Position1, Range0};
+use super::{
+    header::Contig,
+    record::{RecordLocation, VariantRecord},
+};
+use crate::{DisjointRegions, Error, Position1, Problem, Range0, RecordProblem};
 use gf_cohort_schema::counted;
+
+/// A record that comes after a later one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "this record comes after {contig}:{position}, so the file is not sorted; run `bcftools sort`"
+)]
+pub struct NotSorted {
+    /// Contig of the record before.
+    pub contig: String,
+    /// Its position.
+    pub position: Position1,
+}
 
 /// Whether a record overlaps one of ascending, disjoint regions.
 ///
@@ -185,35 +200,36 @@ impl<'f> RegionCursor<'f> {
     }
 
     /// Counts a malformed record that is not needed.
-    pub fn pass_over(&mut self, record: &VariantRecord, reason: &str) {
+    pub fn pass_over(&mut self, record: &VariantRecord, problem: &RecordProblem) {
         self.passed_over.n_malformed += 1;
         let place = format!("{}{}:{}", record.place, record.contig, record.position);
         self.passed_over
             .first_malformed
-            .get_or_insert_with(|| format!("{place}: {reason}"));
+            .get_or_insert_with(|| format!("{place}: {problem}"));
     }
 
     /// An error at a record.
-    pub fn error(&self, record: &VariantRecord, reason: String) -> Error {
-        Error::record(self.path, record, reason)
+    pub fn error(&self, record: &VariantRecord, problem: impl Into<RecordProblem>) -> Error {
+        Error::record(self.path, record, problem)
     }
 
     /// An error at a record whose contig and position may not be known.
-    pub fn malformed(&self, record: &VariantRecord, reason: &str) -> Error {
+    pub fn malformed(&self, record: &VariantRecord, problem: RecordProblem) -> Error {
         match record.place {
-            super::RecordLocation::Line(line) => Error::line(self.path, line, reason),
-            place => Error::file(self.path, format!("{place}{reason}")),
+            RecordLocation::Line(line) => {
+                let place = RecordLocation::Unknown;
+                Error::line(self.path, line, Problem::Record { place, problem })
+            }
+            place => Error::file(self.path, Problem::Record { place, problem }),
         }
     }
 
     fn not_sorted(&self, record: &VariantRecord) -> Error {
-        self.error(
-            record,
-            format!(
-                "this record comes after {}:{}, so the file is not sorted; run `bcftools sort`",
-                self.contig, self.position
-            ),
-        )
+        let problem = NotSorted {
+            contig: self.contig.clone(),
+            position: self.position,
+        };
+        self.error(record, problem)
     }
 }
 

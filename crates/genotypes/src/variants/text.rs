@@ -6,15 +6,57 @@
 use memchr::memchr;
 
 use super::{
-    columns::Selection,
+    columns::{Selection, UnequalColumns},
     gt::{self, Keys},
     header::Header,
     input::Input,
     record::{RecordLocation, SymbolicLengths, VariantRecord},
     region_cursor::RegionCursor,
 };
-use crate::{Error, Position1};
-use gf_cohort_schema::counted;
+use crate::{Error, Position1, RecordProblem};
+
+/// Why a line of VCF text cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum VcfProblem {
+    /// A line of fewer than 8 columns.
+    #[error("a record needs at least 8 columns with tabs between them")]
+    TooFewColumns,
+    /// A line with spaces in place of tabs.
+    #[error(
+        "a record needs at least 8 columns with tabs between them; here they are separated by \
+         spaces"
+    )]
+    Spaces,
+    /// No contig, or one with a space.
+    #[error("CHROM is empty or contains a space")]
+    Chrom,
+    /// A contig in quotation marks.
+    #[error(
+        "CHROM begins with a quotation mark, so a spreadsheet saved this file; use the original \
+         file"
+    )]
+    QuotedChrom,
+    /// A contig that is not UTF-8.
+    #[error("CHROM is not UTF-8")]
+    ChromNotUtf8,
+    /// A position that is not a number.
+    #[error("POS `{pos}` is not a position")]
+    Pos {
+        /// POS.
+        pos: String,
+    },
+    /// A FILTER that is not UTF-8.
+    #[error("FILTER is not UTF-8")]
+    FilterNotUtf8,
+}
+
+/// A last line without a line break, whose last call is shorter than the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the last line of the file ends in a call of one allele and has no line break, so the file may \
+     be truncated. Copy it again, or add the line break if the file is complete"
+)]
+pub struct Cut;
 
 /// Passes every record that `cursor` wants to `visit`.
 pub(super) fn for_each<E: From<Error>>(
@@ -62,29 +104,29 @@ impl LineReader<'_> {
     ) -> Result<bool, Error> {
         let fields = VcfFields::split(line)
             .and_then(|fields| fields.read_contig(record).map(|()| fields))
-            .map_err(|reason| malformed(cursor, record, line, &reason))?;
+            .map_err(|problem| malformed(cursor, record, line, problem.into()))?;
         match fields.position() {
             Ok(Some(position)) => record.position = position,
             Ok(None) => {
                 cursor.passed_over.n_at_zero += 1;
                 return Ok(false);
             }
-            Err(reason) if cursor.may_have(&record.contig) || may_be_cut => {
-                return Err(malformed(cursor, record, line, &reason));
+            Err(problem) if cursor.may_have(&record.contig) || may_be_cut => {
+                return Err(malformed(cursor, record, line, problem.into()));
             }
-            Err(reason) => {
-                cursor.pass_over(record, &reason);
+            Err(problem) => {
+                cursor.pass_over(record, &problem.into());
                 return Ok(false);
             }
         }
         if !cursor.reach(record)? && !may_be_cut {
             return Ok(false);
         }
-        if let Err(reason) = fields.read_alleles(self.header, record) {
+        if let Err(problem) = fields.read_alleles(self.header, record) {
             if cursor.may_want(record, fields.ref_len()) || may_be_cut {
-                return Err(malformed(cursor, record, line, &reason));
+                return Err(malformed(cursor, record, line, problem));
             }
-            cursor.pass_over(record, &reason);
+            cursor.pass_over(record, &problem);
             return Ok(false);
         }
         let is_wanted = cursor.wants(record);
@@ -92,16 +134,13 @@ impl LineReader<'_> {
             return Ok(false);
         }
         if may_be_cut && fields.last_call_is_shorter() {
-            let reason = "the last line of the file ends in a call of one allele and has no line \
-                          break, so the file may be truncated. Copy it again, or add the line \
-                          break if the file is complete";
-            return Err(cursor.error(record, reason.into()));
+            return Err(cursor.error(record, Cut));
         }
-        if let Err(reason) = fields.read_genotypes(self.selection, self.header, record) {
+        if let Err(problem) = fields.read_genotypes(self.selection, self.header, record) {
             if cursor.needs(record) || may_be_cut {
-                return Err(cursor.error(record, reason));
+                return Err(cursor.error(record, problem));
             }
-            cursor.pass_over(record, &reason);
+            cursor.pass_over(record, &problem);
             return Ok(false);
         }
         Ok(is_wanted)
@@ -113,9 +152,13 @@ fn malformed(
     cursor: &RegionCursor<'_>,
     record: &VariantRecord,
     line: &[u8],
-    reason: &str,
+    problem: RecordProblem,
 ) -> Error {
-    cursor.malformed(record, &format!("`{}`: {reason}", excerpt(line)))
+    let problem = RecordProblem::Line {
+        excerpt: excerpt(line),
+        problem: Box::new(problem),
+    };
+    cursor.malformed(record, problem)
 }
 
 /// Compares a `#` line below the header with the header: it belongs to a second header, after
@@ -126,10 +169,10 @@ fn require_same_header(input: &Input, header: &Header, line: &[u8]) -> Result<()
         RecordLocation::Line(number) if number <= header.n_lines => Ok(()),
         RecordLocation::Line(number) => header
             .require_same(path, line)
-            .map_err(|reason| Error::line(path, number, reason)),
+            .map_err(|problem| Error::line(path, number, problem)),
         _ => header
             .require_same(path, line)
-            .map_err(|reason| Error::file(path, reason)),
+            .map_err(|problem| Error::file(path, problem)),
     }
 }
 
@@ -141,7 +184,7 @@ struct VcfFields<'l> {
 }
 
 impl<'l> VcfFields<'l> {
-    fn split(line: &'l [u8]) -> Result<Self, String> {
+    fn split(line: &'l [u8]) -> Result<Self, VcfProblem> {
         let mut rest = Some(line);
         let mut columns: [&[u8]; 8] = [&[]; 8];
         for column in &mut columns {
@@ -154,35 +197,33 @@ impl<'l> VcfFields<'l> {
         })
     }
 
-    fn read_contig(&self, record: &mut VariantRecord) -> Result<(), String> {
+    fn read_contig(&self, record: &mut VariantRecord) -> Result<(), VcfProblem> {
         let contig = self.columns[0];
         if record.contig.as_bytes() == contig {
             return Ok(());
         }
         if contig.is_empty() || contig.iter().any(u8::is_ascii_whitespace) {
-            return Err("CHROM is empty or contains a space".into());
+            return Err(VcfProblem::Chrom);
         }
         if contig.starts_with(b"\"") {
-            return Err(
-                "CHROM begins with a quotation mark, so a spreadsheet saved this file; use the \
-                 original file"
-                    .into(),
-            );
+            return Err(VcfProblem::QuotedChrom);
         }
         record.contig.clear();
         record
             .contig
-            .push_str(std::str::from_utf8(contig).map_err(|_| "CHROM is not UTF-8")?);
+            .push_str(std::str::from_utf8(contig).map_err(|_| VcfProblem::ChromNotUtf8)?);
         Ok(())
     }
 
     /// POS; `None` for 0, before the first base. The specification uses it for telomeres.
-    fn position(&self) -> Result<Option<Position1>, String> {
+    fn position(&self) -> Result<Option<Position1>, VcfProblem> {
         let position = self.columns[1];
         number(position)
             .filter(|&position| i32::try_from(position).is_ok())
             .map(Position1::new)
-            .ok_or_else(|| format!("POS `{}` is not a position", position.escape_ascii()))
+            .ok_or_else(|| VcfProblem::Pos {
+                pos: position.escape_ascii().to_string(),
+            })
     }
 
     /// Whether the last sample has one allele and the sample before it has two. A line that was cut
@@ -200,7 +241,11 @@ impl<'l> VcfFields<'l> {
     }
 
     /// Reads ID to INFO.
-    fn read_alleles(&self, header: &Header, record: &mut VariantRecord) -> Result<(), String> {
+    fn read_alleles(
+        &self,
+        header: &Header,
+        record: &mut VariantRecord,
+    ) -> Result<(), RecordProblem> {
         let [_, _, id, ref_allele, alt, _, filter, info] = self.columns;
         record.id.clear();
         record.id.push_str(&String::from_utf8_lossy(id));
@@ -213,7 +258,7 @@ impl<'l> VcfFields<'l> {
         )?;
         record.set_filters(
             std::str::from_utf8(filter)
-                .map_err(|_| "FILTER is not UTF-8")?
+                .map_err(|_| VcfProblem::FilterNotUtf8)?
                 .split(';'),
         );
         record.set_span(|| SymbolicLengths {
@@ -229,36 +274,37 @@ impl<'l> VcfFields<'l> {
         selection: Selection<'_>,
         header: &Header,
         record: &mut VariantRecord,
-    ) -> Result<(), String> {
+    ) -> Result<(), RecordProblem> {
         let (format, cells) = next_column(self.samples);
         let keys = Keys::parse(format, selection.dosage_field)?;
         record.has_genotypes = keys.has_gt();
         let n_cells = match cells {
             Some(cells) => gt::read_text(cells, keys, selection.columns, record)
-                .map_err(|error| error.message(header))?,
+                .map_err(|error| error.of_sample(header))?,
             None => 0,
         };
         let n_columns = selection.columns.n_columns();
         if n_cells != n_columns {
-            let genotypes = counted(n_cells, "genotype", "genotypes");
-            let samples = counted(n_columns, "sample", "samples");
-            return Err(format!("{genotypes} for {samples}"));
+            let problem = UnequalColumns {
+                n_genotypes: n_cells,
+                n_samples: n_columns,
+            };
+            return Err(problem.into());
         }
         Ok(())
     }
 }
 
-fn too_few_columns(line: &[u8]) -> String {
+fn too_few_columns(line: &[u8]) -> VcfProblem {
     let n_words = line
         .split(u8::is_ascii_whitespace)
         .filter(|word| !word.is_empty())
         .count();
-    let hint = if n_words >= 8 {
-        "; here they are separated by spaces"
+    if n_words >= 8 {
+        VcfProblem::Spaces
     } else {
-        ""
-    };
-    format!("a record needs at least 8 columns with tabs between them{hint}")
+        VcfProblem::TooFewColumns
+    }
 }
 
 /// Whether a cell has a call of two alleles.

@@ -80,12 +80,26 @@ pub struct Solution {
     pub logits: Array1<f64>,
 }
 
+/// Why a regression has no minimum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoMinimum {
+    /// The loss rises in every direction that was tried.
+    #[error("no step lowers the loss")]
+    NoStep,
+    /// Too many quadratic approximations.
+    #[error("no minimum after {MAX_STEPS} steps")]
+    Steps,
+    /// Too many sweeps within one approximation.
+    #[error("coefficients still change after {MAX_SWEEPS} sweeps")]
+    Sweeps,
+}
+
 impl Problem<'_> {
     /// Fits the features without a penalty only.
     ///
     /// # Errors
     /// The regression on the features without a penalty does not converge.
-    pub fn start(&self) -> Result<Solution, String> {
+    pub fn start(&self) -> Result<Solution, NoMinimum> {
         let n_features = self.features.ncols();
         let n_samples = self.is_case.len();
         let zero = Solution {
@@ -153,7 +167,7 @@ impl Problem<'_> {
     ///
     /// # Errors
     /// No convergence: the classes are separated, or the penalty is too weak.
-    pub fn fit(&self, penalty: Penalty, mut solution: Solution) -> Result<Solution, String> {
+    pub fn fit(&self, penalty: Penalty, mut solution: Solution) -> Result<Solution, NoMinimum> {
         let mut objective = self.objective(&solution, penalty);
         for _ in 0..MAX_STEPS {
             let target = self.quadratic_minimum(&solution, penalty)?;
@@ -166,12 +180,12 @@ impl Problem<'_> {
                     let objective = self.objective(&candidate, penalty);
                     (objective <= highest).then_some((candidate, objective))
                 });
-            (solution, objective) = lower.ok_or("no step lowers the loss")?;
+            (solution, objective) = lower.ok_or(NoMinimum::NoStep)?;
             if target.largest_change < TOLERANCE {
                 return Ok(solution);
             }
         }
-        Err(format!("no minimum after {MAX_STEPS} steps"))
+        Err(NoMinimum::Steps)
     }
 
     /// Minimum of the quadratic approximation at `from`.
@@ -179,7 +193,7 @@ impl Problem<'_> {
         &self,
         from: &Solution,
         penalty: Penalty,
-    ) -> Result<QuadraticMinimum, String> {
+    ) -> Result<QuadraticMinimum, NoMinimum> {
         let weights = self.weighted(
             from.logits
                 .mapv(|logit| (probability(logit) * (1.0 - probability(logit))).max(LEAST_WEIGHT)),
@@ -273,7 +287,7 @@ struct Descent<'a> {
 impl Descent<'_> {
     /// Sweeps over all features, then over those with a coefficient until they converge, and again
     /// until no coefficient of any feature changes.
-    fn run(&mut self) -> Result<(), String> {
+    fn run(&mut self) -> Result<(), NoMinimum> {
         let all: Vec<usize> = (0..self.coefficients.len()).collect();
         let mut n_sweeps = 0;
         while self.sweep(&all) >= TOLERANCE {
@@ -287,9 +301,7 @@ impl Descent<'_> {
             while self.sweep(&active) >= TOLERANCE {
                 n_sweeps += 1;
                 if n_sweeps > MAX_SWEEPS {
-                    return Err(format!(
-                        "coefficients still change after {MAX_SWEEPS} sweeps"
-                    ));
+                    return Err(NoMinimum::Sweeps);
                 }
             }
         }

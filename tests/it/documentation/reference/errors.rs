@@ -8,8 +8,8 @@ use crate::{
     support::repository,
 };
 
-/// Stages as a user meets them: heading, source of the errors, folder of the sources that give
-/// reasons.
+/// Stages as a user meets them: heading, source of the errors, folder of the sources that declare
+/// problems.
 const STAGES: [(&str, &str, &str); 15] = [
     (
         "Tables: cohort.csv, predictions.csv and the others",
@@ -64,8 +64,8 @@ pub fn page() -> String {
         "Errors",
         "A command that fails ends with exit code 1 and one line on standard error. The line has \
          `error: `, the place, the problem, and the next action. `<name>` and `<...>` are \
-         placeholders. Where a message ends in `<reason>`, the list below the table has most of \
-         the reasons. An error of an earlier stage is passed on unchanged.",
+         placeholders. Where a message ends in `<problem>`, the list below the table has the \
+         problems. An error of an earlier stage is passed on unchanged.",
     );
     for (title, file, folder) in STAGES {
         writeln!(page, "\n## {title}\n\n| problem | message |\n|---|---|").unwrap();
@@ -81,7 +81,7 @@ pub fn page() -> String {
         }
         let reasons = reasons(file, folder);
         if !reasons.is_empty() {
-            writeln!(page, "\nReasons:\n").unwrap();
+            writeln!(page, "\nProblems:\n").unwrap();
             for reason in reasons {
                 writeln!(page, "- {}", code(&reason)).unwrap();
             }
@@ -104,7 +104,7 @@ pub fn page() -> String {
     page
 }
 
-/// Reasons that the sources of a stage give.
+/// Problems that the sources of a stage declare, and reasons that they give in words.
 fn reasons(file: &str, folder: &str) -> Vec<String> {
     let below = if folder.is_empty() {
         Vec::new()
@@ -124,7 +124,11 @@ fn reasons(file: &str, folder: &str) -> Vec<String> {
     }
     let mut reasons: Vec<String> = Vec::new();
     for path in paths {
-        for reason in source::reasons(&fs::read_to_string(repository(&path)).unwrap()) {
+        let text = fs::read_to_string(repository(&path)).unwrap();
+        for reason in source::problems(&text)
+            .into_iter()
+            .chain(source::reasons(&text))
+        {
             if !reasons.contains(&reason) {
                 reasons.push(reason);
             }

@@ -20,6 +20,23 @@ const TABIX_DEPTH: u32 = 5;
 /// Bytes of a chunk, two offsets.
 const CHUNK: u64 = 16;
 
+/// Why the counts of an index cannot be right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+enum LayoutFault {
+    /// Another format.
+    #[error("it is neither tabix nor CSI")]
+    Magic,
+    /// A bin that the scheme does not have.
+    #[error("bin {bin} in a scheme with {n_bins} bins")]
+    Bin { bin: u64, n_bins: u64 },
+    /// More levels of bins than noodles reads.
+    #[error("{} of bins", counted(*depth, "level", "levels"))]
+    Depth { depth: u64 },
+    /// A negative count.
+    #[error("a count of {count}")]
+    Count { count: i32 },
+}
+
 /// Walks through the counts of an index.
 ///
 /// # Errors
@@ -30,7 +47,7 @@ pub(super) fn check(path: &Path) -> io::Result<()> {
     let is_csi = match &bytes(&mut index)? {
         b"TBI\x01" => false,
         b"CSI\x01" => true,
-        _ => return Err(wrong("it is neither tabix nor CSI".into())),
+        _ => return Err(LayoutFault::Magic.into()),
     };
     let depth = if is_csi {
         csi_depth(&mut index)?
@@ -49,7 +66,7 @@ pub(super) fn check(path: &Path) -> io::Result<()> {
         for _ in 0..count(&mut index)? {
             let bin = u64::from(u32::from_le_bytes(bytes(&mut index)?));
             if bin >= n_bins && bin != n_bins + 1 {
-                return Err(wrong(format!("bin {bin} in a scheme with {n_bins} bins")));
+                return Err(LayoutFault::Bin { bin, n_bins }.into());
             }
             if is_csi {
                 skip(&mut index, 8)?;
@@ -74,7 +91,7 @@ fn csi_depth(index: &mut impl Read) -> io::Result<u32> {
     u32::try_from(depth)
         .ok()
         .filter(|depth| *depth <= MAX_DEPTH)
-        .ok_or_else(|| wrong(format!("{} of bins", counted(depth, "level", "levels"))))
+        .ok_or_else(|| LayoutFault::Depth { depth }.into())
 }
 
 fn bytes(index: &mut impl Read) -> io::Result<[u8; 4]> {
@@ -86,7 +103,7 @@ fn bytes(index: &mut impl Read) -> io::Result<[u8; 4]> {
 /// A count of 32 bits, at most 2^31 - 1.
 fn count(index: &mut impl Read) -> io::Result<u64> {
     let count = i32::from_le_bytes(bytes(index)?);
-    u64::try_from(count).map_err(|_| wrong(format!("a count of {count}")))
+    u64::try_from(count).map_err(|_| LayoutFault::Count { count }.into())
 }
 
 fn skip(index: &mut impl Read, n: u64) -> io::Result<()> {
@@ -98,6 +115,8 @@ fn skip(index: &mut impl Read, n: u64) -> io::Result<()> {
     }
 }
 
-fn wrong(reason: String) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, reason)
+impl From<LayoutFault> for io::Error {
+    fn from(fault: LayoutFault) -> Self {
+        Self::new(io::ErrorKind::InvalidData, fault)
+    }
 }

@@ -43,9 +43,10 @@ fn write_panel(folder: &Path) {
             let n_alts = 1 + index % 4;
             let position = start0 + 1;
             let is_without_alt = index == 7;
-            let alts = match is_without_alt {
-                true => ".".to_owned(),
-                false => alts[..n_alts].join(","),
+            let alts = if is_without_alt {
+                ".".to_owned()
+            } else {
+                alts[..n_alts].join(",")
             };
             let site = format!("{contig}\t{position}\t.\t{base}\t{alts}");
             write!(vcf, "\n{site}\t.\tPASS\t.\tGT").unwrap();

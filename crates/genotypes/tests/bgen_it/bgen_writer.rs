@@ -1,4 +1,4 @@
-//! Calls that the writer wrote are read back by the reader, by PLINK 2 and by PyPI's `bgen`.
+//! Calls that the writer wrote are read back by the reader, by PLINK 2 and by the package `bgen`.
 
 use std::{
     fmt::Write as _,

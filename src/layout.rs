@@ -67,6 +67,8 @@ pub const COHORT_PGEN: &str = "cohort.pgen";
 pub const COHORT_PVAR: &str = "cohort.pvar";
 /// Samples of the simulated PGEN.
 pub const COHORT_PSAM: &str = "cohort.psam";
+/// Simulated genotypes, if the format is BGEN.
+pub const COHORT_BGEN: &str = "cohort.bgen";
 /// Simulated reference.
 pub const REFERENCE: &str = "reference.fa";
 /// Simulated loci.

@@ -6,6 +6,7 @@
 //! The FASTA record of a slice is named `contig:beg-end`, like the output of `samtools faidx`.
 
 mod bcf;
+mod bgen;
 mod genotypes;
 mod pgen;
 mod vcf;

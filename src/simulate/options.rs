@@ -142,8 +142,9 @@ pub struct Options {
     /// Seed of every random choice. The same seed gives the same bytes.
     #[arg(long, default_value_t = Options::default().seed)]
     pub seed: u64,
-    /// Format of the genotypes: vcf (cohort.vcf.gz), bcf (cohort.bcf), or pgen (cohort.pgen,
-    /// cohort.pvar and cohort.psam of PLINK 2, with phase).
+    /// Format of the genotypes: vcf (cohort.vcf.gz), bcf (cohort.bcf), pgen (cohort.pgen,
+    /// cohort.pvar and cohort.psam of PLINK 2, with phase), or bgen (cohort.bgen, version 1.2, with
+    /// phase and REF first).
     #[arg(
         long,
         value_parser = one_of::<GenotypeFormat>(),

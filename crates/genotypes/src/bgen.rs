@@ -37,6 +37,7 @@ mod shared_file;
 mod sqlite;
 mod variants;
 mod walk;
+mod writer;
 
 pub use self::{
     error::{BgenError, BgenPlace, BgenProblem},
@@ -44,6 +45,7 @@ pub use self::{
     record::BgenRecord,
     sample_names::SampleSource,
     variants::{BgenVariant, BgenVariants},
+    writer::{BgenSite, BgenWriter},
 };
 
 use std::path::{Path, PathBuf};

@@ -199,7 +199,7 @@ fn blurred(allele: u64, random: &mut Random) -> f64 {
 fn compare(folder: &Path, file: &mut PgenFile, input: &str) {
     plink2(
         folder,
-        &format!("{input} --export vcf vcf-dosage=HDS"),
+        &format!("{input} --allow-extra-chr --export vcf vcf-dosage=HDS id-paste=iid"),
         "exported",
     );
     compare_with_vcf(file, &folder.join("exported.vcf"));
@@ -489,20 +489,161 @@ fn haploid_calls_of_x_and_mt() {
     assert_eq!(record.alleles(), expected);
 }
 
+/// The folder of `GF_GOLDEN_DIR`, with plink2's three filesets in it and a folder for each of the
+/// projects happler, haptools, regenie and bed-reader.
+fn golden_folder() -> Option<PathBuf> {
+    let folder = std::env::var_os("GF_GOLDEN_DIR").map(PathBuf::from);
+    if folder.is_none() {
+        eprintln!("SKIPPED: GF_GOLDEN_DIR is not set");
+    }
+    folder
+}
+
+/// A file of the golden folder, or a message.
+fn golden(folder: &Path, name: &str) -> Option<PathBuf> {
+    let path = folder.join(name);
+    if !path.is_file() {
+        eprintln!("SKIPPED: no {}", path.display());
+        return None;
+    }
+    Some(path)
+}
+
 #[test]
 fn files_of_plink2s_own_tests() {
-    let Some(golden) = std::env::var_os("GF_GOLDEN_DIR") else {
-        eprintln!("SKIPPED: GF_GOLDEN_DIR is not set");
+    let Some(golden) = golden_folder() else {
         return;
     };
     let Some(folder) = plink2_folder() else {
         return;
     };
     for name in ["mt_mixed_phase", "all_ploidy", "chr21_phase3_start"] {
-        let stem = Path::new(&golden).join(name);
+        let stem = golden.join(name);
         let mut file = PgenFile::open(&stem.with_extension("pgen")).unwrap();
         let input = format!("--pfile {} vzs", stem.display());
         compare(folder.path(), &mut file, &input);
+    }
+}
+
+#[test]
+fn pgen_files_of_happler_haptools_and_regenie() {
+    let Some(golden_folder) = golden_folder() else {
+        return;
+    };
+    let Some(folder) = plink2_folder() else {
+        return;
+    };
+    for name in [
+        "happler/15_38177344-39177344_1000G",
+        "happler/19_45401409-46401409_1000G",
+        "haptools/outvcf_test",
+        "haptools/simple",
+        "haptools/simple-dupvarIDs",
+        "regenie/example",
+    ] {
+        let Some(path) = golden(&golden_folder, &format!("{name}.pgen")) else {
+            continue;
+        };
+        let stem = path.with_extension("");
+        let mut file = PgenFile::open(&path).unwrap();
+        compare(
+            folder.path(),
+            &mut file,
+            &format!("--pfile {}", stem.display()),
+        );
+        eprintln!("EQUAL: {name}");
+    }
+    // plink2 2.00a3.5 exports wrong phase of multiallelic variants, so the VCF of the project is
+    // compared.
+    for name in ["simple", "simple-multiallelic", "simple-tr"] {
+        let Some(path) = golden(&golden_folder, &format!("haptools/{name}.pgen")) else {
+            continue;
+        };
+        let text = fs::read_to_string(path.with_extension("vcf")).unwrap();
+        let vcf = folder.path().join("without-half-calls.vcf");
+        let lines: String = text.lines().map(without_half_calls).collect();
+        fs::write(&vcf, lines).unwrap();
+        let mut file = PgenFile::open(&path).unwrap();
+        compare_with_vcf(&mut file, &vcf);
+        eprintln!("EQUAL: haptools/{name}, its VCF");
+    }
+}
+
+/// A line of a VCF without half calls such as `4|.`, which are missing in a PGEN file.
+fn without_half_calls(line: &str) -> String {
+    let columns = line
+        .split('\t')
+        .map(|column| match column.split_once(['|', '/']) {
+            Some((".", _) | (_, ".")) => "./.",
+            _ => column,
+        });
+    columns.collect::<Vec<_>>().join("\t") + "\n"
+}
+
+#[test]
+fn bed_files_of_bed_reader_and_regenie() {
+    let Some(golden_folder) = golden_folder() else {
+        return;
+    };
+    let Some(folder) = plink2_folder() else {
+        return;
+    };
+    for name in [
+        "bed-reader/plink_sim_10s_100v_10pmiss",
+        "bed-reader/small",
+        "bed-reader/some_missing",
+        "bed-reader/sparse",
+        "bed-reader/toydata.5chrom",
+        "regenie/example",
+        "regenie/example_3chr",
+        "regenie/example_3chr_masks",
+    ] {
+        let Some(path) = golden(&golden_folder, &format!("{name}.bed")) else {
+            continue;
+        };
+        let mut file = PgenFile::open(&path).unwrap();
+        assert_eq!(file.storage_mode(), StorageMode::Bed);
+        copy_bed(&path, &file, folder.path());
+        file = PgenFile::open(&folder.path().join("golden.bed")).unwrap();
+        compare(folder.path(), &mut file, "--bfile golden");
+        eprintln!("EQUAL: {name}");
+    }
+}
+
+/// Copies a BED fileset to `golden.bed`, with other sample names, because plink2 refuses the name 0.
+fn copy_bed(path: &Path, file: &PgenFile, folder: &Path) {
+    let stem = path.display().to_string();
+    let stem = stem.strip_suffix(".bed").unwrap();
+    fs::copy(path, folder.join("golden.bed")).unwrap();
+    fs::copy(format!("{stem}.bim"), folder.join("golden.bim")).unwrap();
+    let names = file.samples().ids().iter();
+    let rows = names.map(|name| format!("0\tS{name}\t0\t0\t0\t0\n"));
+    fs::write(folder.join("golden.fam"), rows.collect::<String>()).unwrap();
+}
+
+#[test]
+fn damaged_bed_files_of_bed_reader_are_refused() {
+    let Some(golden_folder) = golden_folder() else {
+        return;
+    };
+    for (name, reason) in [
+        ("badfile", "badfile.fam"),
+        ("empty", "empty.fam"),
+        ("small_no_bim", "small_no_bim.bim"),
+        ("small_no_fam", "small_no_fam.fam"),
+        ("small_too_short", "need 7 bytes, but the file has 6"),
+        ("smallmode0", "sample-major BED"),
+        ("smallmodebad", "smallmodebad.fam"),
+    ] {
+        let Some(path) = golden(&golden_folder, &format!("bed-reader/{name}.bed")) else {
+            continue;
+        };
+        let Err(error) = PgenFile::open(&path) else {
+            panic!("{name} is accepted");
+        };
+        let message = error.to_string();
+        assert!(message.contains(reason), "{name}: {message}");
+        eprintln!("REFUSED: {message}");
     }
 }
 

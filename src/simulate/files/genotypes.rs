@@ -5,7 +5,7 @@ use std::path::Path;
 use gf_cohort_schema::Cohort;
 use serde::{Deserialize, Serialize};
 
-use super::{Genomes, bcf, pgen, vcf};
+use super::{Genomes, bcf, bgen, pgen, vcf};
 use crate::layout;
 use gf_files::output;
 
@@ -20,6 +20,8 @@ pub enum GenotypeFormat {
     Bcf,
     /// PGEN with its variants (PVAR) and samples (PSAM).
     Pgen,
+    /// BGEN 1.2 with phase, REF first, with the sample names.
+    Bgen,
 }
 
 impl GenotypeFormat {
@@ -30,6 +32,7 @@ impl GenotypeFormat {
             Self::Vcf => layout::COHORT_VCF,
             Self::Bcf => layout::COHORT_BCF,
             Self::Pgen => layout::COHORT_PGEN,
+            Self::Bgen => layout::COHORT_BGEN,
         }
     }
 }
@@ -45,5 +48,6 @@ pub fn write(
         GenotypeFormat::Vcf => vcf::write(folder, genomes, cohort),
         GenotypeFormat::Bcf => bcf::write(folder, genomes, cohort),
         GenotypeFormat::Pgen => pgen::write(folder, genomes, cohort),
+        GenotypeFormat::Bgen => bgen::write(folder, genomes, cohort),
     }
 }

@@ -19,7 +19,7 @@ fn haplotypes(folder: &Path, genotypes: &str) -> Vec<u8> {
     output.stdout
 }
 
-/// Writes a panel of two contigs with multiallelic variants and indels.
+/// Writes a panel of two contigs with multiallelic variants, indels and a variant without ALT.
 fn write_panel(folder: &Path) {
     let bases = "ACGTACGGTCATTGCA".repeat(40);
     fs::write(
@@ -42,12 +42,18 @@ fn write_panel(folder: &Path) {
             let alts = ["A", "C", "G", "T"].map(|alt| if alt == base { "AAA" } else { alt });
             let n_alts = 1 + index % 4;
             let position = start0 + 1;
-            let alts = alts[..n_alts].join(",");
+            let is_without_alt = index == 7;
+            let alts = if is_without_alt {
+                ".".to_owned()
+            } else {
+                alts[..n_alts].join(",")
+            };
             let site = format!("{contig}\t{position}\t.\t{base}\t{alts}");
             write!(vcf, "\n{site}\t.\tPASS\t.\tGT").unwrap();
             for sample in 0..n_samples {
-                let allele = |haplotype: usize| (sample * 7 + haplotype * 3 + index) % (n_alts + 1);
-                write!(vcf, "\t{}|{}", allele(0), allele(1)).unwrap();
+                let n_alleles = if is_without_alt { 1 } else { n_alts + 1 };
+                let [first, second] = [0, 3].map(|shift| (sample * 7 + shift + index) % n_alleles);
+                write!(vcf, "\t{first}|{second}").unwrap();
             }
         }
     }
@@ -56,33 +62,40 @@ fn write_panel(folder: &Path) {
 }
 
 #[test]
-fn bcf_and_pgen_have_the_haplotypes_of_the_vcf() {
+fn every_format_has_the_haplotypes_of_the_vcf() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     write_panel(folder);
     let panel = "--panel panel.vcf --reference panel.fa --loci loci.bed --risk null --people 40";
     for (options, name) in [("--len-nt 6000 --people 150", "one"), (panel, "many")] {
-        for format in ["vcf", "bcf", "pgen"] {
+        for format in ["vcf", "bcf", "pgen", "bgen"] {
             let arguments = format!("simulate {options} --format {format} --out {name}-{format}");
             succeed(folder, &arguments);
         }
         let expected = haplotypes(folder, &format!("{name}-vcf/cohort.vcf.gz"));
-        for genotypes in ["bcf/cohort.bcf", "pgen/cohort.pgen"] {
+        for genotypes in ["bcf/cohort.bcf", "pgen/cohort.pgen", "bgen/cohort.bgen"] {
             let genotypes = format!("{name}-{genotypes}");
             assert!(haplotypes(folder, &genotypes) == expected, "{genotypes}");
         }
         for file in ["cohort.csv", "truth.csv", "truth.json", "reference.fa"] {
             let of_vcf = fs::read(folder.join(format!("{name}-vcf")).join(file)).unwrap();
-            let of_pgen = fs::read(folder.join(format!("{name}-pgen")).join(file)).unwrap();
-            assert!(of_vcf == of_pgen, "{file}");
+            for format in ["pgen", "bgen"] {
+                let folder = folder.join(format!("{name}-{format}"));
+                assert!(
+                    fs::read(folder.join(file)).unwrap() == of_vcf,
+                    "{format} {file}"
+                );
+            }
         }
     }
-    let names = file_names(&folder.join("one-pgen"));
-    assert!(
-        names
-            .iter()
-            .all(|name| !name.to_string_lossy().contains("vcf"))
-    );
+    for format in ["pgen", "bgen"] {
+        let names = file_names(&folder.join(format!("one-{format}")));
+        assert!(
+            names
+                .iter()
+                .all(|name| !name.to_string_lossy().contains("vcf"))
+        );
+    }
 }
 
 #[test]
@@ -112,14 +125,14 @@ fn an_unknown_format_is_refused_with_those_that_exist() {
     let folder = tempfile::tempdir().unwrap();
     let output = run(folder.path(), "simulate --format bed --out x");
     assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).contains("[possible values: vcf, bcf, pgen]"));
+    assert!(stderr(&output).contains("[possible values: vcf, bcf, pgen, bgen]"));
 }
 
 #[test]
-fn a_pipeline_over_a_simulated_pgen_gives_the_tokens_and_scores_of_the_vcf() {
+fn a_pipeline_over_a_simulated_pgen_or_bgen_gives_the_tokens_and_scores_of_the_vcf() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    for format in ["vcf", "pgen"] {
+    for format in ["vcf", "pgen", "bgen"] {
         let key = format!("[simulate]\nformat = \"{format}\"");
         let pipeline = tiny_pipeline_with(&[("[simulate]", &key)]);
         fs::write(folder.join(format!("{format}.toml")), pipeline).unwrap();
@@ -132,8 +145,11 @@ fn a_pipeline_over_a_simulated_pgen_gives_the_tokens_and_scores_of_the_vcf() {
         "5-report/auc.csv",
     ] {
         let of_vcf = fs::read(folder.join("vcf").join(file)).unwrap();
-        let of_pgen = fs::read(folder.join("pgen").join(file)).unwrap();
-        assert!(of_vcf == of_pgen, "{file}");
+        for format in ["pgen", "bgen"] {
+            let found = fs::read(folder.join(format).join(file)).unwrap();
+            assert!(found == of_vcf, "{format} {file}");
+        }
     }
     assert!(folder.join("pgen/0-cohort/cohort.psam").is_file());
+    assert!(folder.join("bgen/0-cohort/cohort.bgen").is_file());
 }

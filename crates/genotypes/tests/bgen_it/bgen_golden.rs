@@ -1,5 +1,6 @@
 //! Files of other writers, in the folder that `GF_GOLDEN_DIR` names: `tests/data` of the repository
-//! github.com/jeremymcrae/bgen. No such file is part of this repository.
+//! github.com/jeremymcrae/bgen, and `example` of github.com/rgcgithub/regenie in a folder `regenie`.
+//! No such file is part of this repository.
 
 use std::{
     fs,
@@ -8,7 +9,11 @@ use std::{
 
 use gf_genotypes::bgen::{BgenFile, BgenProblem, BgenRecord};
 
-use super::support::{Read, read_all, read_path};
+use super::support::{
+    Read,
+    oracle::{has_program, run},
+    read_all, read_path,
+};
 
 fn golden(name: &str) -> Option<PathBuf> {
     let Some(folder) = std::env::var_os("GF_GOLDEN_DIR") else {
@@ -166,4 +171,52 @@ fn layout_1_is_refused_by_name() {
         error.problem,
         BgenProblem::OldLayout { layout: 1 }
     ));
+}
+
+#[test]
+fn dosages_of_regenies_files_are_those_of_plink2() {
+    for name in ["example", "example_3chr", "example_3chr_zstd"] {
+        let Some(path) = golden(&format!("regenie/{name}.bgen")) else {
+            continue;
+        };
+        if !has_program("plink2") {
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let sample = path.with_file_name("example_3chr.sample");
+        let arguments = format!(
+            "--bgen {} ref-first --sample {} --threads 1 --memory 700 --export vcf vcf-dosage=DS \
+             --out out",
+            path.display(),
+            sample.display()
+        );
+        run(folder.path(), "plink2", &arguments);
+        let text = fs::read_to_string(folder.path().join("out.vcf")).unwrap();
+        let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+        let reads = read_path(&path).unwrap();
+        assert_eq!(reads.len(), lines.len());
+        for (read, line) in reads.iter().zip(lines) {
+            compare_dosages(read, line);
+        }
+        eprintln!("EQUAL: {name}.bgen, {} variants", reads.len());
+    }
+}
+
+/// Compares the dosages of ALT with DS, or with GT in samples without DS.
+fn compare_dosages(read: &Read, line: &str) {
+    let columns: Vec<&str> = line.split('\t').collect();
+    assert_eq!(read.position.to_string(), columns[1]);
+    assert_eq!(read.alleles, columns[3..5]);
+    assert_eq!(read.dosages.len(), 2 * (columns.len() - 9));
+    for (sample, value) in columns[9..].iter().enumerate() {
+        let found = f32::from_bits(read.dosages[2 * sample + 1]);
+        let (gt, dosage) = value.split_once(':').unwrap_or((value, "."));
+        let expected = dosage.parse().unwrap_or_else(|_| match gt {
+            "./." => f32::NAN,
+            call => call.matches('1').count() as f32,
+        });
+        // PLINK 2 stores dosages in steps of 1/16384 and prints six digits.
+        let is_same = (found - expected).abs() < 1e-4 || found.is_nan() && expected.is_nan();
+        assert!(is_same, "{} sample {sample}: {found}, {value}", read.rsid);
+    }
 }

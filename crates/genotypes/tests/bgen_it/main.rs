@@ -10,4 +10,5 @@ mod bgen_golden;
 mod bgen_index;
 mod bgen_oracles;
 mod bgen_samples;
+mod bgen_writer;
 mod support;

@@ -17,22 +17,17 @@ mod auroc;
 mod background;
 mod bootstrap;
 mod comparison;
-mod components;
 mod curves;
 mod deciles;
 mod demographics;
 mod error;
 mod families;
 mod folds;
-mod guards;
 mod measures;
 mod non_additive;
 mod options;
-mod p_value;
-mod permutation;
 mod readings;
 mod recalibration;
-mod scores;
 mod sidecar_files;
 mod stacking;
 mod strata;
@@ -48,7 +43,7 @@ use gf_cohort_schema::{
     AucRow, Characteristics, FoldRow, GuardRow, GuardVerdict, ScoreLayout, ScoreRow, ScoredTable,
     Split, StratumRow, counted, read_assigned,
 };
-pub use gf_stats::{delong, roc};
+use gf_stats::{delong, roc};
 use serde::{Deserialize, Serialize};
 
 pub use self::{
@@ -59,18 +54,15 @@ pub use self::{
     folds::CorrectedTest,
     non_additive::NonAdditive,
     options::ReportSettings,
-    p_value::p_value_text,
     recalibration::Recalibration,
     sidecar_files::SidecarFiles,
     stacking::{Stacked, Term},
     verdict::{PeopleRow, Verdict},
 };
-use self::{
-    bootstrap::Bootstrap,
-    curves::Curves,
-    families::Families,
-    scores::{Column, Rows, Scores},
-    strata::Known,
+use self::{bootstrap::Bootstrap, curves::Curves, families::Families};
+use crate::{
+    leakage,
+    predictions::{Column, Known, Rows, Scores},
 };
 
 /// Fewest resamples whose 2.5 % quantile is worth reporting.
@@ -351,11 +343,11 @@ impl Analysis<'_> {
         let chosen_strata = strata::choose(self.options.strata.as_deref(), self.known)?;
         let (strata, own_guards) = rayon::join(
             || self.stratum_rows(&chosen_strata),
-            || guards::run(self.scores, self.known),
+            || leakage::predictions::run(self.scores, self.known),
         );
         // Guards of earlier stages come first.
         let guards: Vec<GuardRow> = sidecar_files
-            .read_guards(&guards::NAMES)?
+            .read_guards(&leakage::predictions::NAMES)?
             .into_iter()
             .chain(own_guards)
             .collect();

@@ -29,7 +29,7 @@
 //! | `2-tokens` | [`tokens`] over `gf-tokenizer` | `tokenize` |
 //! | `3-models` | [`models`] (what a model is), [`training`] | `train` |
 //! | `4-baselines` | [`scoring`] (published), [`baselines`] (fitted), [`leakage`] | `prs` |
-//! | `5-report` | [`evaluation`] computes, [`report`] renders | `evaluate` |
+//! | `5-report` | `predictions` (read), [`evaluation`] computes, [`report`] renders | `evaluate` |
 //!
 //! [`cohort`] joins tables of samples into `cohort.csv`. [`score`] applies a saved model to new
 //! samples, [`explain`] reports what each variant does to the logit, and [`compress`] makes a model
@@ -55,6 +55,7 @@ pub mod layout;
 pub mod leakage;
 pub mod models;
 pub mod pipeline;
+pub(crate) mod predictions;
 pub mod report;
 pub mod run_record;
 pub mod score;

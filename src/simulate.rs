@@ -61,10 +61,10 @@ use self::{
     panel::{LoadedPanels, Panel},
     risk::{PREVALENCE, Risk},
 };
-use crate::evaluation::roc;
 use gf_cohort_schema::counted;
 use gf_files::output;
 use gf_genotypes::Locus;
+use gf_stats::roc;
 
 /// Name of the locus in `loci.bed` when there is only one.
 const LOCUS_NAME: &str = "simulated";

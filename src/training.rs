@@ -72,12 +72,12 @@ use self::{
 use crate::layout;
 use crate::{
     dataset::{Dataset, Standardisation, logits_within},
-    evaluation::roc,
     models::{Architecture, Config, LocusShape, RiskModel},
     tokens,
 };
 use gf_cohort_schema::counted;
 use gf_files::output;
+use gf_stats::roc;
 
 /// Tensors of a model by name.
 pub type Weights = BTreeMap<String, Tensor>;

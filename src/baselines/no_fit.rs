@@ -13,7 +13,6 @@ use gf_cohort_schema::{
 };
 use serde::Serialize;
 
-use crate::evaluation::{delong::Placements, roc::by_rising};
 use crate::layout;
 use crate::{
     baselines::{Error, Options},
@@ -23,6 +22,7 @@ use crate::{
     },
 };
 use gf_files::output;
+use gf_stats::{delong::Placements, roc::by_rising};
 
 /// Columns of `score_auc.csv`.
 pub const AREA_COLUMNS: [&str; 7] = [

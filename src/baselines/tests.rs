@@ -202,7 +202,7 @@ fn auroc_on(split: Split, model: &str, predictions: &[Prediction]) -> f64 {
             None => {}
         }
     }
-    crate::evaluation::roc::auroc(&cases, &controls).unwrap()
+    gf_stats::roc::auroc(&cases, &controls).unwrap()
 }
 
 #[test]

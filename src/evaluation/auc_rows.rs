@@ -14,8 +14,8 @@ use super::{
     bootstrap::Bootstrap,
     measures::Measures,
     roc::OneClass,
-    scores::{Column, Scores},
 };
+use crate::predictions::{Column, Scores};
 
 /// The row of every model on every split, without costs and match rates.
 ///
@@ -68,9 +68,10 @@ fn require_same_people(
     let Some(reference) = reference else {
         return Ok(());
     };
-    columns
-        .iter()
-        .try_for_each(|column| scores.require_same_people(column, reference))
+    for column in columns {
+        scores.require_same_people(column, reference)?;
+    }
+    Ok(())
 }
 
 fn row(

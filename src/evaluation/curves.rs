@@ -12,8 +12,8 @@ use super::{
     deciles,
     recalibration::{Recalibrated, Recalibration},
     roc,
-    scores::{Column, Scores},
 };
+use crate::predictions::{Column, Scores};
 
 /// Rows of four tables, in the order of [`Scores::columns`].
 #[derive(Default)]

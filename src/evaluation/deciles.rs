@@ -12,8 +12,8 @@ use gf_stats::normal::{Z_975, wilson};
 use super::{
     recalibration::Recalibrated,
     roc::{by_rising, ties},
-    scores::Column,
 };
+use crate::predictions::Column;
 
 const N_TENTHS: usize = 10;
 /// 0-based indices of the fifth and the sixth tenth, the reference of odds ratios.

@@ -15,10 +15,8 @@ use gf_stats::{
     regression::{Failure, Fit, Likelihood, logistic},
 };
 
-use super::{
-    roc::{count, ties},
-    scores::Column,
-};
+use super::roc::{count, ties};
+use crate::predictions::Column;
 
 /// Measures of one model on one split; an undefined measure is `None`.
 #[derive(Debug, Default)]
@@ -247,9 +245,9 @@ mod tests {
     use gf_cohort_schema::{Role, Split};
 
     use super::*;
-    use crate::evaluation::{
-        permutation::Permuted,
-        verdict_oracle::{EXAMPLES, PREVALENCE},
+    use crate::{
+        evaluation::verdict_oracle::{EXAMPLES, PREVALENCE},
+        leakage::predictions::permutation::Permuted,
     };
 
     fn close(found: f64, expected: f64) {

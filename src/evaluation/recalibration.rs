@@ -9,7 +9,8 @@ use gf_cohort_schema::probability;
 use gf_stats::regression::{Likelihood, logistic};
 use serde::{Deserialize, Serialize};
 
-use super::{roc::ties, scores::Column};
+use super::roc::ties;
+use crate::predictions::Column;
 
 /// How probabilities are recalibrated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,10 +5,10 @@
 //! MultiQC finds without an option.
 
 use gf_cohort_schema::AucRow;
+use gf_stats::p_value_text;
 use serde_json::{Map, Value, json};
 
 use super::{Background, PeopleRow, Verdict, figure::Figure, narrative};
-use crate::evaluation::p_value_text;
 
 /// Name and content of each file.
 pub fn files(

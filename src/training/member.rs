@@ -21,11 +21,11 @@ use super::{
 };
 use crate::{
     dataset::{Dataset, logits_within},
-    evaluation::roc,
     models::{Config, Model},
 };
 use gf_files::output;
 use gf_nn::Parameters;
+use gf_stats::roc;
 
 /// Inputs and options that all members share.
 #[derive(Clone, Copy, Debug)]

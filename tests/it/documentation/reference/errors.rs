@@ -10,7 +10,7 @@ use crate::{
 
 /// Stages as a user meets them: heading, source of the errors, folder of the sources that give
 /// reasons.
-const STAGES: [(&str, &str, &str); 15] = [
+const STAGES: [(&str, &str, &str); 16] = [
     (
         "Tables: cohort.csv, predictions.csv and the others",
         "cohort-schema/src/lib.rs",
@@ -44,9 +44,14 @@ const STAGES: [(&str, &str, &str); 15] = [
     ("Published scores", "src/scoring/error.rs", "src/scoring"),
     ("Baselines", "src/baselines/error.rs", "src/baselines"),
     (
-        "Guards that look at genotypes",
+        "Guards against leakage",
         "src/leakage/error.rs",
         "src/leakage",
+    ),
+    (
+        "Tables of predictions",
+        "src/predictions/error.rs",
+        "src/predictions",
     ),
     ("Evaluation", "src/evaluation/error.rs", "src/evaluation"),
     ("Simulation", "src/simulate.rs", "src/simulate"),

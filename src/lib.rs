@@ -25,7 +25,7 @@
 //! | folder of a run | module | command |
 //! |---|---|---|
 //! | `0-cohort` | [`simulate`] | `simulate` |
-//! | `1-sequences` | `gf-haplotypes` over `gf-genotypes` | `sequences` |
+//! | `1-sequences` | [`sequences`] over `gf-haplotypes` and `gf-genotypes` | `sequences` |
 //! | `2-tokens` | [`tokens`] over `gf-tokenizer` | `tokenize` |
 //! | `3-models` | [`models`] (what a model is), [`training`] | `train` |
 //! | `4-baselines` | [`scoring`] (published), [`baselines`] (fitted), [`leakage`] | `prs` |
@@ -60,6 +60,7 @@ pub mod report;
 pub mod run_record;
 pub mod score;
 pub mod scoring;
+pub mod sequences;
 pub mod simulate;
 pub mod tokens;
 pub mod training;

@@ -31,7 +31,9 @@ use crate::{
 };
 use gf_cohort_schema::counted;
 use gf_files::output;
-use gf_haplotypes::{ApplyFilters, Carried, Dictionary, EmptyLoci, Regions, Samples};
+use gf_haplotypes::{
+    ApplyFilters, Carried, Dictionary, EmptyLoci, Genomes, Regions, Samples, Sequences,
+};
 
 /// Options of the stage `score`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -406,25 +408,26 @@ pub fn people_of(model: &Path, bundle: &Bundle, source: &Source<'_>) -> Result<N
         .iter()
         .map(|locus| (locus.locus.clone(), locus.masks.clone()))
         .collect();
-    let sequence_options = gf_haplotypes::Options {
-        vcf: source.vcf.to_vec(),
-        format: source.format.clone(),
-        reference: source.reference.ok_or(Error::NoReference)?.into(),
-        regions: Regions::File(model.join(layout::CONFIG)),
-        samples: match &covariates {
-            None => source.samples.clone(),
-            Some(table) => {
-                let ids = table.people.iter().map(|person| person.sample_id.clone());
-                Samples::Only(ids.collect())
-            }
-        },
-        policies,
-        mask: None,
-        callable: None,
-        skips: None,
+    let samples = match &covariates {
+        None => source.samples.clone(),
+        Some(table) => {
+            let ids = table.people.iter().map(|person| person.sample_id.clone());
+            Samples::Only(ids.collect())
+        }
     };
-    let (dictionary, _, mut sequences) =
-        gf_haplotypes::of_loci(&loci, &sequence_options, EmptyLoci::AsReference)?;
+    let genomes = Genomes {
+        genotypes: source.vcf,
+        format: source.format,
+        reference: source.reference.ok_or(Error::NoReference)?,
+        regions: &Regions::File(model.join(layout::CONFIG)),
+        samples: &samples,
+        policies: &policies,
+    };
+    let Sequences {
+        dictionary,
+        summary: mut sequences,
+        ..
+    } = gf_haplotypes::build(&loci, &genomes, EmptyLoci::AsReference, None)?;
     config.genome.require_same_genome(&dictionary)?;
     require_genotypes(&dictionary.samples, &sequences, source)?;
     let cohort = covariates.unwrap_or_else(|| without_covariates(&dictionary.samples));

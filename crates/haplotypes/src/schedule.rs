@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::{
-    EmptyLoci, Error, LocusHaplotypes, Options,
+    EmptyLoci, Error, LocusHaplotypes, Regions,
     mask::Masks,
     window::{RecordAtLocus, SharedState, Window},
 };
@@ -154,7 +154,7 @@ impl<'o> Schedule<'o> {
         Ok(())
     }
 
-    /// Closes all loci and returns their haplotypes in the order of the options.
+    /// Closes all loci and returns their haplotypes in the order of the loci given.
     ///
     /// A locus without a record is either an error or the reference in all samples.
     ///
@@ -162,7 +162,7 @@ impl<'o> Schedule<'o> {
     /// A locus without a record that may not be read as the reference.
     pub fn finish(
         mut self,
-        options: &Options,
+        regions: &Regions,
         files_read: &FilesRead<'_>,
         empty_loci: EmptyLoci,
         cohort: &mut SharedState<'_>,
@@ -174,7 +174,7 @@ impl<'o> Schedule<'o> {
         for number in 0..self.loci.len() {
             if self.file_of_locus[number].is_none() {
                 let locus = &self.loci[number].0;
-                self.require_may_be_empty(locus, options, files_read, empty_loci)
+                self.require_may_be_empty(locus, regions, files_read, empty_loci)
                     .map_err(|reason| files_read.refuse(&reason))?;
                 cohort.summary.loci_without_records.push(locus.name.clone());
                 self.open(number, cohort)?;
@@ -188,7 +188,7 @@ impl<'o> Schedule<'o> {
     fn require_may_be_empty(
         &self,
         locus: &Locus,
-        options: &Options,
+        regions: &Regions,
         files_read: &FilesRead<'_>,
         empty_loci: EmptyLoci,
     ) -> Result<(), String> {
@@ -197,7 +197,7 @@ impl<'o> Schedule<'o> {
             return Err(format!(
                 "no record overlaps any locus of {}. Is the VCF empty? Do the VCF and the regions \
                  use the same contig names and genome build?",
-                options.regions
+                regions
             ));
         }
         if !files_read
@@ -225,7 +225,7 @@ impl<'o> Schedule<'o> {
                 "no record overlaps locus `{name}` ({}). Is the VCF of another genome build? If \
                  the locus has no variants, remove it from {}",
                 locus.region(),
-                options.regions
+                regions
             ));
         }
         Ok(())

@@ -23,7 +23,7 @@ const STAGES: [(&str, &str, &str); 16] = [
     ),
     (
         "Sequences",
-        "crates/haplotypes/src/lib.rs",
+        "crates/haplotypes/src/error.rs",
         "crates/haplotypes/src",
     ),
     ("Tokenizer", "tokenizer/src/lib.rs", "tokenizer/src"),

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use gf_cohort_schema::{AucRow, CostRow, ScoreRow, Split};
+use gf_stats::roc::OneClass;
 use rayon::prelude::*;
 
 use super::{
@@ -13,7 +14,6 @@ use super::{
     auroc::{AurocEstimate, aurocs},
     bootstrap::Bootstrap,
     measures::Measures,
-    roc::OneClass,
 };
 use crate::predictions::{Column, Scores};
 

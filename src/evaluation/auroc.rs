@@ -6,12 +6,12 @@
 //! bootstrap over families.
 
 use gf_cohort_schema::counted;
-
-use super::{
-    bootstrap::{Bootstrap, Resampled},
+use gf_stats::{
     delong::{Interval, Placements},
     roc::OneClass,
 };
+
+use super::bootstrap::{Bootstrap, Resampled};
 use crate::predictions::Column;
 
 /// AUROC of one model, and its difference to the reference model.

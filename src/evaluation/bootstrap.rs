@@ -9,11 +9,11 @@
 
 use std::collections::HashMap;
 
+use gf_stats::{delong::Interval, roc};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use super::{delong::Interval, roc};
 use crate::predictions::Column;
 
 /// Settings of a bootstrap.

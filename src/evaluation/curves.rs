@@ -6,12 +6,12 @@
 use std::collections::HashMap;
 
 use gf_cohort_schema::{CalibrationRow, DecileRow, DistributionRow, RocPoint, Split};
+use gf_stats::roc;
 use rayon::prelude::*;
 
 use super::{
     deciles,
     recalibration::{Recalibrated, Recalibration},
-    roc,
 };
 use crate::predictions::{Column, Scores};
 

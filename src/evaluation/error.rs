@@ -13,7 +13,7 @@ use crate::predictions;
 pub enum Error {
     /// Tables of predictions are wrong or contradict each other.
     #[error(transparent)]
-    Predictions(#[from] predictions::Error),
+    Predictions(Box<predictions::Error>),
     /// Another table is wrong.
     #[error(transparent)]
     Table(#[from] gf_cohort_schema::Error),
@@ -100,6 +100,12 @@ pub enum Error {
         /// Guard, subject and finding of each.
         findings: String,
     },
+}
+
+impl From<predictions::Error> for Error {
+    fn from(error: predictions::Error) -> Self {
+        Self::Predictions(Box::new(error))
+    }
 }
 
 impl Error {

@@ -15,10 +15,9 @@
 use std::{collections::HashMap, fmt};
 
 use gf_cohort_schema::{FoldRow, Split, counted};
-use gf_stats::p_value_text;
+use gf_stats::{p_value_text, roc};
 use serde::Serialize;
 
-use super::roc;
 use crate::predictions::{HeldOut, Scores};
 
 /// Mean difference of AUROC over all folds, and its test.

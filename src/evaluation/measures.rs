@@ -13,9 +13,9 @@ use gf_cohort_schema::AucRow;
 use gf_stats::{
     normal::{Z_975, density, upper_quantile},
     regression::{Failure, Fit, Likelihood, logistic},
+    roc::{count, ties},
 };
 
-use super::roc::{count, ties};
 use crate::predictions::Column;
 
 /// Measures of one model on one split; an undefined measure is `None`.

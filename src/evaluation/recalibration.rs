@@ -6,10 +6,12 @@
 use std::fmt;
 
 use gf_cohort_schema::probability;
-use gf_stats::regression::{Likelihood, logistic};
+use gf_stats::{
+    regression::{Likelihood, logistic},
+    roc::ties,
+};
 use serde::{Deserialize, Serialize};
 
-use super::roc::ties;
 use crate::predictions::Column;
 
 /// How probabilities are recalibrated.

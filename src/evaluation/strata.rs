@@ -8,26 +8,31 @@
 use std::collections::BTreeSet;
 
 use gf_cohort_schema::{Split, StratumRow};
+use gf_stats::roc::OneClass;
 use rayon::prelude::*;
 
 use super::{
     Error,
     auroc::{AurocEstimate, aurocs},
     bootstrap::Bootstrap,
-    roc::OneClass,
 };
 use crate::predictions::{Column, Known, Scores};
 
 /// The column of `apoe.csv`.
 const APOE: &str = "apoe";
+
 const UNKNOWN: &str = "unknown";
+
 /// Most levels of a stratum. A column with more levels has names or free text, and no groups.
 const MAX_LEVELS: usize = 50;
+
 /// Most values of a numeric code, such as the number of a centre. A column of numbers with more
 /// values is a measurement, such as age.
 const MAX_CODES: usize = 10;
+
 /// Groups of samples that a measurement is divided into.
 const QUARTERS: usize = 4;
+
 /// Cells of a column of numbers that mean an unknown value.
 const MISSING: [&str; 5] = ["NA", "NaN", ".", "null", "-9"];
 

@@ -10,6 +10,7 @@
 
 use std::fmt;
 
+use gf_genotypes::{Locus, Reference, Strand, same_contig};
 use rand::{Rng, seq::IndexedRandom};
 use serde::{Deserialize, Serialize};
 
@@ -18,14 +19,15 @@ use super::{
     effects::{Published, PublishedRow},
     founders::{self, N_FOUNDERS},
     panel::{Panel, PanelHaplotypes, PanelSite},
-    stream_of_locus,
+    random::stream_of_locus,
 };
-use gf_genotypes::{Locus, Reference, Strand, same_contig};
 
 const AD_2022: &str = include_str!("ad-2022.tsv");
+
 /// Effect alleles of lead variants closer than this are never on one haplotype, like APOE e2 and
 /// e4.
 const NEVER_TOGETHER_NT: usize = 1_000;
+
 /// Largest span of lead variants with true distances, as a fraction of the locus.
 const INNER_SHARE: f64 = 0.8;
 

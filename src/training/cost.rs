@@ -3,17 +3,18 @@
 use std::path::Path;
 
 use gf_cohort_schema::{CostRow, columns};
+use gf_files::output;
 
 use super::{
-    Bundle, BundleConfig, Error, MemberRecord, Options, Weights, additive_name, cohort_and_tokens,
-    config_of, memory, name_of,
+    Bundle, BundleConfig, Error, MemberRecord, Options, Weights, additive_name, memory,
+    names::name_of,
+    prepared::{cohort_and_tokens, config_of},
 };
-use crate::layout;
 use crate::{
+    layout,
     models::{Architecture, Config, Preset, additive},
     report,
 };
-use gf_files::output;
 
 /// Writes `cost.csv` into `folder`.
 ///

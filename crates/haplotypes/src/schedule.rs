@@ -195,9 +195,8 @@ impl<'o> Schedule<'o> {
         let Locus { name, contig, .. } = locus;
         if empty_loci == EmptyLoci::Refuse && self.file_of_locus.iter().all(Option::is_none) {
             return Err(format!(
-                "no record overlaps any locus of {}. Is the VCF empty? Do the VCF and the regions \
-                 use the same contig names and genome build?",
-                regions
+                "no record overlaps any locus of {regions}. Is the VCF empty? Do the VCF and the \
+                 regions use the same contig names and genome build?"
             ));
         }
         if !files_read
@@ -223,9 +222,8 @@ impl<'o> Schedule<'o> {
         if empty_loci == EmptyLoci::Refuse {
             return Err(format!(
                 "no record overlaps locus `{name}` ({}). Is the VCF of another genome build? If \
-                 the locus has no variants, remove it from {}",
-                locus.region(),
-                regions
+                 the locus has no variants, remove it from {regions}",
+                locus.region()
             ));
         }
         Ok(())

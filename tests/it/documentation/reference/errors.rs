@@ -27,7 +27,7 @@ const STAGES: [(&str, &str, &str); 16] = [
         "crates/haplotypes/src",
     ),
     ("Tokenizer", "tokenizer/src/lib.rs", "tokenizer/src"),
-    ("Tokens", "src/tokens.rs", "src/tokens"),
+    ("Tokens", "src/tokens/error.rs", "src/tokens"),
     (
         "People and tokens together",
         "src/dataset.rs",
@@ -38,9 +38,9 @@ const STAGES: [(&str, &str, &str); 16] = [
         "src/training/error.rs",
         "src/training",
     ),
-    ("Scoring new people", "src/score.rs", ""),
-    ("Explaining", "src/explain.rs", "src/explain"),
-    ("Compressing", "src/compress.rs", "src/compress"),
+    ("Scoring new people", "src/score/error.rs", "src/score"),
+    ("Explaining", "src/explain/error.rs", "src/explain"),
+    ("Compressing", "src/compress/error.rs", "src/compress"),
     ("Published scores", "src/scoring/error.rs", "src/scoring"),
     ("Baselines", "src/baselines/error.rs", "src/baselines"),
     (
@@ -54,7 +54,7 @@ const STAGES: [(&str, &str, &str); 16] = [
         "src/predictions",
     ),
     ("Evaluation", "src/evaluation/error.rs", "src/evaluation"),
-    ("Simulation", "src/simulate.rs", "src/simulate"),
+    ("Simulation", "src/simulate/error.rs", "src/simulate"),
 ];
 
 /// Where the pipeline refuses a file or a folder, by `bail!`.
@@ -111,17 +111,15 @@ pub fn page() -> String {
 
 /// Reasons that the sources of a stage give.
 fn reasons(file: &str, folder: &str) -> Vec<String> {
-    let below = if folder.is_empty() {
-        Vec::new()
-    } else {
-        crate::support::files(&repository(folder))
-            .into_keys()
-            .collect()
-    };
-    let mut paths: Vec<String> = below
-        .iter()
+    let mut paths: Vec<String> = crate::support::files(&repository(folder))
+        .into_keys()
         .map(|path| format!("{folder}/{}", path.display()))
         .collect();
+    // The file of a stage is next to its folder.
+    let stage = format!("{folder}.rs");
+    if repository(&stage).is_file() {
+        paths.insert(0, stage);
+    }
     // Of tests there is nothing to say.
     paths.retain(|path| !path.contains("tests") && !path.contains("oracle"));
     if !paths.iter().any(|path| path == file) {

@@ -22,10 +22,7 @@ use gf_cohort_schema::{Phenotype, Split};
 use serde::{Deserialize, Serialize};
 
 use self::{draft::Draft, join::Joined, phenotype::MappedColumn, table::Table};
-pub use self::{
-    error::Error, join::Overlap, options::Options, phenotype::Mapping, split::Shares,
-    summary::Summary,
-};
+pub use self::{error::Error, options::Options, split::Shares, summary::Summary};
 
 /// Joins the tables, maps the phenotype and makes the split.
 ///
@@ -97,14 +94,14 @@ pub struct Prepared {
     /// Columns beyond `sample_id`, `phenotype`, `split` and `family_id`.
     pub columns: Vec<String>,
     /// Samples in the order of the first table.
-    pub samples: Vec<Sample>,
+    pub samples: Vec<CohortRow>,
     /// Id of each dropped sample and the reason.
     pub dropped: Vec<(String, String)>,
 }
 
 /// A row of the cohort table.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Sample {
+pub struct CohortRow {
     /// Name of the sample in the genotypes.
     pub sample_id: String,
     /// Phenotype; `None` if it is unknown.
@@ -119,13 +116,13 @@ pub struct Sample {
 
 /// Counts of the pairs in a table of kinships.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Kinships {
+pub struct KinshipPairs {
     /// Pairs whose samples are both in the cohort.
-    pub n_pairs: usize,
+    pub known: usize,
     /// Related pairs among them.
-    pub n_related: usize,
+    pub related: usize,
     /// Related pairs within one split, which stay in the cohort.
-    pub n_within: usize,
+    pub within_split: usize,
 }
 
 /// Columns with values, except the phenotype and the columns that every cohort table has.
@@ -154,7 +151,7 @@ impl Prepared {
             .into_iter()
             .chain(with_family.then_some("family_id"));
         table.write_record(fixed_names.chain(self.columns.iter().map(String::as_str)))?;
-        for Sample {
+        for CohortRow {
             sample_id,
             phenotype,
             split,

@@ -1,6 +1,6 @@
 //! Stage `compress`: replaces the linear layers of a trained encoder by low-rank factors (Low-Rank
 //! Transformer, Winata et al. 2020, arXiv 1910.13923, section 3.1; with the rank rule of the
-//! greenformer library, see [`Rank`]).
+//! greenformer library, see [`Rank`](gf_nn::Rank)).
 //!
 //! Input -> output: a model bundle with dense layers -> a bundle in which each layer `w` (in, out)
 //! admitted by the rule is `reduce` (in, r) times `expand` (r, out). Biases and all other

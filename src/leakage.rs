@@ -13,4 +13,4 @@ pub(crate) mod kinship_sites;
 pub(crate) mod predictions;
 pub(crate) mod scores;
 
-pub use self::{error::Error, kinship::PAIR_COLUMNS, kinship_sites::KinshipVariants};
+pub use self::{error::Error, kinship_sites::KinshipVariants};

@@ -34,7 +34,7 @@ pub(super) fn require_usable(options: &Options) -> Result<(), Error> {
 /// Checks options and scoring files before there is a cohort, and returns the ids of the files.
 ///
 /// # Errors
-/// Those of [`run`] about options and scoring files.
+/// Those of [`run`](super::run) about options and scoring files.
 pub fn check_without_cohort(options: &Options) -> Result<Vec<String>, Error> {
     check_options(options)?;
     let files = published::read_scoring_files(&options.scoring, own_names())?;
@@ -58,7 +58,7 @@ pub(super) fn check_options(options: &Options) -> Result<(), Error> {
     Ok(())
 }
 
-/// Opens the files that [`run`] reads only after the genotypes.
+/// Opens the files that [`run`](super::run) reads only after the genotypes.
 fn require_files(options: &Options) -> Result<(), Error> {
     if let Some(bed) = &options.scoring.matching.callable {
         gf_genotypes::read_intervals(bed)?;
@@ -73,11 +73,12 @@ fn require_files(options: &Options) -> Result<(), Error> {
     Ok(())
 }
 
-/// Checks the inputs of [`run`] without reading genotypes, including the builds of the VCF headers.
-/// Returns a summary of the cohort, and the id and number of variants of each scoring file.
+/// Checks the inputs of [`run`](super::run) without reading genotypes, including the builds of the
+/// VCF headers. Returns a summary of the cohort, and the id and number of variants of each scoring
+/// file.
 ///
 /// # Errors
-/// Those of [`run`], except errors in genotypes.
+/// Those of [`run`](super::run), except errors in genotypes.
 pub fn check(options: &Options) -> Result<(CohortSummary, Vec<(String, usize)>), Error> {
     let Inputs {
         cohort,

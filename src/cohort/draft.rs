@@ -8,7 +8,7 @@ use std::{
 use gf_cohort_schema::{CohortColumn, Phenotype, Split};
 
 use super::{
-    Error, Kinships, Options, Prepared, RELATED, Sample, Summary,
+    CohortRow, Error, KinshipPairs, Options, Prepared, RELATED, Summary,
     join::{Joined, Person},
     phenotype::Mapped,
     related, split,
@@ -258,7 +258,10 @@ impl<'j> Draft<'j> {
     }
 
     /// Drops one sample of each related pair across splits.
-    pub(super) fn drop_related(&mut self, options: &Options) -> Result<Option<Kinships>, Error> {
+    pub(super) fn drop_related(
+        &mut self,
+        options: &Options,
+    ) -> Result<Option<KinshipPairs>, Error> {
         let Some(path) = &options.unrelated else {
             return Ok(None);
         };
@@ -272,7 +275,7 @@ impl<'j> Draft<'j> {
         for index in relatives {
             self.dropped[index] = Some(reason.clone());
         }
-        let n_within = related
+        let within_split = related
             .pairs
             .iter()
             .filter(|(a, b)| {
@@ -280,10 +283,10 @@ impl<'j> Draft<'j> {
                 both_remain && self.splits[*a] == self.splits[*b]
             })
             .count();
-        Ok(Some(Kinships {
-            n_pairs: related.n_known,
-            n_related: related.pairs.len(),
-            n_within,
+        Ok(Some(KinshipPairs {
+            known: related.n_known,
+            related: related.pairs.len(),
+            within_split,
         }))
     }
 
@@ -376,9 +379,9 @@ impl<'j> Draft<'j> {
         index: usize,
         family_id: Option<String>,
         columns: &[usize],
-    ) -> Sample {
+    ) -> CohortRow {
         let Person { sample, cells, .. } = self.person(index);
-        Sample {
+        CohortRow {
             sample_id: sample.clone(),
             phenotype: self.phenotypes[index],
             split: self.splits[index],

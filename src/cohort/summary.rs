@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt};
 
 use gf_cohort_schema::{Split, counted};
 
-use super::{Kinships, join::Overlap, phenotype::Mapping};
+use super::{KinshipPairs, join::Overlap, phenotype::Mapping};
 
 /// Counts of joined, mapped and dropped samples.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub struct Summary {
     /// Number of families of two samples or more.
     pub n_families: usize,
     /// Counts of related pairs, if a table of kinships is given.
-    pub kinships: Option<Kinships>,
+    pub kinships: Option<KinshipPairs>,
     /// Columns that other commands use as covariates by default.
     pub covariates: Vec<String>,
     /// Columns that other commands do not use by default.
@@ -100,17 +100,17 @@ impl Summary {
                 self.n_families
             )?;
         }
-        if let Some(Kinships {
-            n_pairs,
-            n_related,
-            n_within,
+        if let Some(KinshipPairs {
+            known,
+            related,
+            within_split,
         }) = self.kinships
         {
             writeln!(
                 f,
-                "kinships: {} of these samples, {n_related} related, {n_within} of them within one \
-                 split",
-                counted(n_pairs, "pair", "pairs")
+                "kinships: {} of these samples, {related} related, {within_split} of them within \
+                 one split",
+                counted(known, "pair", "pairs")
             )?;
         }
         Ok(())

@@ -21,8 +21,8 @@ use crate::predictions::Column;
 pub struct Bootstrap<'a> {
     pub n_replicates: usize,
     pub seed: u64,
-    /// Number of the family of each person of [`crate::predictions::Scores::people`]. A person without a
-    /// family has a number of their own.
+    /// Number of the family of each person of `Scores::people`. A person without a family has a
+    /// number of their own.
     pub families: &'a [u32],
 }
 

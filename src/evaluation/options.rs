@@ -1,4 +1,4 @@
-//! Settings of comparisons.
+//! Options of an evaluation, and the settings of comparisons.
 
 use std::{fmt, path::PathBuf};
 

@@ -67,7 +67,7 @@ pub fn write_non_additive(
     folder: &Path,
     tests: &[NonAdditive],
 ) -> Result<Option<PathBuf>, output::Error> {
-    let path = folder.join("non_additive.csv");
+    let path = folder.join(layout::NON_ADDITIVE);
     if tests.is_empty() {
         output::remove_if_there(&path)?;
         return Ok(None);
@@ -105,7 +105,7 @@ pub fn write_stacked(
     folder: &Path,
     stacked: Option<&Stacked>,
 ) -> Result<Option<PathBuf>, output::Error> {
-    let path = folder.join("stacked.csv");
+    let path = folder.join(layout::STACKED);
     let Some(stacked) = stacked else {
         output::remove_if_there(&path)?;
         return Ok(None);

@@ -1,6 +1,7 @@
-//! The part of `truth.json` that describes a multi-locus study.
+//! The contents of `truth.json`.
 //!
-//! It is present for many loci, covariate effects, published weights or case-control sampling.
+//! [`StudyTruth`] is present for many loci, covariate effects, published weights or case-control
+//! sampling.
 
 use std::fmt;
 

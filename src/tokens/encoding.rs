@@ -14,8 +14,9 @@ pub struct EncodedHaplotypes {
     /// For each haplotype, the segments that its tokens do not represent exactly, as numbers that
     /// are valid within one call.
     ///
-    /// [`Anchor::Reference`]: segments read as the nearest training segment, and segments with an
-    /// allele at a dropped slot. [`Anchor::Haplotype`]: all segments of a haplotype that is cut at
+    /// [`Anchor::Reference`](super::Anchor::Reference): segments read as the nearest training
+    /// segment, and segments with an allele at a dropped slot.
+    /// [`Anchor::Haplotype`](super::Anchor::Haplotype): all segments of a haplotype that is cut at
     /// the end.
     pub approximated: Vec<Vec<u32>>,
 }
@@ -25,7 +26,7 @@ pub struct EncodedHaplotypes {
 /// The haplotypes need not occur in a sample.
 ///
 /// # Errors
-/// The same as [`encode`].
+/// The same as [`encode`](super::encode).
 pub fn encode_haplotypes(
     locus: &LocusHaplotypes,
     locus_number: usize,

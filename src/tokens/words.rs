@@ -96,7 +96,7 @@ pub(super) fn count_copies(
 pub struct Words(BTreeMap<Vec<u8>, u64>);
 
 impl Words {
-    /// Adds the segments of the loci of a dictionary, as [`run`] cuts and counts them.
+    /// Adds the segments of the loci of a dictionary, as [`run`](super::run) cuts and counts them.
     pub fn add(&mut self, dictionary: &Dictionary, training: &[usize], options: &Options) {
         let segments = cut(dictionary, options.segment_length, options.anchor);
         let copies = count_copies(dictionary, &segments, training, options);
@@ -123,7 +123,7 @@ impl Words {
         }
     }
 
-    /// Fits the tokenizer that [`run`] would fit on all these segments.
+    /// Fits the tokenizer that [`run`](super::run) would fit on all these segments.
     ///
     /// # Errors
     /// No segment, a letter outside the alphabet, options that contradict each other, or a given

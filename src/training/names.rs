@@ -53,14 +53,14 @@ pub fn term_configs(config: &Config, additive: AdditiveKind, deep_terms: DeepTer
     }
 }
 
-/// File to which [`run_member`] writes a member (1-based).
+/// File to which [`run_member`](super::run_member) writes a member (1-based).
 #[must_use]
 pub fn trained_file(number: usize) -> String {
     format!("trained-{number}.safetensors")
 }
 
-/// File to which [`run_terms`] writes the names of the loci with a deep term, for a member
-/// (1-based).
+/// File to which [`run_terms`](super::run_terms) writes the names of the loci with a deep term, for
+/// a member (1-based).
 #[must_use]
 pub fn terms_file(number: usize, loci: &Range<usize>) -> String {
     format!("terms-{number}-loci-{}-{}.json", loci.start + 1, loci.end)

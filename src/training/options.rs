@@ -1,4 +1,4 @@
-//! The options of a model and its training.
+//! Options of the stage `train`, and the settings of a model and its training.
 
 use std::path::PathBuf;
 

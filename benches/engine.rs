@@ -8,7 +8,7 @@ use std::path::Path;
 
 use candle_core::{DType, Device, Tensor, Var};
 use criterion::{Criterion, criterion_group, criterion_main};
-use gf_genomics::{simulate, tokens};
+use gf_genomics::{sequences, simulate, tokens};
 
 fn genomes(criterion: &mut Criterion) {
     let folder = std::env::temp_dir().join("gf-genomics-bench");
@@ -19,7 +19,7 @@ fn genomes(criterion: &mut Criterion) {
     };
     simulate::run(&options).expect("a simulated cohort");
     let file = |name: &str| folder.join(Path::new(name));
-    let options = gf_haplotypes::Options {
+    let options = sequences::Options {
         vcf: vec![file("cohort.vcf.gz")],
         format: gf_genotypes::FormatOptions::default(),
         reference: file("reference.fa"),
@@ -31,9 +31,9 @@ fn genomes(criterion: &mut Criterion) {
         skips: None,
     };
     criterion.bench_function("haplotypes: 2,000 people, 33,000 nt", |bench| {
-        bench.iter(|| gf_haplotypes::run(&options).expect("haplotypes"));
+        bench.iter(|| sequences::run(&options).expect("haplotypes"));
     });
-    let (dictionary, _, _) = gf_haplotypes::run(&options).expect("haplotypes");
+    let dictionary = sequences::run(&options).expect("haplotypes").dictionary;
     let training: Vec<usize> = (0..1_200).collect();
     criterion.bench_function("tokens: fit on 1,200 people, encode 2,000", |bench| {
         bench.iter(|| {

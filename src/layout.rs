@@ -80,10 +80,8 @@ pub const TRUTH_SUMMARY: &str = "truth.json";
 
 // Sequences and tokens
 
-/// Loci, edits and distinct haplotypes.
-pub const HAPLOTYPES: &str = gf_haplotypes::LOCI_FILE;
-/// The two haplotypes of each sample at each locus.
-pub const HAPLOTYPE_PAIRS: &str = gf_haplotypes::PAIRS_FILE;
+// The crate of the dictionary names its two files: `gf_haplotypes::LOCI_FILE` and `PAIRS_FILE`.
+
 /// Records that the sequences leave out or read by a policy.
 pub const SKIPS: &str = gf_haplotypes::SKIPS_FILE;
 /// Tokens of every distinct haplotype.

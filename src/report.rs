@@ -49,19 +49,6 @@ use crate::{
     layout,
 };
 
-/// Ids of the figures that have a file of their own, `ID.svg`.
-const FIGURES: [&str; 9] = [
-    "forest",
-    "difference",
-    "roc",
-    "calibration",
-    "deciles",
-    "distribution",
-    "ancestry",
-    "training",
-    "validation_auc",
-];
-
 /// Writes everything that an evaluation shows: its tables as CSV, `report.html`, the figures as SVG
 /// and the files for MultiQC. Returns their paths.
 ///
@@ -82,6 +69,19 @@ pub fn write(folder: &Path, summary: &Summary) -> Result<Vec<PathBuf>, output::E
     paths.extend(report.write(folder)?);
     Ok(paths)
 }
+
+/// Ids of the figures that have a file of their own, `ID.svg`.
+const FIGURES: [&str; 9] = [
+    "forest",
+    "difference",
+    "roc",
+    "calibration",
+    "deciles",
+    "distribution",
+    "ancestry",
+    "training",
+    "validation_auc",
+];
 
 /// What `report.html` shows.
 #[derive(Clone, Copy)]

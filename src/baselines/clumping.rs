@@ -12,6 +12,7 @@
 use std::collections::HashMap;
 
 use gf_cohort_schema::{Split, probability};
+use gf_genotypes::contig_key;
 use ndarray::{Array1, Array2};
 
 use crate::baselines::{
@@ -22,7 +23,6 @@ use crate::baselines::{
     selection::{Choice, Hyperparameters, Tried, auroc_of},
     study::Study,
 };
-use gf_genotypes::contig_key;
 
 /// Factors of the score's coefficient to try, largest first. The coefficient is too large because
 /// it is fitted on the samples that the weights come from.

@@ -8,14 +8,14 @@
 use std::{io::Write, path::Path};
 
 use gf_cohort_schema::{BASELINE_PREFIX, Cohort, Split};
+use gf_files::output;
+use gf_genotypes::GenomeBuild;
 
 use crate::{
     baselines::model::{AlleleWeight, Baseline},
     layout,
     leakage::scores::{COHORT_KEY, DIGEST_KEY, digest},
 };
-use gf_files::output;
-use gf_genotypes::GenomeBuild;
 
 /// Origin of the scores, for the headers.
 pub struct Origin<'a> {

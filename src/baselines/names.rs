@@ -1,4 +1,16 @@
 //! Names of the baselines of a run.
+//!
+//! | model | features |
+//! |---|---|
+//! | `prs-covariates` | the covariates of the cohort alone |
+//! | `prs-apoe` | APOE e2 and e4 counts, and the covariates |
+//! | `prs-pcs` | the principal components alone, to detect stratification |
+//! | `prs-dosages` | all dosages with an L2 penalty, and the covariates |
+//! | `prs-ct` | the score of clumping and thresholding, and the covariates |
+//! | `prs-elastic-net` | the dosages that an elastic net selects, and the covariates |
+//! | `prs-<id>` | a published score, and the covariates |
+//! | `prs-<id>-alone` | a published score without the covariates |
+//! | `..-no-apoe` | a score without the APOE region, and APOE e2 and e4 counts |
 
 use gf_cohort_schema::{ALONE, BASELINE_PREFIX, WITHOUT_APOE};
 

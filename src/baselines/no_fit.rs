@@ -13,7 +13,6 @@ use gf_cohort_schema::{
 };
 use serde::Serialize;
 
-use crate::evaluation::{delong::Placements, roc::by_rising};
 use crate::layout;
 use crate::{
     baselines::{Error, Options},
@@ -24,6 +23,7 @@ use crate::{
     tables::write_shareable,
 };
 use gf_files::output;
+use gf_stats::{delong::Placements, roc::by_rising};
 
 /// AUC of one score in one split.
 #[derive(Clone, Debug, PartialEq, Serialize)]

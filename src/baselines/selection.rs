@@ -6,8 +6,8 @@ use ndarray::Array1;
 use serde::{Deserialize, Serialize};
 
 use crate::baselines::Error;
-use crate::evaluation::roc::auroc;
 use gf_cohort_schema::counted;
+use gf_stats::roc::auroc;
 
 /// Hyperparameters of one learned baseline.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

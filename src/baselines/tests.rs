@@ -1,7 +1,5 @@
 //! The stage as a whole, and scores compared with PLINK 2.
 
-use crate::scoring::GenotypeFiles;
-use gf_genotypes::FormatOptions;
 use std::{
     collections::HashMap,
     fmt::Write as _,
@@ -9,14 +7,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gf_cohort_schema::{CovariateChoice, PhenotypeCoding, read_predictions, read_scores};
-use gf_genotypes::{GenomeBuild, Position1, Samples, pass};
+use gf_cohort_schema::{
+    Cohort, CovariateChoice, PhenotypeCoding, Prediction, Split, read_predictions, read_scores,
+};
+use gf_genotypes::{FormatOptions, GenomeBuild, Position1, Samples, pass};
 
-use super::*;
+use super::{apoe, panel, *};
 use crate::{
     leakage::KinshipVariants,
     scoring::{
-        self, Reading, complement,
+        self, GenotypeFiles, Reading, ScoringFile, complement,
+        dosages::{self, GenotypeTable, Request},
         matching::{MatchRules, match_rows},
         testing::{shared_data, write_vcf},
     },
@@ -202,7 +203,7 @@ fn auroc_on(split: Split, model: &str, predictions: &[Prediction]) -> f64 {
             None => {}
         }
     }
-    crate::evaluation::roc::auroc(&cases, &controls).unwrap()
+    gf_stats::roc::auroc(&cases, &controls).unwrap()
 }
 
 #[test]

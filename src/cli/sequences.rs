@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use gf_files::output;
-use gf_haplotypes::{Options, Policies, Regions, Samples, write_fasta};
+use gf_haplotypes::{Policies, Regions, Samples};
 use serde_json::Value;
 
 use super::{
@@ -11,7 +11,10 @@ use super::{
     record::{Invocation, OverwriteArgs, PendingRecord},
     samples::{SampleArgs, without_names},
 };
-use crate::{layout, pipeline};
+use crate::{
+    pipeline,
+    sequences::{self, Options, Outputs, Sequences},
+};
 
 /// Make both haplotypes of every sample at chosen loci in one pass. The output is FASTA, a
 /// dictionary of the distinct haplotypes, or both.
@@ -94,32 +97,27 @@ impl Genomes {
 /// Any error of the stage.
 pub fn run(args: Args) -> anyhow::Result<()> {
     let samples = args.people.samples()?;
-    let folder = args.out.as_deref();
-    let skips = args
-        .skips
-        .or_else(|| folder.map(|folder| folder.join(layout::SKIPS)));
+    let outputs = Outputs::new(args.out, args.output);
+    let skips = args.skips.or_else(|| outputs.default_skips());
     let options = args.genomes.options(samples, skips);
-    let fasta = args
-        .output
-        .or_else(|| folder.is_none().then(|| PathBuf::from("-")));
-    let output_files: Vec<&Path> = fasta
+    let output_files: Vec<&Path> = outputs
+        .fasta
         .iter()
         .chain(&options.skips)
         .map(PathBuf::as_path)
         .collect();
     output::check_outputs(options.inputs(), &output_files)?;
+    let folder = outputs.folder.as_deref();
     let _lock = folder.map(pipeline::lock_folder).transpose()?;
     let record = folder
         .map(|folder| PendingRecord::begin(folder, invocation(&options), args.overwrite))
         .transpose()?;
-    let (dictionary, skips, summary) = gf_haplotypes::run(&options)?;
-    if let Some(folder) = folder {
-        dictionary.save(folder)?;
-    }
-    if let Some(path) = &fasta {
-        write_fasta(&dictionary, path)?;
-    }
-    skips.save()?;
+    let Sequences {
+        dictionary,
+        skips,
+        summary,
+    } = sequences::run(&options)?;
+    outputs.save(&dictionary, skips)?;
     if let Some(record) = record {
         record.finish(&summary)?;
     }

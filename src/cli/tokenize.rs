@@ -17,7 +17,11 @@ use super::{
     samples::SampleArgs,
     sequences::{Genomes, without_sample_names},
 };
-use crate::{layout, pipeline, tokens::Options};
+use crate::{
+    layout, pipeline,
+    sequences::{self, Outputs, Sequences},
+    tokens::Options,
+};
 
 /// Make sequences, fit a tokenizer on the training split, and write the tokens of every distinct
 /// haplotype.
@@ -81,7 +85,11 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let _lock = pipeline::lock_folder(&args.out)?;
     let record = PendingRecord::begin(&args.out, invocation, args.overwrite)?;
     let started = Instant::now();
-    let (dictionary, skips, sequences_summary) = gf_haplotypes::run(&sequence_options)?;
+    let Sequences {
+        dictionary,
+        skips,
+        summary: sequences_summary,
+    } = sequences::run(&sequence_options)?;
     gf_files::message_text!("{sequences_summary}");
     let sequences_seconds = args.report.then(|| started.elapsed().as_secs_f64());
     let (tokens_summary, report) = pipeline::tokenize(
@@ -96,8 +104,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     if let Some(report) = report {
         gf_files::message_text!("{report}");
     }
-    dictionary.save(&args.out)?;
-    skips.save()?;
+    Outputs::in_folder(&args.out).save(&dictionary, skips)?;
     record.finish(&json!({ "sequences": sequences_summary, "tokens": tokens_summary }))
 }
 

@@ -669,12 +669,12 @@ fn one_of_each_related_pair_across_splits_is_dropped() {
         assert!(pair.contains(&None) || pair[0] == pair[1], "{pair:?}");
     }
     let n_dropped: usize = summary.dropped.values().sum();
-    let Kinships {
-        n_pairs,
-        n_related,
-        n_within,
+    let KinshipPairs {
+        known,
+        related,
+        within_split,
     } = summary.kinships.unwrap();
-    assert_eq!((n_pairs, n_related, n_dropped + n_within), (59, 6, 6));
+    assert_eq!((known, related, n_dropped + within_split), (59, 6, 6));
     assert!(
         n_dropped > 0
             && summary

@@ -13,12 +13,12 @@ use super::{Error, OnCohort};
 use crate::layout;
 use crate::{
     dataset::Dataset,
-    evaluation::roc,
     models::{Predictor, RiskModel},
     tokens::Folder,
     training::{self, Bundle, folds_of, weight_files},
 };
 use gf_files::output;
+use gf_stats::roc;
 
 /// Haplotypes in a timed forward pass.
 const HAPLOTYPES: usize = 4;

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use gf_cohort_schema::{AucRow, CostRow, ScoreRow, Split};
+use gf_stats::roc::OneClass;
 use rayon::prelude::*;
 
 use super::{
@@ -13,9 +14,8 @@ use super::{
     auroc::{AurocEstimate, aurocs},
     bootstrap::Bootstrap,
     measures::Measures,
-    roc::OneClass,
-    scores::{Column, Scores},
 };
+use crate::predictions::{Column, Scores};
 
 /// The row of every model on every split, without costs and match rates.
 ///
@@ -68,9 +68,10 @@ fn require_same_people(
     let Some(reference) = reference else {
         return Ok(());
     };
-    columns
-        .iter()
-        .try_for_each(|column| scores.require_same_people(column, reference))
+    for column in columns {
+        scores.require_same_people(column, reference)?;
+    }
+    Ok(())
 }
 
 fn row(

@@ -6,13 +6,13 @@
 //! bootstrap over families.
 
 use gf_cohort_schema::counted;
-
-use super::{
-    bootstrap::{Bootstrap, Resampled},
+use gf_stats::{
     delong::{Interval, Placements},
     roc::OneClass,
-    scores::Column,
 };
+
+use super::bootstrap::{Bootstrap, Resampled};
+use crate::predictions::Column;
 
 /// AUROC of one model, and its difference to the reference model.
 #[derive(Clone, Debug)]
@@ -46,17 +46,12 @@ pub fn aurocs(
         compared_to,
         reference: compared_to
             .and_then(|model| columns.iter().position(|column| column.model == model)),
-        placements: columns.iter().map(|column| placements(column)).collect(),
+        placements: columns.iter().map(|column| column.placements()).collect(),
         resampled: bootstrap.map(|bootstrap| bootstrap.resample(columns)),
     };
     (0..columns.len())
         .map(|index| estimator.estimate(index))
         .collect()
-}
-
-/// Placement values of the samples of a column.
-pub fn placements(column: &Column) -> Result<Placements, OneClass> {
-    Placements::new(&column.logits, &column.is_case, &column.order)
 }
 
 /// Shared by the estimates of all columns.

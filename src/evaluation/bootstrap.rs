@@ -9,19 +9,20 @@
 
 use std::collections::HashMap;
 
+use gf_stats::{delong::Interval, roc};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use super::{delong::Interval, roc, scores::Column};
+use crate::predictions::Column;
 
 /// Settings of a bootstrap.
 #[derive(Clone, Copy, Debug)]
 pub struct Bootstrap<'a> {
     pub n_replicates: usize,
     pub seed: u64,
-    /// Number of the family of each person of [`super::scores::Scores::people`]. A person without a
-    /// family has a number of their own.
+    /// Number of the family of each person of `Scores::people`. A person without a family has a
+    /// number of their own.
     pub families: &'a [u32],
 }
 
@@ -200,7 +201,7 @@ mod tests {
     use gf_cohort_schema::{Role, Split};
 
     use super::*;
-    use crate::evaluation::auroc::{aurocs, placements};
+    use crate::evaluation::auroc::aurocs;
 
     fn people(n: u32, seed: u64, shift: f64) -> Column {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
@@ -283,7 +284,7 @@ mod tests {
             originals.map(|original| once.logits[original]).collect(),
             vec![0.5; 450],
         );
-        let interval = placements(&once).unwrap().interval().unwrap();
+        let interval = once.placements().unwrap().interval().unwrap();
         let expected = interval.high - interval.low;
         assert!((width(&copied, &families) / expected - 1.0).abs() < 0.15);
         assert!((width(&copied, &people) * 3_f64.sqrt() / expected - 1.0).abs() < 0.15);

@@ -8,7 +8,8 @@ use std::{collections::BTreeSet, fmt};
 use gf_cohort_schema::{Split, counted};
 use serde::Serialize;
 
-use super::{Error, auroc::placements, scores::Scores};
+use super::Error;
+use crate::predictions::Scores;
 
 /// The reference model, and how it was chosen.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -141,7 +142,7 @@ fn by_validation(scores: &Scores) -> Comparison {
 
 fn validation_auroc(scores: &Scores, model: &str) -> Option<f64> {
     let validation = scores.column(Split::Validation, model)?;
-    Some(placements(validation).ok()?.auroc())
+    Some(validation.placements().ok()?.auroc())
 }
 
 fn join(names: &BTreeSet<&str>) -> String {

@@ -6,14 +6,14 @@
 use std::collections::HashMap;
 
 use gf_cohort_schema::{CalibrationRow, DecileRow, DistributionRow, RocPoint, Split};
+use gf_stats::roc;
 use rayon::prelude::*;
 
 use super::{
     deciles,
     recalibration::{Recalibrated, Recalibration},
-    roc,
-    scores::{Column, Scores},
 };
+use crate::predictions::{Column, Scores};
 
 /// Rows of four tables, in the order of [`Scores::columns`].
 #[derive(Default)]

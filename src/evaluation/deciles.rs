@@ -7,17 +7,19 @@
 //! ranks. So a tenth may have more than a tenth of the samples, or none.
 
 use gf_cohort_schema::{CalibrationRow, DecileRow, DistributionRow};
-use gf_stats::normal::{Z_975, wilson};
-
-use super::{
-    recalibration::Recalibrated,
+use gf_stats::{
+    normal::{Z_975, wilson},
     roc::{by_rising, ties},
-    scores::Column,
 };
 
+use super::recalibration::Recalibrated;
+use crate::predictions::Column;
+
 const N_TENTHS: usize = 10;
+
 /// 0-based indices of the fifth and the sixth tenth, the reference of odds ratios.
 const REFERENCE_TENTHS: [usize; 2] = [4, 5];
+
 /// Bars of the histogram.
 const N_BARS: usize = 20;
 

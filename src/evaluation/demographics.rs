@@ -9,10 +9,8 @@ use std::f64::consts::PI;
 use gf_cohort_schema::Split;
 use serde::Serialize;
 
-use super::{
-    scores::{Column, Scores},
-    strata::{Known, Stratum},
-};
+use super::strata::Stratum;
+use crate::predictions::{Column, Known, Scores};
 
 /// Smallest count above zero that is reported, and fewest samples of a mean.
 const MIN_COUNT: usize = 5;
@@ -92,7 +90,7 @@ pub(super) fn by_split(scores: &Scores, known: &Known) -> Vec<SplitCharacteristi
         .into_iter()
         .chain(known.ancestry())
         .chain(["apoe"])
-        .filter_map(|name| known.stratum(name))
+        .filter_map(|name| Stratum::by_column(name, known))
         .collect();
     Split::ALL
         .into_iter()
@@ -184,7 +182,9 @@ fn group_sizes(counts: &[usize]) -> Vec<GroupSize> {
 
 /// Densities of every model on the last split, by ancestry; empty where no ancestry is known.
 pub(super) fn densities(scores: &Scores, known: &Known) -> Vec<ScoreDensity> {
-    let ancestry = known.ancestry().and_then(|name| known.stratum(name));
+    let ancestry = known
+        .ancestry()
+        .and_then(|name| Stratum::by_column(name, known));
     let Some((ancestry, split)) = ancestry.zip(scores.last_split()) else {
         return Vec::new();
     };

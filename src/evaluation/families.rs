@@ -4,7 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use gf_cohort_schema::{Phenotype, Split};
 
-use super::{PeopleRow, scores::Scores};
+use super::PeopleRow;
+use crate::predictions::Scores;
 
 /// The family of each person of [`Scores::people`].
 pub(super) struct Families<'a> {

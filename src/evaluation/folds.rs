@@ -15,12 +15,10 @@
 use std::{collections::HashMap, fmt};
 
 use gf_cohort_schema::{FoldRow, Split, counted};
+use gf_stats::{p_value_text, roc};
 use serde::Serialize;
 
-use super::{
-    p_value_text, roc,
-    scores::{HeldOut, Scores},
-};
+use crate::predictions::{HeldOut, Scores};
 
 /// Mean difference of AUROC over all folds, and its test.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -13,12 +13,10 @@ use gf_cohort_schema::AucRow;
 use gf_stats::{
     normal::{Z_975, density, upper_quantile},
     regression::{Failure, Fit, Likelihood, logistic},
+    roc::{count, ties},
 };
 
-use super::{
-    roc::{count, ties},
-    scores::Column,
-};
+use crate::predictions::Column;
 
 /// Measures of one model on one split; an undefined measure is `None`.
 #[derive(Debug, Default)]
@@ -247,9 +245,9 @@ mod tests {
     use gf_cohort_schema::{Role, Split};
 
     use super::*;
-    use crate::evaluation::{
-        permutation::Permuted,
-        verdict_oracle::{EXAMPLES, PREVALENCE},
+    use crate::{
+        evaluation::verdict_oracle::{EXAMPLES, PREVALENCE},
+        leakage::predictions::permutation::Permuted,
     };
 
     fn close(found: f64, expected: f64) {

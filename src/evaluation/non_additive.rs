@@ -9,11 +9,8 @@ use std::fmt;
 use gf_cohort_schema::Split;
 use serde::Serialize;
 
-use super::{
-    auroc::aurocs,
-    bootstrap::Bootstrap,
-    scores::{Column, Scores},
-};
+use super::{auroc::aurocs, bootstrap::Bootstrap};
+use crate::predictions::{Column, Scores};
 
 /// Name of the additive model.
 const ADDITIVE: &str = "additive";

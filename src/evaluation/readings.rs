@@ -4,7 +4,7 @@
 
 use gf_cohort_schema::{ScoredTable, counted};
 
-use super::scores::Unassigned;
+use crate::predictions::Unassigned;
 
 /// Score columns and roles that were guessed, and files that may have been cut.
 pub(super) fn of_tables(tables: &[ScoredTable]) -> Vec<String> {

@@ -6,10 +6,13 @@
 use std::fmt;
 
 use gf_cohort_schema::probability;
-use gf_stats::regression::{Likelihood, logistic};
+use gf_stats::{
+    regression::{Likelihood, logistic},
+    roc::ties,
+};
 use serde::{Deserialize, Serialize};
 
-use super::{roc::ties, scores::Column};
+use crate::predictions::Column;
 
 /// How probabilities are recalibrated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -16,10 +16,7 @@ use gf_cohort_schema::{Role, STACKED, Split, probability};
 use gf_stats::regression::{Failure, Fit, Likelihood, logistic};
 use serde::Serialize;
 
-use super::{
-    auroc::placements,
-    scores::{Column, Scores},
-};
+use crate::predictions::{Column, Scores};
 
 /// Row of polygenic scores without the APOE region.
 const SCORE_WITHOUT_APOE: u8 = 2;
@@ -152,7 +149,7 @@ fn best_on_validation(row: u8, scores: &Scores) -> Option<Column> {
         .in_split(Split::Validation)
         .iter()
         .filter(|column| column.role.rung() == Some(row))
-        .filter_map(|column| Some((placements(column).ok()?.auroc(), column)))
+        .filter_map(|column| Some((column.placements().ok()?.auroc(), column)))
         .reduce(|best, next| if next.0 > best.0 { next } else { best })
         .map(|(_, column)| column.clone())
 }

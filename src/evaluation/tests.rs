@@ -1,8 +1,10 @@
 //! The evaluation as a whole, on files.
 
-use std::{ffi::OsString, fs};
+use std::{ffi::OsString, fs, path::PathBuf};
 
-use gf_cohort_schema::{CostRow, Prediction, columns};
+use gf_cohort_schema::{
+    AucRow, CostRow, GuardRow, GuardVerdict, Prediction, ScoreRow, Split, StratumRow, columns,
+};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tempfile::TempDir;
@@ -129,7 +131,9 @@ fn both_splits(validation: [f64; 4], test: [f64; 4]) -> Vec<Row<'static>> {
 }
 
 const PERFECT: [f64; 4] = [3.0, 2.0, 1.0, 0.0];
+
 const GOOD: [f64; 4] = [3.0, 1.0, 2.0, 0.0];
+
 const POOR: [f64; 4] = [2.0, 0.0, 3.0, 1.0];
 
 #[test]

@@ -8,7 +8,7 @@ use std::{fs, ops::Range, path::Path};
 use anyhow::Context;
 use gf_cohort_schema::{Cohort, Prediction, Split, counted, read_predictions, write_predictions};
 use gf_files::output;
-use gf_haplotypes::{Dictionary, EmptyLoci, Shard};
+use gf_haplotypes::{Dictionary, Shard};
 use gf_tokenizer::Tokenizer;
 use serde_json::json;
 
@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     layout,
+    sequences::{self, Outputs},
     tokens::{self, Summary},
     training::{self, ModelSettings},
 };
@@ -48,12 +49,11 @@ impl Pipeline<'_> {
                 return merge_sequences(&shards, folder);
             }
             let options = self.sequence_options(None, folder)?;
-            let (all, skips, summary) = gf_haplotypes::run(&options)?;
-            gf_files::message_text!("{summary}");
-            all.save(folder)?;
-            skips.save()?;
-            dictionary = Some(all);
-            Ok(summary)
+            let built = sequences::run(&options)?;
+            gf_files::message_text!("{}", built.summary);
+            Outputs::in_folder(folder).save(&built.dictionary, built.skips)?;
+            dictionary = Some(built.dictionary);
+            Ok(built.summary)
         })?;
         Ok(Sequences { dictionary, shards })
     }
@@ -83,15 +83,12 @@ impl Pipeline<'_> {
         samples: Range<usize>,
         loci: Range<usize>,
         folder: &Path,
-    ) -> anyhow::Result<gf_haplotypes::Summary> {
+    ) -> anyhow::Result<sequences::Summary> {
         let options = self.sequence_options(Some(samples), folder)?;
-        let all_loci = gf_haplotypes::loci(&options)?;
-        let (dictionary, skips, summary) =
-            gf_haplotypes::of_loci(&all_loci[loci], &options, EmptyLoci::Refuse)?;
-        gf_files::message_text!("{summary}");
-        dictionary.save(folder)?;
-        skips.save()?;
-        Ok(summary)
+        let built = sequences::run_block(&options, loci)?;
+        gf_files::message_text!("{}", built.summary);
+        Outputs::in_folder(folder).save(&built.dictionary, built.skips)?;
+        Ok(built.summary)
     }
 
     /// The shards of one block of loci each, merged over samples, that this job makes or needs.
@@ -122,7 +119,7 @@ impl Pipeline<'_> {
         self,
         samples: Option<Range<usize>>,
         folder: &Path,
-    ) -> anyhow::Result<gf_haplotypes::Options> {
+    ) -> anyhow::Result<sequences::Options> {
         let mut cohort = self.data.samples()?;
         gf_files::message_text!("{}", cohort.notes);
         if let Some(samples) = samples {
@@ -132,7 +129,7 @@ impl Pipeline<'_> {
     }
 }
 
-fn merge_sequences(shards: &[Shard], folder: &Path) -> anyhow::Result<gf_haplotypes::Summary> {
+fn merge_sequences(shards: &[Shard], folder: &Path) -> anyhow::Result<sequences::Summary> {
     let (merged, summary) = gf_haplotypes::merge(shards, folder)?;
     gf_files::message_text!("{summary}");
     merged.save()?;

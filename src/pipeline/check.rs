@@ -14,7 +14,7 @@ use gf_cohort_schema::{Characteristics, Cohort, STACKED, counted};
 use gf_haplotypes::ApplyFilters;
 
 use super::plan::{Data, Plan, Source};
-use crate::{baselines, evaluation, layout, simulate, training};
+use crate::{baselines, evaluation, layout, sequences, simulate, training};
 
 /// The inputs of one stage.
 pub struct Finding {
@@ -189,7 +189,7 @@ impl Checker<'_> {
 /// Describes the samples, files and loci of the sequences.
 fn sequences(plan: &Plan, data: &Data, out: &Path, check_records: bool) -> anyhow::Result<String> {
     let options = plan.sequences_options(data, &data.samples()?, out);
-    let checked = gf_haplotypes::check(&options, check_records)?;
+    let checked = sequences::check(&options, check_records)?;
     let samples = counted(checked.n_people, "sample", "samples");
     let files = counted(data.genotypes.len(), "file", "files");
     let n_filtered = checked.n_filtered;

@@ -18,7 +18,7 @@ use crate::layout;
 use crate::{
     baselines::{self, BaselineSettings, LearningVariants},
     evaluation::{self, ReportSettings},
-    scoring, simulate, tokens,
+    scoring, sequences, simulate, tokens,
     training::{self, ModelSettings},
 };
 use gf_genotypes::{FormatOptions, companions, samples_of_files};
@@ -477,13 +477,13 @@ impl Plan {
         data: &Data,
         cohort: &Cohort,
         out: &Path,
-    ) -> gf_haplotypes::Options {
+    ) -> sequences::Options {
         let sample_ids = cohort
             .people
             .iter()
             .map(|person| person.sample_id.clone())
             .collect();
-        gf_haplotypes::Options {
+        sequences::Options {
             vcf: data.genotypes.clone(),
             format: data.format.clone(),
             reference: data.reference.clone(),

@@ -4,11 +4,12 @@
 //! sections as custom data (for `multiqc -c`), and each section as `NAME.SECTION_mqc.json`, which
 //! MultiQC finds without an option.
 
+use crate::layout;
 use gf_cohort_schema::AucRow;
+use gf_stats::p_value_text;
 use serde_json::{Map, Value, json};
 
 use super::{Background, PeopleRow, Verdict, figure::Figure, narrative};
-use crate::{evaluation::p_value_text, layout};
 
 /// Name and content of each file.
 pub fn files(

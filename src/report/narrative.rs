@@ -4,9 +4,9 @@
 //! paragraphs.
 
 use gf_cohort_schema::{AucRow, GuardVerdict, STACKED, Split, counted};
+use gf_stats::p_value_text;
 
 use super::{Verdict, holm, table::count};
-use crate::evaluation::p_value_text;
 
 /// Row of sequence models.
 const SEQUENCE_MODEL: u8 = 4;

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 
 use gf_cohort_schema::{AucRow, ScoreRow, Split, StratumRow};
+use gf_stats::p_value_text;
 use serde_json::Value;
 
 use super::{
@@ -14,7 +15,7 @@ use super::{
     },
 };
 use crate::{
-    evaluation::{GroupSize, SplitCharacteristics, p_value_text},
+    evaluation::{GroupSize, SplitCharacteristics},
     layout,
 };
 

@@ -5,9 +5,10 @@
 use std::fmt;
 
 use gf_cohort_schema::{AucRow, CostRow, GuardRow, GuardVerdict};
+use gf_stats::p_value_text;
 
 use super::{aligned, remarks};
-use crate::evaluation::{Summary, p_value_text};
+use crate::evaluation::Summary;
 
 const HEADER: [&str; 7] = [
     "row",

@@ -10,39 +10,50 @@
 //!
 //! Times are in units of 2 Ne generations. Positions on the locus are 0-based nucleotides.
 
+use gf_genotypes::Position0;
+use gf_genotypes::{Locus, Strand};
 use rand::{
     Rng,
     seq::{IndexedRandom, index},
 };
 
 use super::{
-    LOCUS_NAME, Stream, exponential,
+    LOCUS_NAME, Stream,
     panel::{Panel, PanelHaplotypes, PanelSite},
-    stream_of_locus,
+    random::{exponential, stream_of_locus},
 };
-use gf_genotypes::{Locus, Position0, Strand};
 
 /// Number of simulated founder haplotypes.
 pub const N_FOUNDERS: usize = 400;
+
 /// Population-scaled mutation rate per nucleotide, 4 Ne mu (human autosomes, indels included).
 const THETA_PER_NT: f64 = 1.2e-3;
+
 /// Population-scaled recombination rate per nucleotide, 4 Ne r, with Ne = 10,000 and r = 1e-8 (1 cM
 /// per Mb).
 const RHO_PER_NT: f64 = 4e-4;
+
 /// Share of mutations that are insertions or deletions.
 const INDEL_SHARE: f64 = 0.08;
+
 /// Probability that an indel has one more nucleotide; lengths are geometric.
 const INDEL_EXTENSION: f64 = 0.6;
+
 /// Longest indel in nucleotides.
 const MAX_INDEL_NT: usize = 30;
+
 /// Largest number of draws for an indel that is left-aligned.
 const MAX_INDEL_DRAWS: usize = 16;
+
 /// Share of SNVs that are transitions (A-G, C-T): two for each transversion.
 const TRANSITION_SHARE: f64 = 2.0 / 3.0;
+
 /// Share of each of C and G before `CpG` decay; the final GC content is 41 %.
 const C_SHARE: f64 = 0.2237;
+
 /// Share of `CpG` that has decayed to `TpG` or `CpA`.
 const CPG_DECAY: f64 = 0.75;
+
 /// Factor by which the mutation rate grows until there are enough variants.
 const THETA_STEP: f64 = 1.25;
 

@@ -7,13 +7,13 @@
 
 use std::collections::HashSet;
 
+use gf_files::output;
 use rand::Rng;
 
 use super::{
-    exponential,
     panel::{Panel, PanelHaplotypes},
+    random::exponential,
 };
-use gf_files::output;
 
 /// Haplotypes stored as the founder segments that they copy.
 ///

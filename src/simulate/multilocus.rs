@@ -17,6 +17,7 @@
 use std::path::Path;
 
 use gf_cohort_schema::{Cohort, Phenotype};
+use gf_genotypes::{Reference, VariantFile};
 
 use super::{
     BestPossibleAuc, Error, Options, PanelProblem, Preset, RiskKind, Stream, Summary, Truth,
@@ -31,14 +32,15 @@ use super::{
     meaning_of_x,
     mosaic::{self, Mosaics},
     panel::{self, EmptyLoci, LoadedPanels, Panel, PanelSummary},
+    phenotypes::splits,
     population::{self, Population, PopulationRisk, Sample, population_auc, standard_deviation},
     preset::InventedPanels,
-    splits, stream, stream_of_locus,
+    random::stream_of_locus,
+    stream,
     truth::{
         CausalVariant, ComponentAucs, CovariateEffects, LocusTruth, PartAuc, Sampling, StudyTruth,
     },
 };
-use gf_genotypes::{Reference, VariantFile};
 
 /// Founders and risk of all loci, before any individual is drawn.
 struct SimulatedRisk {

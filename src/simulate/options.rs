@@ -1,15 +1,15 @@
 //! Options of a simulation.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use gf_cohort_schema::{
     arguments::{name_of, one_of},
     counted,
 };
-use gf_genotypes::Samples;
+use gf_genotypes::{Locus, Samples};
 use serde::{Deserialize, Serialize};
 
-use super::{GenotypeFormat, Preset, RiskKind, risk::PREVALENCE};
+use super::{Error, GenotypeFormat, Preset, RiskKind, loci, risk::PREVALENCE};
 
 /// Options of `simulate` and keys of `[simulate]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, clap::Args)]
@@ -221,7 +221,7 @@ pub enum OptionsProblem {
         effect: f64,
     },
     /// A locus below the least length.
-    #[error("a locus of {len_nt} nt is too short; give at least {least}", least = super::MIN_LEN_NT)]
+    #[error("a locus of {len_nt} nt is too short; give at least {least}", least = MIN_LEN_NT)]
     ShortLocus {
         /// Length of the locus.
         len_nt: usize,
@@ -243,7 +243,7 @@ pub enum OptionsProblem {
     #[error(
         "{} too few; three splits with cases and controls need at least {least}",
         counted(*n_samples, "sample is", "samples are"),
-        least = super::MIN_PEOPLE
+        least = MIN_PEOPLE
     )]
     TooFewSamples {
         /// Number of samples.
@@ -357,3 +357,215 @@ impl Default for Options {
         }
     }
 }
+
+impl Options {
+    /// Paths of all input files, in a fixed order.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.panel
+            .iter()
+            .chain(&self.reference)
+            .chain(&self.loci)
+            .chain(&self.loci_risks)
+            .chain(&self.effects)
+            .map(PathBuf::as_path)
+    }
+
+    /// The paths of [`Options::files`] as mutable references.
+    pub fn files_mut(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        self.panel
+            .iter_mut()
+            .chain(&mut self.reference)
+            .chain(&mut self.loci)
+            .chain(&mut self.loci_risks)
+            .chain(&mut self.effects)
+    }
+
+    /// Loci that the cohort will have, in the order of its `loci.bed`.
+    ///
+    /// The contig is empty when only the simulation itself determines it.
+    ///
+    /// # Errors
+    /// A BED that cannot be read; a preset on a panel, because the panel's records decide which
+    /// loci exist.
+    pub fn planned_loci(&self) -> Result<Vec<Locus>, Error> {
+        if let Some(bed) = &self.loci {
+            return Ok(loci::sorted(gf_genotypes::read_loci(bed)?));
+        }
+        let region = self.region.as_deref().and_then(gf_genotypes::parse_region);
+        let len_nt = region.map_or(self.len_nt, |(_, range)| range.len_nt());
+        match self.preset.filter(|_| self.region.is_none()) {
+            Some(preset) if self.panel.is_none() => preset.invented_loci(len_nt),
+            Some(_) => Err(OptionsProblem::PresetWithoutLoci.into()),
+            None => Ok(vec![Locus::whole_contig("", len_nt)]),
+        }
+    }
+
+    /// Requested best achievable AUC, or the default.
+    pub(super) fn auc(&self) -> f64 {
+        self.auc.unwrap_or(DEFAULT_AUC)
+    }
+
+    /// The same options with the default AUC filled in.
+    ///
+    /// Published log odds without a requested AUC are used unscaled, so their AUC stays `None`.
+    #[must_use]
+    pub fn with_default_auc(&self) -> Self {
+        let published = self.effects.is_some() || self.preset.is_some();
+        let auc = if published {
+            self.auc
+        } else {
+            Some(self.auc())
+        };
+        Self {
+            auc,
+            ..self.clone()
+        }
+    }
+
+    /// Whether there is one locus and no risk besides the simulated risk of this locus.
+    pub(super) fn is_one_locus(&self) -> bool {
+        let only_genetics = self.age_effect == 0.0 && self.sex_effect == 0.0;
+        let random_sample = self.case_fraction.is_none() && self.has_default_prevalence();
+        let drawn_risk = self.effects.is_none() && self.preset.is_none();
+        self.loci.is_none() && drawn_risk && only_genetics && random_sample
+    }
+
+    pub(super) fn has_default_prevalence(&self) -> bool {
+        (self.prevalence - PREVALENCE).abs() < f64::EPSILON
+    }
+
+    /// Refuses contradictory options of loci, published weights and sampling.
+    pub(super) fn validate_study(&self) -> Result<(), Error> {
+        self.validate_sources_of_risk()?;
+        self.validate_prevalence_and_covariate_effects()
+    }
+
+    pub(super) fn validate_sources_of_risk(&self) -> Result<(), Error> {
+        let has_panel = self.panel.is_some();
+        let has_loci = self.loci.is_some();
+        let has_risks = self.loci_risks.is_some();
+        let has_effects = self.effects.is_some();
+        let has_preset = self.preset.is_some();
+        let published = has_effects || has_preset;
+        for (wrong, problem) in [
+            (has_loci && !has_panel, OptionsProblem::LociWithoutPanel),
+            (
+                has_effects && !has_panel,
+                OptionsProblem::EffectsWithoutPanel,
+            ),
+            (
+                has_loci && self.region.is_some(),
+                OptionsProblem::LociAndRegion,
+            ),
+            (has_risks && !has_loci, OptionsProblem::RisksWithoutLoci),
+            (has_risks && published, OptionsProblem::RisksAndEffects),
+            (has_effects && has_preset, OptionsProblem::EffectsAndPreset),
+        ] {
+            if wrong {
+                return Err(problem.into());
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn validate_prevalence_and_covariate_effects(&self) -> Result<(), Error> {
+        let shares = [
+            ("prevalence", Some(self.prevalence)),
+            ("case fraction", self.case_fraction),
+        ];
+        for (name, share) in shares {
+            if let Some(share) = share.filter(|share| !(*share > 0.0 && *share < 1.0)) {
+                return Err(OptionsProblem::NotFraction { name, share }.into());
+            }
+        }
+        for (name, effect) in [("age", self.age_effect), ("sex", self.sex_effect)] {
+            if !effect.is_finite() {
+                return Err(OptionsProblem::NotLogOdds { name, effect }.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses options that contradict each other or are out of range.
+    pub(super) fn validate(&self) -> Result<(), Error> {
+        self.validate_founders()?;
+        self.validate_size_and_auc()?;
+        self.validate_study()?;
+        self.validate_recombination_rate()?;
+        self.validate_split()
+    }
+
+    pub(super) fn validate_founders(&self) -> Result<(), Error> {
+        if self.panel.is_some() != self.reference.is_some() {
+            return Err(OptionsProblem::PanelOrReference.into());
+        }
+        if self.panel.is_none() && self.region.is_some() {
+            return Err(OptionsProblem::RegionWithoutPanel.into());
+        }
+        if self.panel.is_none() && self.len_nt < MIN_LEN_NT {
+            let len_nt = self.len_nt;
+            return Err(OptionsProblem::ShortLocus { len_nt }.into());
+        }
+        self.validate_number_of_variants()
+    }
+
+    pub(super) fn validate_number_of_variants(&self) -> Result<(), Error> {
+        let Some(n_variants) = self.variants else {
+            return Ok(());
+        };
+        if self.panel.is_some() {
+            return Err(OptionsProblem::VariantsOfPanel.into());
+        }
+        let most = self.len_nt / MIN_NT_PER_VARIANT;
+        if !(1..=most).contains(&n_variants) {
+            return Err(OptionsProblem::TooManyVariants {
+                n_variants,
+                len_nt: self.len_nt,
+                most,
+            }
+            .into());
+        }
+        Ok(())
+    }
+
+    pub(super) fn validate_size_and_auc(&self) -> Result<(), Error> {
+        if self.people < MIN_PEOPLE {
+            let n_samples = self.people;
+            return Err(OptionsProblem::TooFewSamples { n_samples }.into());
+        }
+        let auc = self.auc();
+        if !(auc > 0.5 && auc < 1.0) {
+            return Err(OptionsProblem::Auc { auc }.into());
+        }
+        Ok(())
+    }
+
+    pub(super) fn validate_recombination_rate(&self) -> Result<(), Error> {
+        let rate = self.recombinations_per_mb;
+        if rate >= 0.0 && rate.is_finite() {
+            return Ok(());
+        }
+        Err(OptionsProblem::RecombinationRate { rate }.into())
+    }
+
+    pub(super) fn validate_split(&self) -> Result<(), Error> {
+        let total: f64 = self.split.iter().sum();
+        let are_shares = self.split.iter().all(|&share| share > 0.0 && share < 1.0);
+        if are_shares && (total - 1.0).abs() <= 1e-6 {
+            return Ok(());
+        }
+        Err(OptionsProblem::Split { split: self.split }.into())
+    }
+}
+
+/// Shortest locus without a panel, in nucleotides: a shorter one has too few common SNVs.
+const MIN_LEN_NT: usize = 2_000;
+
+/// Highest variant density that an option may ask for, as nucleotides per variant.
+const MIN_NT_PER_VARIANT: usize = 4;
+
+/// Fewest samples: one case and one control in each of three splits.
+const MIN_PEOPLE: usize = 6;
+
+/// Best achievable AUC when no option gives one.
+const DEFAULT_AUC: f64 = 0.72;

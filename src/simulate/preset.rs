@@ -10,6 +10,7 @@
 
 use std::fmt;
 
+use gf_genotypes::{Locus, Position1, Range0, Reference, Strand, same_contig};
 use rand::{Rng, seq::IndexedRandom};
 use serde::{Deserialize, Serialize};
 
@@ -18,14 +19,15 @@ use super::{
     effects::{Published, PublishedRow},
     founders::{self, N_FOUNDERS},
     panel::{Panel, PanelHaplotypes, PanelSite},
-    stream_of_locus,
+    random::stream_of_locus,
 };
-use gf_genotypes::{Locus, Position1, Range0, Reference, Strand, same_contig};
 
 const AD_2022: &str = include_str!("ad-2022.tsv");
+
 /// Effect alleles of lead variants closer than this are never on one haplotype, like APOE e2 and
 /// e4.
 const NEVER_TOGETHER_NT: usize = 1_000;
+
 /// Largest span of lead variants with true distances, as a fraction of the locus.
 const INNER_SHARE: f64 = 0.8;
 
@@ -251,11 +253,6 @@ fn positions_in(len_nt: usize, variants: &[PresetVariant]) -> Vec<Position1> {
         .collect()
 }
 
-/// The base of this 1-based number, or the first base.
-fn nth_base(number: usize) -> Position1 {
-    Position1::new(number).unwrap_or(Position1::FIRST)
-}
-
 /// A record with the allele of every founder.
 struct SiteAlleles {
     site: PanelSite,
@@ -362,4 +359,9 @@ fn carriers(
 
 fn sum_of_alleles(alleles: &[u8]) -> usize {
     alleles.iter().map(|&allele| usize::from(allele)).sum()
+}
+
+/// The base of this 1-based number, or the first base.
+fn nth_base(number: usize) -> Position1 {
+    Position1::new(number).unwrap_or(Position1::FIRST)
 }

@@ -1,19 +1,66 @@
-//! The part of `truth.json` that describes a multi-locus study.
+//! The contents of `truth.json`.
 //!
-//! It is present for many loci, covariate effects, published weights or case-control sampling.
+//! [`StudyTruth`] is present for many loci, covariate effects, published weights or case-control
+//! sampling.
 
 use std::fmt;
 
-use gf_cohort_schema::Phenotype;
+use gf_cohort_schema::{Phenotype, counted};
 use serde::Serialize;
 
 use super::{
-    BestPossibleAuc, Options, RiskKind,
+    Options, RiskKind,
     causal::{CausalSite, Choice},
     effects::EffectSummary,
     population::AGE_CENTRE,
 };
-use gf_cohort_schema::counted;
+
+/// The contents of `truth.json`: the simulated risk and the best achievable AUC.
+///
+/// The logit of a sample is `intercept + effect * x`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Truth {
+    /// Kind of risk; `mixed` when the loci differ in it.
+    pub risk: String,
+    /// Meaning of x in words.
+    pub x: &'static str,
+    /// Log odds of disease at x = 0.
+    pub intercept: f64,
+    /// Log odds per unit of x.
+    pub effect: f64,
+    /// Causal sites, in the order of the locus.
+    pub causal_sites: Vec<CausalSite>,
+    /// Why these causal sites were chosen.
+    pub choice: Option<Choice>,
+    /// Requested AUC; `None` for the risk `null`.
+    pub target_auc: Option<f64>,
+    /// Expected AUC of the true logit over repeated draws of the phenotypes on these genomes.
+    pub population_auc: f64,
+    /// Share of cases in the population.
+    pub prevalence: f64,
+    /// AUC of the true logit for the phenotypes that were drawn, in each split. A method exceeds it
+    /// only by chance.
+    pub best_possible_auc: BestPossibleAuc,
+    /// Number of distinct haplotypes among the two haplotypes of each sample.
+    pub n_distinct_haplotypes: usize,
+    /// Seed of every random choice.
+    pub seed: u64,
+    /// All parts of the risk, for many loci, published weights, covariate effects or case-control
+    /// sampling; `None` for one locus that carries the whole risk.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub study: Option<StudyTruth>,
+}
+
+/// AUC of the true logit in each split.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct BestPossibleAuc {
+    /// AUC in the training split.
+    pub train: f64,
+    /// AUC in the validation split.
+    pub validation: f64,
+    /// AUC in the test split.
+    pub test: f64,
+}
 
 /// The simulated risk, part by part.
 #[derive(Clone, Debug, PartialEq, Serialize)]

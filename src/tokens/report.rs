@@ -5,9 +5,10 @@
 
 use std::{collections::HashSet, path::Path};
 
-use super::{Error, Tokenized, present_haplotypes};
 use crate::tables;
 use gf_cohort_schema::{Split, TokenMeasureRow};
+
+use super::{Error, Tokenized, summary::present_haplotypes};
 
 /// Names and levels of the reported quantiles of tokens per haplotype.
 const QUANTILES: [(&str, f64); 7] = [

@@ -5,11 +5,12 @@ use std::path::Path;
 use gf_cohort_schema::CostRow;
 
 use super::{
-    Bundle, BundleConfig, Error, Inputs, MemberRecord, Options, Weights, additive_name, config_of,
-    memory, name_of,
+    Bundle, BundleConfig, Error, MemberRecord, Options, Weights, additive_name, memory,
+    names::name_of,
+    prepared::{Inputs, config_of},
 };
-use crate::layout;
 use crate::{
+    layout,
     models::{Architecture, Config, Preset, additive},
     report,
     tables::write_shareable,

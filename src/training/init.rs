@@ -6,15 +6,15 @@
 use std::{collections::HashMap, path::Path};
 
 use gf_cohort_schema::{Cohort, read_predictions};
+use gf_nn::Parameters;
 use gf_tokenizer::Tokenizer;
 
-use super::{Bundle, Error, MemberPlan, MemberRecord, Weights};
+use super::{Bundle, Error, MemberRecord, Weights, members::MemberPlan};
 use crate::{
     layout,
     models::{AttentionKind, Config, Model, converted, term_tensors},
     tokens::Grid,
 };
-use gf_nn::Parameters;
 
 /// A bundle to start from, checked against the tokens, covariates and folds of this run.
 #[derive(Debug)]

@@ -20,14 +20,14 @@ use super::{
     members::Member,
     tensorboard::EventFile,
 };
+use crate::layout;
 use crate::{
     dataset::{Dataset, logits_within},
-    evaluation::roc,
-    layout,
     models::{Config, Model},
 };
 use gf_files::output;
 use gf_nn::Parameters;
+use gf_stats::roc;
 
 /// Inputs and options that all members share.
 #[derive(Clone, Copy, Debug)]

@@ -1,15 +1,67 @@
-//! The options of a model and its training.
+//! Options of the stage `train`, and the settings of a model and its training.
 
 use std::path::PathBuf;
 
 use gf_cohort_schema::{
-    ScoreColumn,
+    CovariateChoice, MissingPolicies, PhenotypeCoding, ScoreColumn,
     arguments::{name_of, one_of},
 };
 use serde::{Deserialize, Serialize};
 
 use super::{AdditiveKind, DeepTerms, DeviceChoice, Schedule};
 use crate::{layout, models::Architecture};
+
+/// Options of the stage `train`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Options {
+    /// Folder that `tokenize` wrote.
+    pub tokens: PathBuf,
+    /// Cohort table.
+    pub cohort: PathBuf,
+    /// Coding of its phenotypes.
+    pub phenotype_coding: PhenotypeCoding,
+    /// Columns of the cohort table that are covariates of the model.
+    pub covariates: CovariateChoice,
+    /// Policies for missing values and for samples without tokens.
+    pub missing: MissingPolicies,
+    /// Folder of the model bundle.
+    pub out: PathBuf,
+    /// Name of the model in every table; the preset when absent.
+    pub name: Option<String>,
+    /// Architecture of the model.
+    pub architecture: Architecture,
+    /// Additive term of the model.
+    pub additive: AdditiveKind,
+    /// Loci of the deep terms of a model with an additive term.
+    pub deep_terms: DeepTerms,
+    /// Schedule of the training.
+    pub schedule: Schedule,
+    /// Published score that is fitted together with the additive term. It has its own coefficient,
+    /// without penalty.
+    pub offset: Option<ScoreColumn>,
+    /// Bundle whose weights replace random initial weights. It must have the same tokens and
+    /// covariates. The training split of this run scales the covariates.
+    pub init: Option<PathBuf>,
+    /// Device of the computation.
+    pub device: DeviceChoice,
+    /// Folder for TensorBoard's event files; none are written when absent.
+    pub tensorboard: Option<PathBuf>,
+    /// Policy for a checkpoint in `out`.
+    pub resume: Resume,
+}
+
+/// Policy for a checkpoint of an earlier run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Resume {
+    /// Ignore it and start from scratch.
+    #[default]
+    No,
+    /// Resume from it; refuse a checkpoint of different inputs or options.
+    Yes,
+    /// Resume from it; start from scratch when it belongs to different inputs or options.
+    IfSame,
+}
 
 /// A model to train: options of `train` and keys of `[[models]]`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, clap::Args)]

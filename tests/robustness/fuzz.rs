@@ -19,9 +19,10 @@ use crate::{
     },
 };
 use gf_cohort_schema::{Cohort, CovariateChoice, PhenotypeCoding};
+use gf_genomics::sequences::{self, Options};
 use gf_haplotypes::{
-    ABSENT_HAPLOTYPE, ApplyFilters, Dictionary, Encoding, Haploid, Missing, Options, Overlap,
-    Policies, Samples, Summary, Symbolic, Unphased,
+    ABSENT_HAPLOTYPE, ApplyFilters, Dictionary, Encoding, Haploid, Missing, Overlap, Policies,
+    Samples, Summary, Symbolic, Unphased,
 };
 use gf_tokenizer::{Kind, Tokenizer, VocabSize};
 use noodles::{bcf, bgzf, csi, vcf, vcf::variant::io::Write as _};
@@ -41,9 +42,9 @@ fn options(folder: &Path, vcf: &str, policies: Policies) -> Options {
 
 /// Runs the stage, `skips.csv` included.
 fn build(options: &Options) -> Result<(Dictionary, Summary), gf_haplotypes::Error> {
-    let (dictionary, skips, summary) = gf_haplotypes::run(options)?;
-    skips.save()?;
-    Ok((dictionary, summary))
+    let built = sequences::run(options)?;
+    built.skips.save()?;
+    Ok((built.dictionary, built.summary))
 }
 
 /// Bases of one locus by sample and haplotype (1 or 2), without absent haplotypes.

@@ -12,7 +12,7 @@ use crate::{
         options,
     },
 };
-use gf_genomics::scoring;
+use gf_genomics::{scoring, sequences};
 use tempfile::TempDir;
 
 const VCF: &str = "##fileformat=VCFv4.2\n##contig=<ID=1,length=200>\n##FORMAT=<ID=GT,Number=1,\
@@ -33,7 +33,7 @@ fn study() -> TempDir {
 /// The error for a study, with memory in proportion to `len` bytes of input.
 fn refusal(folder: &Path, vcf: &str, len: usize) -> String {
     let options = options::sequences(folder, vcf);
-    in_proportion(vcf, len, || gf_haplotypes::run(&options))
+    in_proportion(vcf, len, || sequences::run(&options))
         .unwrap_err()
         .to_string()
 }

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::{
-    EmptyLoci, Error, InputsProblem, LocusHaplotypes, Options,
+    EmptyLoci, Error, InputsProblem, LocusHaplotypes, Regions,
     mask::Masks,
     window::{RecordAtLocus, SharedState, SiteProblem, Window},
 };
@@ -194,7 +194,7 @@ impl<'o> Schedule<'o> {
         Ok(())
     }
 
-    /// Closes all loci and returns their haplotypes in the order of the options.
+    /// Closes all loci and returns their haplotypes in the order of the loci given.
     ///
     /// A locus without a record is either an error or the reference in all samples.
     ///
@@ -202,7 +202,7 @@ impl<'o> Schedule<'o> {
     /// A locus without a record that may not be read as the reference.
     pub fn finish(
         mut self,
-        options: &Options,
+        regions: &Regions,
         files_read: &FilesRead<'_>,
         empty_loci: EmptyLoci,
         cohort: &mut SharedState<'_>,
@@ -214,7 +214,7 @@ impl<'o> Schedule<'o> {
         for number in 0..self.loci.len() {
             if self.file_of_locus[number].is_none() {
                 let locus = &self.loci[number].0;
-                self.require_may_be_empty(locus, options, files_read, empty_loci)
+                self.require_may_be_empty(locus, regions, files_read, empty_loci)
                     .map_err(|problem| files_read.refuse(problem))?;
                 cohort.summary.loci_without_records.push(locus.name.clone());
                 self.open(number, cohort)?;
@@ -228,14 +228,14 @@ impl<'o> Schedule<'o> {
     fn require_may_be_empty(
         &self,
         locus: &Locus,
-        options: &Options,
+        regions: &Regions,
         files_read: &FilesRead<'_>,
         empty_loci: EmptyLoci,
     ) -> Result<(), EmptyLocus> {
         let Locus { name, contig, .. } = locus;
         if empty_loci == EmptyLoci::Refuse && self.file_of_locus.iter().all(Option::is_none) {
             return Err(EmptyLocus::All {
-                regions: options.regions.to_string(),
+                regions: regions.to_string(),
             });
         }
         if !files_read
@@ -262,7 +262,7 @@ impl<'o> Schedule<'o> {
             return Err(EmptyLocus::One {
                 locus: name.clone(),
                 region: locus.region(),
-                regions: options.regions.to_string(),
+                regions: regions.to_string(),
             });
         }
         Ok(())

@@ -10,5 +10,8 @@ pub mod delong;
 pub mod normal;
 #[cfg(test)]
 mod oracle;
+mod p_value;
 pub mod regression;
 pub mod roc;
+
+pub use self::p_value::p_value_text;

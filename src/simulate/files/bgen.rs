@@ -41,7 +41,7 @@ fn write_calls(out: Pending, genomes: &[Genomes<'_>], cohort: &Cohort) -> io::Re
             }
             let stored = BgenSite {
                 contig: &panel.locus.contig,
-                position: site.position,
+                position: site.position.get(),
                 id: &site.id,
                 alleles: &alleles,
             };

@@ -24,11 +24,12 @@ use crate::support::{
 use gf_cohort_schema::{Cohort as CohortTable, Split};
 use gf_genomics::{
     pipeline,
+    sequences::{self, Options, Sequences},
     tokens::{self, Anchor, Folder, Slots, TokenizerKind},
 };
 use gf_haplotypes::{
-    Dictionary, EmptyLoci, Encoding, Haploid, Missing, Options, Overlap, Policies, Samples, Shard,
-    Summary, Unphased, merge,
+    Dictionary, Encoding, Haploid, Missing, Overlap, Policies, Samples, Shard, Summary, Unphased,
+    merge,
 };
 use gf_tokenizer::VocabSize;
 use proptest::{collection::vec, prelude::*};
@@ -157,9 +158,11 @@ fn build(
         skips: Some(out.join("skips.csv")),
         ..options::sequences(folder, "people.vcf")
     };
-    let all = gf_haplotypes::loci(&options).unwrap();
-    let (dictionary, skips, mut summary) =
-        gf_haplotypes::of_loci(&all[loci], &options, EmptyLoci::Refuse).ok()?;
+    let Sequences {
+        dictionary,
+        skips,
+        mut summary,
+    } = sequences::run_block(&options, loci).ok()?;
     dictionary.save(out).unwrap();
     skips.save().unwrap();
     // Only a command that builds all loci at once has these counts.
@@ -418,9 +421,7 @@ fn sequences_by_contig(
         },
         ..options::sequences(folder, "people.vcf")
     };
-    let all = gf_haplotypes::loci(&options).unwrap();
-    let (dictionary, ..) = gf_haplotypes::of_loci(&all[loci], &options, EmptyLoci::Refuse)?;
-    Ok(dictionary)
+    Ok(sequences::run_block(&options, loci)?.dictionary)
 }
 
 // ---- Tokens

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use gf_cohort_schema::{Cohort, CovariateChoice, PhenotypeCoding};
-use gf_genomics::{models::Architecture, pipeline, simulate, tokens, training};
+use gf_genomics::{models::Architecture, pipeline, sequences, simulate, tokens, training};
 use tempfile::TempDir;
 
 /// 120 samples (72 of them in the training split) at a locus of 3,000 nt.
@@ -60,13 +60,13 @@ impl SmallCohort {
 
 /// Writes `tokens/` of a simulated cohort in `folder`, at the loci of its `loci.bed`.
 pub fn tokenize(folder: &Path, options: &tokens::Options) {
-    let sequences = super::options::sequences(folder, "cohort.vcf.gz");
-    let (dictionary, ..) = gf_haplotypes::run(&sequences).unwrap();
+    let sequence_options = super::options::sequences(folder, "cohort.vcf.gz");
+    let dictionary = sequences::run(&sequence_options).unwrap().dictionary;
     let cohort = read_cohort(&folder.join("cohort.csv"));
     let out = folder.join("tokens");
     pipeline::tokenize(
         &dictionary,
-        &sequences.policies,
+        &sequence_options.policies,
         &cohort,
         options,
         None,

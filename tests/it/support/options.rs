@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use gf_cohort_schema::{CovariateChoice, MissingPolicies, PhenotypeCoding};
-use gf_genomics::{models::Architecture, score, training};
+use gf_genomics::{models::Architecture, score, sequences, training};
 
 /// Sequences of all samples of `folder/VCF` at the loci of `folder/loci.bed`.
-pub fn sequences(folder: &Path, vcf: &str) -> gf_haplotypes::Options {
-    gf_haplotypes::Options {
+pub fn sequences(folder: &Path, vcf: &str) -> sequences::Options {
+    sequences::Options {
         vcf: vec![folder.join(vcf)],
         format: gf_genotypes::FormatOptions::default(),
         reference: folder.join("reference.fa"),

@@ -10,7 +10,7 @@ use crate::{
 
 /// Stages as a user meets them: heading, source of the errors, folder of the sources that declare
 /// problems.
-const STAGES: [(&str, &str, &str); 15] = [
+const STAGES: [(&str, &str, &str); 16] = [
     (
         "Tables: cohort.csv, predictions.csv and the others",
         "cohort-schema/src/lib.rs",
@@ -23,11 +23,11 @@ const STAGES: [(&str, &str, &str); 15] = [
     ),
     (
         "Sequences",
-        "crates/haplotypes/src/lib.rs",
+        "crates/haplotypes/src/error.rs",
         "crates/haplotypes/src",
     ),
     ("Tokenizer", "tokenizer/src/lib.rs", "tokenizer/src"),
-    ("Tokens", "src/tokens.rs", "src/tokens"),
+    ("Tokens", "src/tokens/error.rs", "src/tokens"),
     (
         "People and tokens together",
         "src/dataset.rs",
@@ -38,18 +38,23 @@ const STAGES: [(&str, &str, &str); 15] = [
         "src/training/error.rs",
         "src/training",
     ),
-    ("Scoring new people", "src/score.rs", ""),
-    ("Explaining", "src/explain.rs", "src/explain"),
-    ("Compressing", "src/compress.rs", "src/compress"),
+    ("Scoring new people", "src/score/error.rs", "src/score"),
+    ("Explaining", "src/explain/error.rs", "src/explain"),
+    ("Compressing", "src/compress/error.rs", "src/compress"),
     ("Published scores", "src/scoring/error.rs", "src/scoring"),
     ("Baselines", "src/baselines/error.rs", "src/baselines"),
     (
-        "Guards that look at genotypes",
+        "Guards against leakage",
         "src/leakage/error.rs",
         "src/leakage",
     ),
+    (
+        "Tables of predictions",
+        "src/predictions/error.rs",
+        "src/predictions",
+    ),
     ("Evaluation", "src/evaluation/error.rs", "src/evaluation"),
-    ("Simulation", "src/simulate.rs", "src/simulate"),
+    ("Simulation", "src/simulate/error.rs", "src/simulate"),
 ];
 
 /// Where the pipeline refuses a file or a folder, by `bail!`.
@@ -106,17 +111,15 @@ pub fn page() -> String {
 
 /// Problems that the sources of a stage declare, and reasons that they give in words.
 fn reasons(file: &str, folder: &str) -> Vec<String> {
-    let below = if folder.is_empty() {
-        Vec::new()
-    } else {
-        crate::support::files(&repository(folder))
-            .into_keys()
-            .collect()
-    };
-    let mut paths: Vec<String> = below
-        .iter()
+    let mut paths: Vec<String> = crate::support::files(&repository(folder))
+        .into_keys()
         .map(|path| format!("{folder}/{}", path.display()))
         .collect();
+    // The file of a stage is next to its folder.
+    let stage = format!("{folder}.rs");
+    if repository(&stage).is_file() {
+        paths.insert(0, stage);
+    }
     // Of tests there is nothing to say.
     paths.retain(|path| !path.contains("tests") && !path.contains("oracle"));
     if !paths.iter().any(|path| path == file) {

@@ -2,12 +2,10 @@
 //! train.
 
 use gf_cohort_schema::{GuardRow, GuardVerdict, STACKED, Split, counted};
-use gf_stats::normal::upper_tail;
+use gf_stats::{delong::Placements, normal::upper_tail};
 
-use super::{
-    ALL_MODELS, ALPHA, Column, Placements, Scores, TEST_BETTER, TOO_GOOD, or_pass,
-    placements_of_many,
-};
+use super::{ALL_MODELS, ALPHA, TEST_BETTER, TOO_GOOD, or_pass, placements_of_many};
+use crate::predictions::{Column, Scores};
 
 /// AUROC above which a model is not plausible.
 const BELIEVABLE: f64 = 0.99;

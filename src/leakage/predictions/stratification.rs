@@ -3,9 +3,8 @@
 use gf_cohort_schema::{GuardRow, GuardVerdict, Role, counted};
 use gf_stats::normal::upper_tail;
 
-use super::{
-    ALPHA, Column, Known, STRATIFICATION, Scores, components, or_pass, placements_of_many,
-};
+use super::{ALPHA, STRATIFICATION, components, or_pass, placements_of_many};
+use crate::predictions::{Column, Known, Scores};
 
 /// Subject of a finding about the principal components alone.
 const PCS: &str = "prs-pcs";

@@ -1,18 +1,28 @@
-//! Scores of all files as one column per (split, model).
+//! Predictions of all models as one column per (split, model).
 //!
 //! Input -> output: tables of predictions ([`Rows`]) -> [`Scores`], after checking that they agree
-//! about the samples.
+//! about the samples. `cohort.csv` and `apoe.csv` -> [`Known`] characteristics of these samples.
+//!
+//! `evaluation` computes its tables from both, and the guards of `leakage` check both.
 
 mod columns;
+mod error;
+mod known;
 mod rows;
 
 use std::collections::BTreeSet;
 
 use gf_cohort_schema::{Phenotype, Role, Split, counted};
+use gf_stats::{
+    delong::Placements,
+    roc::{self, OneClass},
+};
 
-use super::{Error, roc};
-
-pub(super) use self::rows::{Rows, Unassigned};
+pub use self::error::Error;
+pub(crate) use self::{
+    known::Known,
+    rows::{Rows, Unassigned},
+};
 
 /// Fewest cases, and controls, to fit a slope or to judge probabilities (Peduzzi et al. 1996: ten
 /// events per parameter).
@@ -20,65 +30,65 @@ const MIN_OF_A_CLASS: usize = 10;
 
 /// All predicted samples, and the scores of those with a known phenotype.
 #[derive(Debug, Default)]
-pub(super) struct Scores {
+pub(crate) struct Scores {
     /// Sorted by sample id.
-    pub(super) people: Vec<Person>,
+    pub(crate) people: Vec<Person>,
     /// By split, then by the row of the comparison (probes last), then by name.
-    pub(super) columns: Vec<Column>,
+    pub(crate) columns: Vec<Column>,
     /// One per (model, repeat, fold), sorted by these.
-    pub(super) held_out: Vec<HeldOut>,
+    pub(crate) held_out: Vec<HeldOut>,
     /// Samples that several folds of one model predict.
-    pub(super) people_averaged_over_folds: usize,
-    pub(super) unassigned: Unassigned,
+    pub(crate) people_averaged_over_folds: usize,
+    pub(crate) unassigned: Unassigned,
     /// Number of tables that were read.
-    pub(super) n_files: usize,
+    pub(crate) n_files: usize,
 }
 
 /// A predicted sample.
 #[derive(Debug)]
-pub(super) struct Person {
-    pub(super) sample_id: String,
-    pub(super) split: Split,
-    pub(super) phenotype: Option<Phenotype>,
+pub(crate) struct Person {
+    pub(crate) sample_id: String,
+    pub(crate) split: Split,
+    pub(crate) phenotype: Option<Phenotype>,
     /// A table of predictions states the split; else it is that of the cohort table.
-    pub(super) states_split: bool,
+    pub(crate) states_split: bool,
     /// A table of predictions states the phenotype; else it is that of the cohort table.
-    pub(super) states_phenotype: bool,
+    pub(crate) states_phenotype: bool,
 }
 
 /// Scores of one model on one split. All vectors are indexed by the same position, in the order of
 /// sample ids.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Column {
-    pub(super) split: Split,
-    pub(super) model: String,
-    pub(super) role: Role,
+pub(crate) struct Column {
+    pub(crate) split: Split,
+    pub(crate) model: String,
+    pub(crate) role: Role,
     /// Indices in [`Scores::people`], rising.
-    pub(super) people: Vec<u32>,
-    pub(super) is_case: Vec<bool>,
+    pub(crate) people: Vec<u32>,
+    pub(crate) is_case: Vec<bool>,
     /// Mean over the folds that predict a sample.
-    pub(super) logits: Vec<f64>,
-    pub(super) probabilities: Vec<f64>,
+    pub(crate) logits: Vec<f64>,
+    pub(crate) probabilities: Vec<f64>,
     /// The table has probabilities. For a raw score the values in `probabilities` mean nothing.
-    pub(super) has_probabilities: bool,
+    pub(crate) has_probabilities: bool,
     /// Positions in the vectors above by rising logit.
-    pub(super) order: Vec<u32>,
+    pub(crate) order: Vec<u32>,
 }
 
 /// Scores of one model on the held-out samples of one fold of a cross-validation.
 #[derive(Debug)]
-pub(super) struct HeldOut {
-    pub(super) model: String,
+pub(crate) struct HeldOut {
+    pub(crate) model: String,
     /// 1-based.
-    pub(super) repeat: usize,
-    pub(super) fold: u32,
+    pub(crate) repeat: usize,
+    pub(crate) fold: u32,
     /// Indices in [`Scores::people`], rising.
-    pub(super) people: Vec<u32>,
-    pub(super) logits: Vec<f64>,
+    pub(crate) people: Vec<u32>,
+    pub(crate) logits: Vec<f64>,
 }
 
 impl Column {
-    pub(super) fn new(
+    pub(crate) fn new(
         split: Split,
         model: &str,
         role: Role,
@@ -101,16 +111,21 @@ impl Column {
         }
     }
 
-    pub(super) fn n_cases(&self) -> usize {
+    pub(crate) fn n_cases(&self) -> usize {
         self.is_case.iter().filter(|&&case| case).count()
     }
 
-    pub(super) fn n_controls(&self) -> usize {
+    pub(crate) fn n_controls(&self) -> usize {
         self.is_case.len() - self.n_cases()
     }
 
+    /// Placement values of the samples, for the AUROC and its variance.
+    pub(crate) fn placements(&self) -> Result<Placements, OneClass> {
+        Placements::new(&self.logits, &self.is_case, &self.order)
+    }
+
     /// Why there are too few samples to fit anything; `None` if there are enough.
-    pub(super) fn too_few(&self) -> Option<String> {
+    pub(crate) fn too_few(&self) -> Option<String> {
         let n_cases = self.n_cases();
         let n_controls = self.n_controls();
         if n_cases.min(n_controls) >= MIN_OF_A_CLASS {
@@ -124,7 +139,7 @@ impl Column {
     }
 
     /// Why probabilities cannot be compared with outcomes; `None` if they can.
-    pub(super) fn not_calibrated(&self) -> Option<String> {
+    pub(crate) fn not_calibrated(&self) -> Option<String> {
         if self.has_probabilities {
             self.too_few()
         } else {
@@ -133,7 +148,7 @@ impl Column {
     }
 
     /// The samples for which `keep` is true.
-    pub(super) fn subset(&self, keep: impl Fn(u32) -> bool) -> Self {
+    pub(crate) fn subset(&self, keep: impl Fn(u32) -> bool) -> Self {
         let kept: Vec<usize> = (0..self.people.len())
             .filter(|&position| keep(self.people[position]))
             .collect();
@@ -175,7 +190,7 @@ fn row_of(role: Role) -> u8 {
 
 impl Scores {
     /// Inserts the column of a further model.
-    pub(super) fn insert(&mut self, column: Column) {
+    pub(crate) fn insert(&mut self, column: Column) {
         let index = self
             .columns
             .partition_point(|before| before.sort_key() < column.sort_key());
@@ -186,13 +201,13 @@ impl Scores {
         self.people[person as usize].split
     }
 
-    pub(super) fn is_case(&self, person: u32) -> bool {
+    pub(crate) fn is_case(&self, person: u32) -> bool {
         self.people[person as usize]
             .phenotype
             .is_some_and(Phenotype::is_case)
     }
 
-    pub(super) fn n_without_phenotype(&self) -> usize {
+    pub(crate) fn n_without_phenotype(&self) -> usize {
         self.people
             .iter()
             .filter(|person| person.phenotype.is_none())
@@ -200,7 +215,7 @@ impl Scores {
     }
 
     /// Names of all models, sorted.
-    pub(super) fn models(&self) -> BTreeSet<&str> {
+    pub(crate) fn models(&self) -> BTreeSet<&str> {
         self.columns
             .iter()
             .map(|column| column.model.as_str())
@@ -208,25 +223,25 @@ impl Scores {
     }
 
     /// The columns of one split.
-    pub(super) fn in_split(&self, split: Split) -> &[Column] {
+    pub(crate) fn in_split(&self, split: Split) -> &[Column] {
         let start = self.columns.partition_point(|column| column.split < split);
         let end = self.columns.partition_point(|column| column.split <= split);
         &self.columns[start..end]
     }
 
-    pub(super) fn column(&self, split: Split, model: &str) -> Option<&Column> {
+    pub(crate) fn column(&self, split: Split, model: &str) -> Option<&Column> {
         self.in_split(split)
             .iter()
             .find(|column| column.model == model)
     }
 
     /// The split that decides: test, or the last one with predictions.
-    pub(super) fn last_split(&self) -> Option<Split> {
+    pub(crate) fn last_split(&self) -> Option<Split> {
         self.columns.last().map(|column| column.split)
     }
 
     /// Checks that both models have predictions for the same samples of a split.
-    pub(super) fn require_same_people(&self, column: &Column, other: &Column) -> Result<(), Error> {
+    pub(crate) fn require_same_people(&self, column: &Column, other: &Column) -> Result<(), Error> {
         if column.people == other.people {
             return Ok(());
         }

@@ -4,9 +4,9 @@
 //! all permutations. Both are known exactly and nothing is drawn: the rank sum of the cases is a
 //! linear rank statistic (Hajek and Sidak 1967; without strata it is the U of Mann and Whitney).
 
-use gf_stats::normal::two_sided;
+use gf_stats::{normal::two_sided, roc::ties};
 
-use super::{roc::ties, scores::Column};
+use crate::predictions::Column;
 
 /// The AUROC of a model, and its distribution under permuted labels.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -114,7 +114,6 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
 
     use super::*;
-    use crate::evaluation::auroc::placements;
 
     const N: u32 = 120;
 
@@ -140,14 +139,14 @@ mod tests {
                     permuted[person] = label;
                 }
             }
-            sum += placements(&column(permuted)).unwrap().auroc();
+            sum += column(permuted).placements().unwrap().auroc();
         }
         assert!(
             (sum / 2_000.0 - exact.mean_within).abs() < 0.004,
             "{} {exact:?}",
             sum / 2_000.0
         );
-        assert!((exact.auroc - placements(&column(is_case)).unwrap().auroc()).abs() < 1e-12);
+        assert!((exact.auroc - column(is_case).placements().unwrap().auroc()).abs() < 1e-12);
     }
 
     /// Samples whose logits and labels depend on their stratum.

@@ -90,7 +90,7 @@ pub struct Rows {
     /// Samples without a score in one of the files.
     without_score: HashSet<String>,
     /// How each file was read.
-    pub(in crate::evaluation) tables: Vec<ScoredTable>,
+    pub(crate) tables: Vec<ScoredTable>,
 }
 
 impl Rows {
@@ -98,10 +98,7 @@ impl Rows {
     ///
     /// # Errors
     /// An unreadable or malformed file; two rows that disagree about a sample or a role.
-    pub(in crate::evaluation) fn read(
-        paths: &[PathBuf],
-        layout: &ScoreLayout,
-    ) -> Result<Self, Error> {
+    pub(crate) fn read(paths: &[PathBuf], layout: &ScoreLayout) -> Result<Self, Error> {
         let mut rows = Self::default();
         for (file, path) in paths.iter().enumerate() {
             let table = each_score(path, layout, |row| rows.add(&row, file, paths))?;
@@ -156,13 +153,16 @@ impl Rows {
                 role: row.role,
             });
         } else if self.models[index as usize].role != row.role {
-            return Err(Error::said_twice(path, "role", row.model.to_owned()));
+            return Err(Error::RoleDiffers {
+                path: path.to_path_buf(),
+                model: row.model.to_owned(),
+            });
         }
         Ok(index)
     }
 
     /// Whether the split or the phenotype of a sample is only in the cohort table.
-    pub(in crate::evaluation) fn lack_something(&self) -> bool {
+    pub(crate) fn lack_something(&self) -> bool {
         self.stated
             .iter()
             .any(|stated| stated.split.is_none() || stated.phenotype.is_none())
@@ -174,7 +174,7 @@ impl Rows {
     /// # Errors
     /// No phenotype of a sample; a model without some samples of its file; a prediction that occurs
     /// twice.
-    pub(in crate::evaluation) fn into_scores(
+    pub(crate) fn into_scores(
         mut self,
         assigned: Option<&HashMap<String, Assigned>>,
         paths: &[PathBuf],
@@ -205,11 +205,11 @@ impl Rows {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Unassigned {
     /// Left out of all models: a file has no score of them.
-    pub(in crate::evaluation) without_score: usize,
+    pub(crate) without_score: usize,
     /// Left out: neither their file nor the cohort table has a phenotype of them.
-    pub(in crate::evaluation) not_in_cohort: usize,
+    pub(crate) not_in_cohort: usize,
     /// Put into the test split, because no table has a split of them.
-    pub(in crate::evaluation) without_split: usize,
+    pub(crate) without_split: usize,
 }
 
 /// The samples that are evaluated.

@@ -1,8 +1,7 @@
-//! Guards against leakage: checks for what makes an AUROC look better than it is.
+//! Guards that need only predictions and the characteristics of the samples.
 //!
-//! Input -> output: scores and characteristics of the samples -> rows of `guards.csv`. These guards
-//! need the scores only. Guards of other stages (kinship, a score's own study) are in the
-//! `guards.csv` next to the predictions.
+//! Input -> output: [`Scores`] and [`Known`] -> rows of `guards.csv`. The guards of genotypes and
+//! scoring files (kinship, a score's own study) are in the `guards.csv` next to the predictions.
 //!
 //! A guard reports its findings, or `pass` if it found nothing. Without the data to check it
 //! reports `not-run`, never `pass`.
@@ -25,24 +24,20 @@
 //! tests per model, divides it among them (Bonferroni).
 
 mod cohort;
+mod components;
 mod identical;
 mod optimism;
+pub(crate) mod permutation;
 mod permuted;
 mod stratification;
 
 use gf_cohort_schema::{GuardRow, GuardVerdict};
+use gf_stats::delong::Placements;
 
-use super::{
-    auroc::placements,
-    components,
-    delong::Placements,
-    p_value_text,
-    permutation::Permuted,
-    roc::ties,
-    scores::{Column, Scores},
-    strata::Known,
+use crate::{
+    layout,
+    predictions::{Column, Known, Scores},
 };
-use crate::layout;
 
 const PERSON: &str = "person-in-two-splits";
 const PHENOTYPE: &str = "phenotype-differs";
@@ -107,5 +102,5 @@ fn placements_of_many(column: &Column) -> Option<Placements> {
     if column.people.len() < MIN_PEOPLE {
         return None;
     }
-    placements(column).ok()
+    column.placements().ok()
 }

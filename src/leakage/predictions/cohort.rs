@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use gf_cohort_schema::{GuardRow, GuardVerdict, Phenotype, Split, counted};
 
-use super::{COHORT, FAMILY, Known, PERSON, PHENOTYPE, Scores};
-use crate::evaluation::scores::Person;
+use super::{COHORT, FAMILY, PERSON, PHENOTYPE};
+use crate::predictions::{Known, Person, Scores};
 
 /// Compares the splits of the predictions with those of `cohort.csv`.
 pub(super) fn person_in_two_splits(scores: &Scores, known: &Known) -> GuardRow {

@@ -3,12 +3,11 @@
 use std::collections::HashMap;
 
 use gf_cohort_schema::{GuardRow, GuardVerdict, Split};
-use gf_stats::normal::upper_tail;
+use gf_stats::{normal::upper_tail, p_value_text};
 use rayon::prelude::*;
 
-use super::{
-    ALL_MODELS, ALPHA, Column, Known, MIN_PEOPLE, PERMUTED, Permuted, Scores, p_value_text,
-};
+use super::{ALL_MODELS, ALPHA, MIN_PEOPLE, PERMUTED, permutation::Permuted};
+use crate::predictions::{Column, Known, Scores};
 
 /// Fraction of the AUC above 0.5 that may remain when labels are permuted among similar samples.
 const MAY_STAY: f64 = 0.5;

@@ -1,8 +1,10 @@
 //! Guard for models that predict the same, or one score for many samples.
 
 use gf_cohort_schema::{GuardRow, GuardVerdict, Role, counted, is_baseline};
+use gf_stats::roc::ties;
 
-use super::{ALL_MODELS, Column, IDENTICAL, MIN_PEOPLE, or_pass, ties};
+use super::{ALL_MODELS, IDENTICAL, MIN_PEOPLE, or_pass};
+use crate::predictions::Column;
 
 /// Proportion of samples with one score at which a warning is given.
 const LARGE_TIE: f64 = 0.1;

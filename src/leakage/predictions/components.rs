@@ -9,10 +9,7 @@
 use gf_cohort_schema::{Role, Split, counted, probability};
 use gf_stats::regression::{Failure, Likelihood, logistic};
 
-use super::{
-    scores::{Column, Person, Scores},
-    strata::Known,
-};
+use crate::predictions::{Column, Known, Person, Scores};
 
 /// Fewest cases, and controls, per component. With fewer the fit is left to chance.
 const PER_COMPONENT: usize = 10;

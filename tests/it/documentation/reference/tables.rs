@@ -147,12 +147,7 @@ const WITH_SCHEMA: [WithSchema; 28] = [
         "`prs`, if there are related pairs",
         Some("related/related_pairs.csv"),
     ),
-    table(
-        "report.csv",
-        Table::TokenReport,
-        "`tokenize` and `run`",
-        Some("run/2-tokens/report.csv"),
-    ),
+    table("report.csv", Table::TokenReport, "`tokenize`", None),
     table(
         "training_log.csv",
         Table::TrainingLog,

@@ -53,6 +53,40 @@ impl Study {
         })
     }
 
+    /// Records of two contigs of 60 bases, all A: samples S1 to S3 of which S2 is female. `None`
+    /// without plink2.
+    fn synthetic(region: &'static str, records: &str) -> Option<Self> {
+        if Command::new("plink2").arg("--version").output().is_err() {
+            no_oracle("no plink2 on this machine");
+            return None;
+        }
+        let folder = TempDir::new().unwrap();
+        let path = folder.path();
+        let contig = region.split(':').next().unwrap();
+        let header = format!(
+            "##fileformat=VCFv4.2\n##contig=<ID={contig},length=60>\n\
+             ##INFO=<ID=END,Number=1,Type=Integer,Description=\"End\">\n\
+             ##ALT=<ID=DEL,Description=\"Deletion\">\n\
+             ##FORMAT=<ID=GT,Number=1,Type=String,Description=\"Call\">\n\
+             #CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tS1\tS2\tS3\n"
+        );
+        let records: String = records
+            .lines()
+            .map(|line| line.split_whitespace().collect::<Vec<_>>().join("\t") + "\n")
+            .collect();
+        let vcf = path.join("cohort.vcf");
+        fs::write(&vcf, header + &records).unwrap();
+        let reference = path.join("reference.fa");
+        fs::write(&reference, format!(">{contig}\n{}\n", "A".repeat(60))).unwrap();
+        fs::write(path.join("sex.psam"), "#IID\tSEX\nS1\t1\nS2\t2\nS3\t1\n").unwrap();
+        Some(Self {
+            folder,
+            vcf,
+            reference,
+            region,
+        })
+    }
+
     fn path(&self) -> &Path {
         self.folder.path()
     }
@@ -228,4 +262,88 @@ fn a_file_without_its_companions_is_refused_by_their_names() {
         study.region
     );
     refuse(study.path(), &arguments, &["p.pgen", ".psam"]);
+}
+
+#[test]
+fn an_allele_of_the_mitochondrion_counts_once_in_every_format() {
+    let records = "MT 10 m1 A C . PASS . GT 1 0 1\nMT 20 m2 A G . PASS . GT 0 1 .";
+    let Some(study) = Study::synthetic("MT:1-60", records) else {
+        return;
+    };
+    study.convert("--make-pgen", "p");
+    study.convert("--make-bed", "b");
+    study.convert("--export bgen-1.2 ref-first bits=8", "g");
+    study.write_score("p");
+    let expected = study.raw_scores("cohort.vcf", "of-vcf");
+    assert!((expected[0].1 - 0.1).abs() < 1e-9, "{expected:?}");
+    for (file, out) in [
+        ("p.pgen", "of-pgen"),
+        ("b.bed", "of-bed"),
+        ("g.bgen", "of-bgen"),
+    ] {
+        assert_eq!(study.raw_scores(file, out), expected, "{file}");
+    }
+    let haplotypes = study.haplotypes("cohort.vcf");
+    assert_eq!(study.haplotypes("p.pgen"), haplotypes);
+}
+
+#[test]
+fn females_are_missing_on_y_in_every_format() {
+    let records = "Y 10 y1 A C . PASS . GT 1 . 0\nY 20 y2 A G . PASS . GT 1 . 1";
+    let Some(study) = Study::synthetic("Y:1-60", records) else {
+        return;
+    };
+    study.convert("--psam sex.psam --make-pgen", "p");
+    study.convert("--psam sex.psam --export bgen-1.2 ref-first bits=8", "g");
+    study.write_score("p");
+    let expected = study.raw_scores("cohort.vcf", "of-vcf");
+    assert_eq!(study.raw_scores("p.pgen", "of-pgen"), expected);
+    assert_eq!(study.raw_scores("g.bgen", "of-bgen"), expected);
+}
+
+#[test]
+fn a_record_without_alt_is_read_from_bgen_as_from_vcf() {
+    let records = "1 10 r1 A . . PASS . GT 0|0 0|0 0|0\n1 20 r2 A G . PASS . GT 0|1 1|0 1|1";
+    let Some(study) = Study::synthetic("1:1-60", records) else {
+        return;
+    };
+    study.convert("--export bgen-1.2 ref-first bits=8", "g");
+    let expected = study.haplotypes("cohort.vcf");
+    assert_eq!(study.haplotypes("g.bgen"), expected);
+}
+
+#[test]
+fn the_end_of_a_symbolic_deletion_is_read_from_the_pvar() {
+    let records = "1 10 d1 A <DEL> . PASS END=15 GT 0|1 1|0 1|1";
+    let Some(study) = Study::synthetic("1:1-60", records) else {
+        return;
+    };
+    study.convert("--make-pgen", "p");
+    let expected = study.haplotypes("cohort.vcf");
+    assert_eq!(study.haplotypes("p.pgen"), expected);
+}
+
+#[test]
+fn a_variant_with_allele_codes_stops_only_those_who_need_it() {
+    let records = "1 10 s1 A C . PASS . GT 0/1 1/1 0/0\n1 20 s2 A G . PASS . GT 0/1 0/1 0/0";
+    let Some(study) = Study::synthetic("1:1-60", records) else {
+        return;
+    };
+    study.convert("--make-pgen", "p");
+    study.convert("--make-bed", "b");
+    study.write_score("p");
+    let expected = study.raw_scores("cohort.vcf", "of-vcf");
+    let bim = study.path().join("b.bim");
+    let codes = fs::read_to_string(&bim).unwrap() + "1\tcodes\t0\t30\t2\t1\n";
+    fs::write(&bim, codes).unwrap();
+    let bed = study.path().join("b.bed");
+    let mut bytes = fs::read(&bed).unwrap();
+    bytes.push(0);
+    fs::write(&bed, bytes).unwrap();
+    assert_eq!(study.raw_scores("b.bed", "of-bed"), expected);
+    let diploid = format!(
+        "sequences --genotypes b.bed --reference {} --regions 1:1-60 --encoding diploid -o -",
+        study.reference.display()
+    );
+    refuse(study.path(), &diploid, &["b.bed", "1:30"]);
 }

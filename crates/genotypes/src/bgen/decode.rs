@@ -206,10 +206,11 @@ impl Decoded {
         for (index, (call, dosage)) in outputs.enumerate() {
             let ploidy = ploidy_of(ploidies[index]);
             let sample = selection.in_file(index);
-            if !(1..=2).contains(&ploidy) && self.unsupported.is_none() {
+            if ploidy > 2 && self.unsupported.is_none() {
                 self.unsupported = Some((sample, ploidy));
             }
-            if is_missing(ploidies[index]) {
+            // Females have ploidy 0 on Y.
+            if is_missing(ploidies[index]) || ploidy == 0 {
                 dosage.fill(f32::NAN);
                 *call = missing_call(ploidy);
                 continue;
@@ -341,14 +342,15 @@ fn count_uncalled(calls: &[[i16; 2]], ploidies: &[u8], phased: bool) -> usize {
     for (call, &byte) in calls.iter().zip(ploidies) {
         let n_missing = usize::from(call[0] == MISSING) + usize::from(call[1] == MISSING);
         let n_uncalled = if phased { n_missing } else { n_missing.min(1) };
-        uncalled += n_uncalled * usize::from(!is_missing(byte));
+        let is_expected = !is_missing(byte) && ploidy_of(byte) > 0;
+        uncalled += n_uncalled * usize::from(is_expected);
     }
     uncalled
 }
 
 const fn missing_call(ploidy: u8) -> [i16; 2] {
     match ploidy {
-        1 => [MISSING, ABSENT],
+        0 | 1 => [MISSING, ABSENT],
         _ => NO_CALL,
     }
 }

@@ -23,7 +23,8 @@ pub struct PgenVariants {
     positions: Vec<u32>,
     /// Where the text of each variant ends.
     text_ends: Vec<usize>,
-    /// `ID REF ALT FILTER`, with tabs, of one variant after the other.
+    /// `ID REF ALT FILTER`, with tabs, of one variant after the other; for symbolic ALT alleles
+    /// also INFO, which states their length.
     text: String,
     provisional_ref: Flags,
     are_of_bim: bool,
@@ -42,6 +43,8 @@ pub struct PgenVariant<'a> {
     pub reference: &'a str,
     /// FILTER; `None` where the file has no such column, or for `.`.
     pub filter: Option<&'a str>,
+    /// INFO of a variant with a symbolic ALT allele such as `<DEL>`; empty for any other variant.
+    pub symbolic_info: &'a str,
     /// REF may be either allele: the fileset came from PLINK 1 data, or INFO has the flag PR.
     pub has_provisional_ref: bool,
     alts: &'a str,
@@ -112,6 +115,7 @@ impl PgenVariants {
             reference: texts.next()?,
             alts: texts.next()?,
             filter: texts.next().filter(|&filter| filter != ABSENT_FIELD),
+            symbolic_info: texts.next().unwrap_or_default(),
             has_provisional_ref: self.provisional_ref.get(index),
         })
     }
@@ -172,6 +176,10 @@ impl PgenVariants {
                 self.text.push('\t');
             }
             self.text.push_str(text);
+        }
+        if row.alts.contains('<') {
+            self.text.push('\t');
+            self.text.push_str(row.info);
         }
         self.text_ends.push(self.text.len());
         Ok(())
@@ -260,6 +268,7 @@ struct Row<'a> {
     reference: &'a str,
     alts: &'a str,
     filter: &'a str,
+    info: &'a str,
     has_provisional_ref: bool,
 }
 
@@ -340,6 +349,7 @@ impl Columns {
             reference: values[self.reference],
             alts: values[self.alts],
             filter: self.filter.map_or(ABSENT_FIELD, |index| values[index]),
+            info,
             has_provisional_ref: info.split(';').any(|entry| entry == "PR"),
         })
     }

@@ -249,7 +249,11 @@ impl BgenRecords {
         }
         variant.rsid.clone_into(&mut record.id);
         let alleles: Vec<&str> = variant.alleles().collect();
-        set_alleles(&alleles, order, record).map_err(|problem| cursor.error(record, problem))?;
+        if let Err(problem) = set_alleles(&alleles, order, record) {
+            let len_nt = alleles.first().map_or(0, |allele| allele.len());
+            cursor.refuse_if_wanted(record, len_nt, problem)?;
+            return Ok(false);
+        }
         record.set_filters(std::iter::empty());
         record.set_span(SymbolicLengths::default);
         Ok(cursor.wants(record))
@@ -280,6 +284,9 @@ fn unknown_order(file: &BgenFile) -> Error {
     Error::file(file.path(), RefOrderProblem::Unknown)
 }
 
+/// The ALT of a record without an ALT allele, which plink2 writes as an allele.
+const NO_ALT: &str = ".";
+
 fn set_alleles(
     alleles: &[&str],
     order: RefOrder,
@@ -291,7 +298,8 @@ fn set_alleles(
     }
     .ok_or(RefOrderProblem::NoAlleles)?;
     record.set_ref_allele(ref_allele.as_bytes())?;
-    record.set_alt_alleles(alts.iter().map(|alt| alt.as_bytes()))?;
+    let alts = alts.iter().filter(|&&alt| alt != NO_ALT);
+    record.set_alt_alleles(alts.map(|alt| alt.as_bytes()))?;
     Ok(())
 }
 
@@ -317,19 +325,29 @@ fn set_genotypes(
     let n_alleles = stored.alleles().len();
     let is_phased = stored.is_phased();
     let calls = stored.calls().map_err(Error::from)?.iter();
-    if order == RefOrder::RefFirst && is_phased {
+    let are_all_known = n_alleles == record.alt_alleles.len() + 1;
+    if order == RefOrder::RefFirst && is_phased && are_all_known {
         let phased = true;
         gt::set_all(record, calls.map(|&alleles| Genotype { alleles, phased }));
         return Ok(());
     }
+    let highest = record.alt_alleles.len() as i16;
     gt::set_all(
         record,
         calls.map(|call| {
             let alleles = call.map(|allele| allele_number(allele, n_alleles, order));
-            genotype(alleles, is_phased)
+            genotype(
+                alleles.map(|allele| known_allele(allele, highest)),
+                is_phased,
+            )
         }),
     );
     Ok(())
+}
+
+/// Missing in place of [`NO_ALT`], which is no allele.
+fn known_allele(allele: i16, highest: i16) -> i16 {
+    if allele > highest { MISSING } else { allele }
 }
 
 /// A call. An unphased one is written with the smaller allele first.
@@ -347,7 +365,8 @@ fn set_dosages(
 ) {
     record.dosages.clear();
     let n_alleles = stored.alleles().len();
-    if field == DosageField::Gt || n_alleles < 2 {
+    // A record without ALT is stored with the allele `.`, which no dosage is about.
+    if field == DosageField::Gt || n_alleles != record.alt_alleles.len() + 1 || n_alleles < 2 {
         return;
     }
     for dosages in stored.dosages().chunks_exact(n_alleles) {

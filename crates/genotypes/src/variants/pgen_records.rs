@@ -1,17 +1,20 @@
 //! Records of PGEN and BED files.
 //!
-//! PGEN has no phase sets and no ploidy: a haploid call of allele 1 is stored as `1/1`.
+//! PGEN has no phase sets and no ploidy: a haploid call of allele 1 is stored as `1/1`. On Y and MT
+//! two equal alleles are therefore read as one. Calls of X keep both, because only the sex of a
+//! sample tells how many it has.
 
 use super::{
     columns::Selection,
     gt,
     header::Header,
     imputed_dosages::DosageField,
-    record::{AlleleProblem, RecordLocation, SymbolicLengths, VariantRecord},
+    record::{AlleleProblem, RecordLocation, VariantRecord},
     region_cursor::RegionCursor,
+    text,
 };
 use crate::{
-    Error, Genotype, Position1,
+    ABSENT, Error, Genotype, Position1, chromosome_key,
     genotypes::REFERENCE,
     pgen::{PgenFile, PgenRecord, PgenVariant},
 };
@@ -61,6 +64,7 @@ pub(super) fn for_each<E: From<Error>>(
     }
     let mut stored = PgenRecord::new();
     let mut record = VariantRecord::default();
+    let mut ploidy = ContigPloidy::default();
     for index in 0..file.variants().len() {
         if !reach(file, index, cursor, &mut record)? {
             continue;
@@ -68,6 +72,9 @@ pub(super) fn for_each<E: From<Error>>(
         file.read(index, &mut stored).map_err(Error::from)?;
         set_genotypes(&stored, selection, &mut record);
         set_dosages(&stored, selection.dosage_field, &mut record);
+        if ploidy.is_haploid(&record.contig) {
+            read_as_haploid(&mut record);
+        }
         visit(&record)?;
     }
     Ok(())
@@ -93,7 +100,10 @@ fn reach(
     if !cursor.reach(record)? {
         return Ok(false);
     }
-    set_site(&variant, record).map_err(|problem| cursor.error(record, problem))?;
+    if let Err(problem) = set_site(&variant, record) {
+        cursor.refuse_if_wanted(record, variant.reference.len(), problem)?;
+        return Ok(false);
+    }
     Ok(cursor.wants(record))
 }
 
@@ -103,7 +113,7 @@ fn set_site(variant: &PgenVariant<'_>, record: &mut VariantRecord) -> Result<(),
     let alts = variant.alts().filter(|&alt| alt != ".");
     record.set_alt_alleles(alts.map(str::as_bytes))?;
     record.set_filters(variant.filter.unwrap_or(".").split(';'));
-    record.set_span(SymbolicLengths::default);
+    record.set_span(|| text::symbolic_lengths(variant.symbolic_info.as_bytes()));
     Ok(())
 }
 
@@ -137,4 +147,44 @@ fn set_dosages(stored: &PgenRecord, field: DosageField, record: &mut VariantReco
     {
         record.dosages.extend_from_slice(dosages);
     }
+}
+
+/// Whether calls on the current contig have one allele.
+#[derive(Default)]
+struct ContigPloidy {
+    contig: String,
+    is_haploid: bool,
+}
+
+impl ContigPloidy {
+    /// The answer is looked up once per contig.
+    fn is_haploid(&mut self, contig: &str) -> bool {
+        if self.contig != contig {
+            contig.clone_into(&mut self.contig);
+            self.is_haploid =
+                chromosome_key(contig).is_some_and(|key| HAPLOID_CHROMOSOMES.contains(&key));
+        }
+        self.is_haploid
+    }
+}
+
+const HAPLOID_CHROMOSOMES: [&str; 2] = ["Y", "MT"];
+
+/// Reads two equal alleles as one, and halves the dosage. Two different alleles, as in
+/// heteroplasmy, stay.
+fn read_as_haploid(record: &mut VariantRecord) {
+    let n_alts = record.alt_alleles.len();
+    let mut genotypes = std::mem::take(&mut record.genotypes);
+    for (sample, genotype) in genotypes.iter_mut().enumerate() {
+        let [first, second] = genotype.alleles;
+        if first != second {
+            continue;
+        }
+        genotype.alleles = [first, ABSENT];
+        let dosages = record.dosages.chunks_exact_mut(n_alts.max(1)).nth(sample);
+        for dosage in dosages.into_iter().flatten() {
+            *dosage /= 2.0;
+        }
+    }
+    gt::set_all(record, genotypes.into_iter());
 }

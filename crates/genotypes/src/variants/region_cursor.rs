@@ -199,6 +199,24 @@ impl<'f> RegionCursor<'f> {
         self.is_needed.is_none_or(|is_needed| is_needed(record))
     }
 
+    /// Refuses a record with malformed alleles if it may be needed, or else counts it; `len_nt` is
+    /// the length of its REF.
+    ///
+    /// # Errors
+    /// The record may be needed.
+    pub fn refuse_if_wanted(
+        &mut self,
+        record: &VariantRecord,
+        len_nt: usize,
+        problem: impl Into<RecordProblem>,
+    ) -> Result<(), Error> {
+        if self.may_want(record, len_nt) {
+            return Err(self.error(record, problem));
+        }
+        self.pass_over(record, &problem.into());
+        Ok(())
+    }
+
     /// Counts a malformed record that is not needed.
     pub fn pass_over(&mut self, record: &VariantRecord, problem: &RecordProblem) {
         self.passed_over.n_malformed += 1;

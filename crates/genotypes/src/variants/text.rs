@@ -314,7 +314,7 @@ fn is_diploid(cell: &[u8]) -> bool {
 }
 
 /// END and |SVLEN| of INFO.
-fn symbolic_lengths(info: &[u8]) -> SymbolicLengths {
+pub(super) fn symbolic_lengths(info: &[u8]) -> SymbolicLengths {
     let mut lengths = SymbolicLengths::default();
     for field in info.split(|&byte| byte == b';') {
         if let Some(end) = field.strip_prefix(b"END=") {

@@ -14,6 +14,7 @@ mod groups;
 mod head;
 mod pair_slots;
 mod risk_model;
+mod sequence;
 
 pub use self::{
     config::{

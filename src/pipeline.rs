@@ -16,6 +16,7 @@ mod jobs;
 mod made;
 mod plan;
 mod progress;
+mod rule;
 mod stage;
 mod tokenize;
 

@@ -5,7 +5,12 @@ use gf_cohort_schema::{Cohort, CohortSummary, Split};
 use gf_files::{memory, output};
 use gf_genotypes::VariantFile;
 
-use super::{Inputs, error::Error, inputs::own_names, options::Options};
+use super::{
+    Inputs,
+    error::Error,
+    inputs::{check_options, own_names},
+    options::Options,
+};
 use crate::{
     layout,
     leakage::kinship,
@@ -37,15 +42,6 @@ pub fn check_without_cohort(options: &Options) -> Result<Vec<String>, Error> {
     }
     require_files(options)?;
     Ok(files.scores.into_iter().map(|file| file.id).collect())
-}
-
-/// Refuses options that contradict each other or a fit.
-pub(super) fn check_options(options: &Options) -> Result<(), Error> {
-    options.check()?;
-    if options.scoring.matching.no_mean_imputation {
-        return Err(OptionsProblem::NoMeanImputation.into());
-    }
-    Ok(())
 }
 
 /// Opens the files that [`run`](super::run) reads only after the genotypes.

@@ -5,7 +5,7 @@ use gf_cohort_schema::{Cohort, Split, WITHOUT_APOE};
 use gf_genotypes::Position1;
 use gf_genotypes::{DisjointRegions, Locus, VariantRecord, same_contig};
 
-use super::{apoe, check::check_options, error::Error, no_fit, options::Options};
+use super::{apoe, error::Error, no_fit, options::Options};
 use crate::scoring::{
     ScoringFile,
     dosages::{self, GenotypeTable, Request},
@@ -136,6 +136,15 @@ pub(super) fn read_genotypes(
     );
     table.sites.extend(reference_calls);
     Ok(table)
+}
+
+/// Refuses options that contradict each other or a fit.
+pub(super) fn check_options(options: &Options) -> Result<(), Error> {
+    options.check()?;
+    if options.scoring.matching.no_mean_imputation {
+        return Err(OptionsProblem::NoMeanImputation.into());
+    }
+    Ok(())
 }
 
 /// Whether a position is in a locus; always true without loci.

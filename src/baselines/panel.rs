@@ -12,7 +12,7 @@ use crate::{
     baselines::{
         logistic,
         model::{AlleleWeight, Baseline, Feature, Term},
-        study::Study,
+        study::{Study, is_constant},
     },
     scoring::{dosages::Site, matching::complement},
 };
@@ -158,11 +158,4 @@ impl<'s> TrainingDosages<'s> {
             terms: std::iter::once(score).chain(other_terms).collect(),
         }
     }
-}
-
-/// Whether a column is constant. Rounding alone gives it a standard deviation of about 1e-16 times
-/// its mean.
-#[must_use]
-pub fn is_constant(mean: f64, sd: f64) -> bool {
-    sd <= 1e-12 * mean.abs().max(1.0)
 }

@@ -13,7 +13,6 @@ use crate::{
     baselines::{
         Error, logistic,
         model::{AlleleWeight, Baseline, BaselineSamples, Feature, Term},
-        panel::is_constant,
     },
     scoring::{dosages::Site, effect::Effect, matching::Matches, scoring_file::ScoringFile},
 };
@@ -366,6 +365,13 @@ fn is_principal_component(name: &str) -> bool {
     number.is_some_and(|digits| {
         !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit())
     })
+}
+
+/// Whether a column is constant. Rounding alone gives it a standard deviation of about 1e-16 times
+/// its mean.
+#[must_use]
+pub fn is_constant(mean: f64, sd: f64) -> bool {
+    sd <= 1e-12 * mean.abs().max(1.0)
 }
 
 #[cfg(test)]

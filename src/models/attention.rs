@@ -7,28 +7,17 @@ pub(super) mod ecoformer;
 mod linformer;
 mod softmax;
 
-use std::{ops::Range, sync::Arc};
-
 use candle_core::{Result, Tensor};
 use rand_chacha::ChaCha8Rng;
 
 use self::{ecoformer::Ecoformer, linformer::Linformer, softmax::Softmax};
-use super::{AttentionKind, Config, encoder::Norm};
+use super::{
+    AttentionKind, Config,
+    sequence::{Norm, Sequence},
+};
 use gf_nn::{
     AttentionBlock, Init, Linear, Parameters, add_with_bias, attention_block, depthwise_convolution,
 };
-
-/// The input of an attention: the tokens of some haplotypes of one locus.
-#[derive(Clone, Debug)]
-pub struct Sequence {
-    /// Rows, (haplotypes, slots, hidden). Padding rows are zero after the norm and arbitrary
-    /// before.
-    pub x: Tensor,
-    /// 1 where a slot has a token, 0 where it is padding; haplotypes x slots, row-major.
-    pub mask: Arc<Vec<u8>>,
-    /// Range of the locus among the slots of all loci.
-    pub slots: Range<usize>,
-}
 
 /// A variant of attention, without the linear layer after it.
 pub trait Mixing: std::fmt::Debug + Send + Sync {

@@ -9,7 +9,8 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{
     Config, LocusInput,
-    attention::{Attention, Sequence},
+    attention::Attention,
+    sequence::{Norm, Sequence},
 };
 use gf_nn::{
     Activation, FeedForward, Init, Linear, Parameters, activation_with_bias, add_with_bias, embed,
@@ -26,31 +27,6 @@ pub struct Encoder {
     layers: Vec<Layer>,
     norm: Norm,
     config: Config,
-}
-
-/// Gain and offset of a layer norm, (hidden) each.
-#[derive(Debug)]
-pub struct Norm {
-    pub gamma: Tensor,
-    pub beta: Tensor,
-}
-
-impl Norm {
-    fn new(hidden: usize, prefix: &str, parameters: &mut Parameters) -> Result<Self> {
-        Ok(Self {
-            gamma: parameters.get(&format!("{prefix}.gamma"), hidden, Init::Constant(1.0))?,
-            beta: parameters.get(&format!("{prefix}.beta"), hidden, Init::Constant(0.0))?,
-        })
-    }
-
-    /// The normalised sequence.
-    pub fn normalized(&self, sequence: &Sequence) -> Result<Sequence> {
-        let x = layer_norm(&sequence.x, &self.gamma, &self.beta, Some(&sequence.mask))?;
-        Ok(Sequence {
-            x,
-            ..sequence.clone()
-        })
-    }
 }
 
 /// `x + attention(norm(x))`, then `x + feed_forward(norm(x))`.

@@ -17,8 +17,8 @@ use gf_tokenizer::VocabSize;
 
 use self::{measured as m, model::ModelWorkload};
 use super::{
-    division::Rule,
     plan::{Data, Plan, Source},
+    rule::Rule,
 };
 use crate::{simulate, tokens::TokenizerKind};
 

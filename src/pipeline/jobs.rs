@@ -15,9 +15,10 @@ use serde::Serialize;
 
 use super::{
     Options,
-    division::{Blocks, Division, JobDraft, Rule, split_member},
+    division::{Blocks, Division, JobDraft, split_member},
     estimate::{Estimate, Sizes},
     plan::{Plan, Source},
+    rule::Rule,
 };
 use crate::{layout, training::DeviceChoice};
 

@@ -185,7 +185,7 @@ fn selected<T: Copy>(values: &[T], positions: &[usize]) -> Vec<T> {
 
 /// Row of the comparison; a probe is behind all rows.
 fn row_of(role: Role) -> u8 {
-    role.rung().unwrap_or(u8::MAX)
+    role.comparison_row().unwrap_or(u8::MAX)
 }
 
 impl Scores {

@@ -114,7 +114,7 @@ pub use self::{
     verdict::{
         ALONE, ApoeRow, CalibrationRow, DecileRow, DistributionRow, FoldRow, GuardRow,
         GuardVerdict, NonAdditiveRow, STACKED, StackedRow, StratumRow, UnknownVerdict,
-        WITHOUT_APOE, read_apoe, read_guards, rung,
+        WITHOUT_APOE, comparison_row, read_apoe, read_guards,
     },
 };
 

@@ -12,9 +12,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Error, Split,
+    Error, Split, comparison_row,
     rows::{nine_digits, one_decimal, p_value, six_decimals},
-    rung,
     table::{CsvTable, Row},
 };
 
@@ -101,8 +100,8 @@ pub struct AucRow {
     pub energy_pj: Option<f64>,
     /// Memory for parameters and activations in bytes.
     pub bytes: Option<u64>,
-    /// Rank of the model in the comparison, from 0 (covariates) to 5 (stacked models): see
-    /// [`rung`](crate::rung).
+    /// Row of the comparison: 0 covariates, 1 APOE, 2 score without the APOE region, 3 score, 4
+    /// sequence model, 5 stacked.
     #[schemars(range(max = 5))]
     pub row: Option<u8>,
     /// Area under the precision-recall curve: average precision, as in scikit-learn.
@@ -174,7 +173,7 @@ impl AucRow {
             additions: None,
             energy_pj: None,
             bytes: None,
-            row: rung(model),
+            row: comparison_row(model),
             auprc: None,
             or_per_sd: None,
             or_ci_low: None,

@@ -38,8 +38,7 @@ pub enum PredictionProblem {
 pub struct Prediction {
     /// The sample's name in the VCF and in `cohort.csv`.
     pub sample_id: String,
-    /// Name of the model: a preset (`linformer`, ...) or a baseline (`prs-...`, see
-    /// [`is_baseline`]).
+    /// Name of the model: a preset (`linformer`, ...) or a baseline (`prs-...`).
     pub model: String,
     /// Split of the sample in `cohort.csv`.
     pub split: Split,

@@ -44,7 +44,7 @@ impl Role {
 
     /// Row of the comparison, 0 to 5, in the usual order of such tables; `None` for a probe.
     #[must_use]
-    pub fn rung(self) -> Option<u8> {
+    pub fn comparison_row(self) -> Option<u8> {
         match self {
             Self::Covariates => Some(0),
             Self::Apoe => Some(1),
@@ -68,7 +68,7 @@ impl Role {
     /// Whether the model uses genotypes.
     #[must_use]
     pub fn reads_genomes(self) -> bool {
-        self.rung().is_some_and(|row| row >= 1)
+        self.comparison_row().is_some_and(|row| row >= 1)
     }
 
     /// Role of a model of this program, by its name. Only its baselines have names that begin with
@@ -214,7 +214,11 @@ mod tests {
             ("stacked", Role::Stacked, Some(5)),
             ("prs-pcs", Role::Probe, None),
         ] {
-            assert_eq!((Role::of_own(model), role.rung()), (role, row), "{model}");
+            assert_eq!(
+                (Role::of_own(model), role.comparison_row()),
+                (role, row),
+                "{model}"
+            );
         }
     }
 }

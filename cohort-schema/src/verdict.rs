@@ -36,8 +36,8 @@ pub const STACKED: &str = "stacked";
 ///
 /// `None` for the principal components alone, which are a probe for stratification.
 #[must_use]
-pub fn rung(model: &str) -> Option<u8> {
-    Role::of_own(model).rung()
+pub fn comparison_row(model: &str) -> Option<u8> {
+    Role::of_own(model).comparison_row()
 }
 
 /// AUROC of one model in one stratum of a split, and its difference from the reference model.
@@ -383,8 +383,8 @@ mod tests {
             "linformer",
             "stacked",
         ];
-        assert_eq!(names.map(rung), [0, 1, 2, 3, 4, 5].map(Some));
-        assert_eq!(rung("prs-pcs"), None);
+        assert_eq!(names.map(comparison_row), [0, 1, 2, 3, 4, 5].map(Some));
+        assert_eq!(comparison_row("prs-pcs"), None);
     }
 
     #[test]

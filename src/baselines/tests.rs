@@ -1027,7 +1027,7 @@ fn every_score_is_there_with_and_without_the_apoe_region() {
         summary
             .models
             .iter()
-            .filter_map(|model| gf_cohort_schema::rung(model))
+            .filter_map(|model| gf_cohort_schema::comparison_row(model))
             .collect::<std::collections::BTreeSet<_>>()
             .len(),
         4
@@ -1204,7 +1204,7 @@ fn principal_components_alone_are_a_baseline_where_there_are_any() {
     fs::write(&options.cohort, text).unwrap();
     let models = run(&options).unwrap().models;
     assert_eq!(models[..2], ["prs-covariates", "prs-pcs"]);
-    assert_eq!(gf_cohort_schema::rung("prs-pcs"), None);
+    assert_eq!(gf_cohort_schema::comparison_row("prs-pcs"), None);
 }
 
 /// VCF files, which state everything about themselves.

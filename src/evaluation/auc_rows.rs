@@ -96,7 +96,7 @@ fn row(
     let difference = estimate.difference;
     let inference = difference.and_then(|difference| difference.inference);
     AucRow {
-        row: column.role.rung(),
+        row: column.role.comparison_row(),
         auroc: Some(estimate.auroc),
         ci_low: interval.map(|interval| interval.low),
         ci_high: interval.map(|interval| interval.high),
@@ -124,7 +124,7 @@ fn row(
 /// The row of a split without cases or without controls.
 fn row_of_one_class(column: &Column, undefined: OneClass) -> AucRow {
     AucRow {
-        row: column.role.rung(),
+        row: column.role.comparison_row(),
         brier: Measures::of_one_class(column).brier,
         reason: Some(format!("AUC {undefined}")),
         ..undefined_row(column)

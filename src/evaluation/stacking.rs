@@ -148,7 +148,7 @@ fn best_on_validation(row: u8, scores: &Scores) -> Option<Column> {
     scores
         .in_split(Split::Validation)
         .iter()
-        .filter(|column| column.role.rung() == Some(row))
+        .filter(|column| column.role.comparison_row() == Some(row))
         .filter_map(|column| Some((column.placements().ok()?.auroc(), column)))
         .reduce(|best, next| if next.0 > best.0 { next } else { best })
         .map(|(_, column)| column.clone())

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::{ScoreDensity, SplitCharacteristics};
 
 /// All tables of an evaluation, as the report shows them. Rows of models are sorted by split, then
-/// in the order of [`gf_cohort_schema::rung`].
+/// in the order of [`gf_cohort_schema::comparison_row`].
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Verdict {
     /// `auc.csv`.

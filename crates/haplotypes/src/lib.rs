@@ -8,7 +8,7 @@
 //! - a policy decides about each genotype that is missing, haploid or unphased.
 //!
 //! Coordinates: 0-based, half-open ([`Position0`](gf_genotypes::Position0)), unless named
-//! `position` (1-based, [`Position1`]).
+//! `position` (1-based, [`Position1`](gf_genotypes::Position1)).
 //!
 //! Order of operations, in one pass over each file for all samples:
 //! 1. Resolve the contig and fetch the reference of a locus.

@@ -328,7 +328,7 @@ fn fields_variants_and_messages_are_read() {
                 than expected\",\n        found.len()\n    )]\n    Columns,\n}\n";
     assert_eq!(problems(code), ["<found> more columns than expected"]);
     assert_eq!(
-        plain("see [`rung`](crate::rung) and [`Self::a`]"),
-        "see `rung` and `a`"
+        plain("see [`comparison_row`](crate::comparison_row) and [`Self::a`]"),
+        "see `comparison_row` and `a`"
     );
 }

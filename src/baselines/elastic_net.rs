@@ -96,17 +96,17 @@ fn path(
     validation: &Array2<f64>,
     validation_is_case: &Array1<bool>,
 ) -> Result<Vec<(Tried, Option<Solution>)>, Error> {
-    let mut previous = match problem.start() {
-        Ok(solution) => solution,
+    let mut path = match problem.path() {
+        Ok(path) => path,
         Err(failure) => return Ok(vec![failed(l1_ratio, f64::INFINITY, failure)]),
     };
-    let largest_lambda = problem.largest_lambda(&previous, l1_ratio);
+    let largest_lambda = path.largest_lambda(l1_ratio);
     let mut tried = Vec::new();
     let mut highest = f64::NEG_INFINITY;
     let mut n_not_better = 0;
     for step in 1..=PATH {
         let lambda = largest_lambda * WEAKEST.powf(step as f64 / PATH as f64);
-        let solution = match problem.fit(Penalty::new(lambda, l1_ratio), previous.clone()) {
+        let solution = match path.fit(Penalty::new(lambda, l1_ratio)) {
             Ok(solution) => solution,
             Err(failure) => {
                 tried.push(failed(l1_ratio, lambda, failure));
@@ -134,7 +134,6 @@ fn path(
                 n_not_better = 0;
             }
         }
-        previous = solution.clone();
         tried.push((point, Some(solution)));
         if n_not_better == PATIENCE {
             break;

@@ -34,7 +34,7 @@ use crate::{
     models::additive::{Additive, VersionWeight},
 };
 use gf_haplotypes::ABSENT_HAPLOTYPE;
-use gf_stats::regression::elastic_net::{NoMinimum, Penalty, Problem, Solution};
+use gf_stats::regression::elastic_net::{NoMinimum, Path, Penalty, Problem, Solution};
 
 /// Features of the additive term.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -546,11 +546,12 @@ impl Design {
         weights: &[Array1<f64>],
         fold_of: &BTreeMap<usize, usize>,
     ) -> Result<Candidate, NoMinimum> {
-        let mut fits = weights
+        let mut paths = weights
             .par_iter()
-            .map(|weights| self.problem(weights).start())
-            .collect::<Result<Vec<Solution>, NoMinimum>>()?;
-        let largest_lambda = self.problem(&weights[0]).largest_lambda(&fits[0], l1_ratio);
+            .map(|weights| self.problem(weights).path())
+            .collect::<Result<Vec<Path<'_>>, NoMinimum>>()?;
+        let mut fits: Vec<Solution> = paths.iter().map(Path::solution).collect();
+        let largest_lambda = paths[0].largest_lambda(l1_ratio);
         let mut best = self.evaluated(l1_ratio, f64::INFINITY, &fits, fold_of);
         // Without covariates, a term without any weight would predict the same for all samples.
         let needs_weight = self.columns.len() == self.features.ncols();
@@ -562,10 +563,9 @@ impl Design {
             }
             let lambda = largest_lambda * WEAKEST.powf(step as f64 / PATH as f64);
             let penalty = Penalty::new(lambda, l1_ratio);
-            let weaker_fits = weights
-                .par_iter()
-                .zip(&fits)
-                .map(|(weights, start)| self.problem(weights).fit(penalty, start.clone()))
+            let weaker_fits = paths
+                .par_iter_mut()
+                .map(|path| path.fit(penalty))
                 .collect::<Result<Vec<Solution>, NoMinimum>>();
             match weaker_fits {
                 Ok(weaker_fits) => fits = weaker_fits,

@@ -6,6 +6,10 @@
 //! columns and outcomes         -> regression (plain, Firth) and regression::elastic_net
 //! ```
 
+// A function called inside `pulp::Arch::dispatch` is compiled for the wide vector instructions only
+// if it is inlined there.
+#![allow(clippy::inline_always)]
+
 pub mod delong;
 pub mod normal;
 #[cfg(test)]

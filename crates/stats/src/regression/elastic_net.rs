@@ -10,24 +10,74 @@
 //! ```
 //!
 //! where y is 1 (case) or -1. scikit-learn's `LogisticRegression(penalty="elasticnet",
-//! C = 1 / (n * lambda))` minimises the same function. The method is that of glmnet: coordinate
-//! descent on the quadratic approximation at the last coefficients (Friedman, Hastie and Tibshirani
-//! 2010, J. Stat. Softw. 33:1).
+//! C = 1 / (n * lambda))` minimises the same function. The method is that of glmnet (Friedman,
+//! Hastie and Tibshirani 2010, J. Stat. Softw. 33:1), with other ways to save passes over the
+//! features:
+//!
+//! 1. A [`Path`] screens the features by the sequential strong rule (Tibshirani et al. 2012, J. R.
+//!    Stat. Soc. B 74:245). Only features with `|gradient| >= 2 l1 - previous l1` are followed; at
+//!    the end the gradient of all others is checked.
+//! 2. A step is the minimum of a quadratic approximation, `gradient' d - d' G d / 2 - penalty`, by
+//!    coordinate descent. Then one pass over the followed columns gives the exact loss and gradient
+//!    at the new point (`point`).
+//! 3. `covariance`: while the features in use are fewer than the samples, G holds the products of
+//!    each pair of them. G keeps the weights of an earlier point, times one factor for their mean
+//!    change, because new products cost more than a few more steps: a step costs n k, G costs
+//!    n k^2 / 2. Each step makes the error about ten times smaller. G is renewed when the steps
+//!    become less effective, or when the additional steps have cost as much as G.
+//! 4. `naive`: with more features than samples, G would be larger than the features. Descent then
+//!    updates the residuals, with the weights of the point.
+//!
+//! CPU seconds of three paths (L1 fractions 0.1, 0.5 and 0.9) on one thread of an AMD EPYC (Turin),
+//! medians of three runs of `examples/elastic_net_paths.rs` on a busy machine. "Naive" is descent
+//! with naive updates only, without screening. glmnet 4.1-6 has its default threshold of 1e-7,
+//! whose coefficients differ from the minimum by up to 0.001 (first shape) and 0.04; and 1e-13,
+//! from which this solver differs by 1e-6 and 5e-5. A path of `prs` ends after 8 penalties without
+//! a better AUC.
+//!
+//! ```text
+//! samples x variants   path             naive   this   glmnet   glmnet 1e-13
+//! 12,000 x 253         as in prs         1.28   0.23     0.47           1.35
+//! 12,000 x 253         40 penalties      2.61   0.51     0.83           4.94
+//! 2,400 x 1,567        as in prs         0.80   0.21     0.30           0.70
+//! 2,400 x 1,567        40 penalties     17.5    3.9      5.5           52.9
+//! ```
 
-use super::softplus;
-use gf_cohort_schema::probability;
-use ndarray::{Array1, Array2, Zip};
+mod covariance;
+mod descent;
+mod extrapolation;
+mod gram;
+mod naive;
+mod outcomes;
+mod point;
+#[cfg(test)]
+mod tests;
+mod vectors;
 
-/// Convergence: largest change of a coefficient, squared and times its information per sample.
-const TOLERANCE: f64 = 1e-11;
+use std::borrow::Cow;
+
+use gram::Gram;
+use ndarray::{Array1, Array2};
+use outcomes::Outcomes;
+use point::{Data, Point, Step};
+
+/// Convergence: expected next change of a coefficient, squared and times its information per
+/// sample.
+const TOLERANCE: f64 = 1e-13;
 /// Least L1 fraction that is used to find the strongest penalty of a path.
 const LEAST_L1_OF_PATH: f64 = 0.01;
-const MAX_STEPS: usize = 50;
-const MAX_SWEEPS: usize = 2_000;
+const MAX_STEPS: usize = 200;
 const MAX_HALVINGS: i32 = 20;
-/// A sample with a certain prediction has no weight; glmnet's bound keeps the quadratic
-/// approximation finite.
-const LEAST_WEIGHT: f64 = 1e-5;
+/// Most features whose products are held: 64 MB.
+const MAX_PRODUCTS: usize = 4_096;
+/// Steps that a fit needs even with new products.
+const NEEDED_STEPS: usize = 2;
+/// The products of k features cost as much as k / 16 steps.
+const FEATURES_PER_STEP: usize = 16;
+/// Ratio of the squared changes of two steps in a row from which the products are out of date.
+const SLOW: f64 = 0.25;
+/// Least ratio that is assumed for the next step. The first step has no ratio of its own.
+const LEAST_RATIO: f64 = 1e-3;
 
 /// Features and outcomes of a regression.
 #[derive(Clone, Copy, Debug)]
@@ -89,472 +139,198 @@ pub enum NoMinimum {
     /// Too many quadratic approximations.
     #[error("no minimum after {MAX_STEPS} steps")]
     Steps,
-    /// Too many sweeps within one approximation.
-    #[error("coefficients still change after {MAX_SWEEPS} sweeps")]
-    Sweeps,
 }
 
-impl Problem<'_> {
-    /// Fits the features without a penalty only.
+/// Fits of one problem, each of which starts at the previous one.
+pub struct Path<'a> {
+    data: Data<'a>,
+    point: Point,
+    /// Space for the next point.
+    next: Point,
+    /// Features in use: those without a penalty, and all that have had a coefficient.
+    in_use: Vec<usize>,
+    is_in_use: Vec<bool>,
+    /// L1 strength of the previous fit.
+    l1: f64,
+    gram: Gram,
+    is_gram_outdated: bool,
+    /// Steps since the last renewal of the products beyond those that a fit needs anyway.
+    additional_steps: usize,
+}
+
+impl<'a> Problem<'a> {
+    /// Fits the features without a penalty only. A path of penalties begins there.
     ///
     /// # Errors
     /// The regression on the features without a penalty does not converge.
-    pub fn start(&self) -> Result<Solution, NoMinimum> {
-        let n_features = self.features.ncols();
-        let n_samples = self.is_case.len();
-        let zero = Solution {
-            intercept: 0.0,
-            coefficients: vec![0.0; n_features],
-            logits: Array1::zeros(n_samples),
-        };
-        self.fit(
-            Penalty {
-                l1: f64::MAX,
-                l2: 0.0,
-            },
-            zero,
-        )
-    }
-
-    /// The smallest lambda at which all penalised coefficients are 0; `start` is the fit without
-    /// penalised features. With a very small L1 fraction no lambda gives 0. Below an L1 fraction of
-    /// 0.01 the result is therefore that of 0.01, a useful start of a path of smaller lambdas.
-    #[must_use]
-    pub fn largest_lambda(&self, start: &Solution, l1_ratio: f64) -> f64 {
-        let residuals = self.residuals(&start.logits);
-        let largest_gradient = (0..self.n_penalised)
-            .map(|feature| self.features.column(feature).dot(&residuals).abs() / self.n_samples())
-            .fold(0.0, f64::max);
-        largest_gradient / l1_ratio.max(LEAST_L1_OF_PATH)
-    }
-
-    fn n_samples(&self) -> f64 {
-        self.sample_weights
-            .map_or(self.is_case.len() as f64, Array1::sum)
-    }
-
-    fn weighted(&self, mut values: Array1<f64>) -> Array1<f64> {
-        if let Some(weights) = self.sample_weights {
-            values *= weights;
-        }
-        values
-    }
-
-    /// Case (1) or not (0), minus the probability of being a case.
-    fn residuals(&self, logits: &Array1<f64>) -> Array1<f64> {
-        self.weighted(
-            Zip::from(logits)
-                .and(self.is_case)
-                .map_collect(|&logit, &is_case| f64::from(u8::from(is_case)) - probability(logit)),
-        )
-    }
-
-    /// The function that is minimised: mean loss plus penalty.
-    fn objective(&self, solution: &Solution, penalty: Penalty) -> f64 {
-        let losses = self.weighted(
-            Zip::from(&solution.logits)
-                .and(self.is_case)
-                .map_collect(|&logit, &is_case| softplus(if is_case { -logit } else { logit })),
+    pub fn path(self) -> Result<Path<'a>, NoMinimum> {
+        let (n_samples, n_features) = self.features.dim();
+        let columns = self.features.t().to_slice().map_or_else(
+            || Cow::Owned(self.features.t().iter().copied().collect()),
+            Cow::Borrowed,
         );
-        losses.sum() / self.n_samples()
-            + solution.coefficients[..self.n_penalised]
-                .iter()
-                .map(|&b| penalty.of_coefficient(b))
-                .sum::<f64>()
+        let mut path = Path {
+            data: Data {
+                columns,
+                n_samples,
+                n_penalised: self.n_penalised,
+                outcomes: Outcomes::new(self.is_case, self.sample_weights),
+            },
+            point: Point::zero(n_samples, n_features),
+            next: Point::zero(n_samples, n_features),
+            in_use: (self.n_penalised..n_features).collect(),
+            is_in_use: (0..n_features)
+                .map(|feature| feature >= self.n_penalised)
+                .collect(),
+            l1: 0.0,
+            gram: Gram::default(),
+            is_gram_outdated: false,
+            additional_steps: 0,
+        };
+        let zero = Point::zero(n_samples, n_features);
+        path.point
+            .move_from(&zero, &Step::default(), 1.0, &path.data, &path.in_use);
+        let without_penalised = Penalty {
+            l1: f64::MAX,
+            l2: 0.0,
+        };
+        let free = path.in_use.clone();
+        path.minimise(without_penalised, &free)?;
+        path.point.complete_gradient(&path.data, &free);
+        path.l1 = path.largest_gradient();
+        Ok(path)
+    }
+}
+
+impl Path<'_> {
+    /// The smallest lambda at which all penalised coefficients are 0, if there was no fit yet.
+    ///
+    /// With a very small L1 fraction no lambda gives 0. Below an L1 fraction of 0.01 the result is
+    /// therefore that of 0.01, a useful start of a path of smaller lambdas.
+    #[must_use]
+    pub fn largest_lambda(&self, l1_ratio: f64) -> f64 {
+        self.largest_gradient() / l1_ratio.max(LEAST_L1_OF_PATH)
     }
 
-    /// Finds the minimum, starting at `solution`.
+    /// The last fit; at first that of the features without a penalty.
+    #[must_use]
+    pub fn solution(&self) -> Solution {
+        Solution {
+            intercept: self.point.intercept,
+            coefficients: self.point.coefficients.clone(),
+            logits: Array1::from(self.point.logits.clone()),
+        }
+    }
+
+    /// Finds the minimum, starting at the last fit.
     ///
     /// # Errors
     /// No convergence: the classes are separated, or the penalty is too weak.
-    pub fn fit(&self, penalty: Penalty, mut solution: Solution) -> Result<Solution, NoMinimum> {
-        let mut objective = self.objective(&solution, penalty);
-        for _ in 0..MAX_STEPS {
-            let target = self.quadratic_minimum(&solution, penalty)?;
-            // The approximation may lead too far where samples are nearly certain, so the step is
-            // halved until the objective does not rise.
-            let highest = objective + 1e-12 * objective.abs();
-            let lower = (0..MAX_HALVINGS)
-                .map(|halvings| solution.towards(&target.solution, 0.5_f64.powi(halvings)))
-                .find_map(|candidate| {
-                    let objective = self.objective(&candidate, penalty);
-                    (objective <= highest).then_some((candidate, objective))
-                });
-            (solution, objective) = lower.ok_or(NoMinimum::NoStep)?;
-            if target.largest_change < TOLERANCE {
-                return Ok(solution);
+    pub fn fit(&mut self, penalty: Penalty) -> Result<Solution, NoMinimum> {
+        let mut followed = self.screened(penalty.l1);
+        loop {
+            self.minimise(penalty, &followed)?;
+            self.point.complete_gradient(&self.data, &followed);
+            let missed = self.wanted(0..self.data.n_penalised, penalty.l1);
+            if missed.is_empty() {
+                self.l1 = penalty.l1;
+                return Ok(self.solution());
             }
+            followed.extend(missed);
+        }
+    }
+
+    fn largest_gradient(&self) -> f64 {
+        self.point.gradient[..self.data.n_penalised]
+            .iter()
+            .fold(0.0, |largest, gradient| gradient.abs().max(largest))
+    }
+
+    /// Features in use, and those that the sequential strong rule does not discard.
+    fn screened(&self, l1: f64) -> Vec<usize> {
+        let bound = (2.0 * l1 - self.l1).min(l1);
+        let others = (0..self.data.n_penalised).filter(|&feature| {
+            !self.is_in_use[feature] && self.point.gradient[feature].abs() >= bound
+        });
+        self.in_use.iter().copied().chain(others).collect()
+    }
+
+    /// Features out of use that need a coefficient.
+    fn wanted(&self, features: impl IntoIterator<Item = usize>, l1: f64) -> Vec<usize> {
+        let is_wanted = |&feature: &usize| {
+            let excess = self.point.gradient[feature].abs() - l1;
+            !self.is_in_use[feature] && excess > 0.0 && excess * excess > TOLERANCE
+        };
+        features.into_iter().filter(is_wanted).collect()
+    }
+
+    /// Finds the minimum over the followed features.
+    fn minimise(&mut self, penalty: Penalty, followed: &[usize]) -> Result<(), NoMinimum> {
+        let mut previous = f64::INFINITY;
+        for n_steps in 0..MAX_STEPS {
+            for feature in self.wanted(followed.iter().copied(), penalty.l1) {
+                self.in_use.push(feature);
+                self.is_in_use[feature] = true;
+            }
+            self.additional_steps += usize::from(n_steps >= NEEDED_STEPS);
+            let step = self.step(penalty);
+            self.advance(&step, penalty, followed)?;
+            let ratio = step.largest / previous;
+            // The change of the next step, if the steps go on to shrink at this ratio.
+            let next = step.largest * ratio.clamp(LEAST_RATIO, 1.0);
+            let is_minimum = next < TOLERANCE;
+            if is_minimum && self.wanted(followed.iter().copied(), penalty.l1).is_empty() {
+                return Ok(());
+            }
+            self.is_gram_outdated |= ratio > SLOW;
+            previous = step.largest;
         }
         Err(NoMinimum::Steps)
     }
 
-    /// Minimum of the quadratic approximation at `from`.
-    fn quadratic_minimum(
-        &self,
-        from: &Solution,
-        penalty: Penalty,
-    ) -> Result<QuadraticMinimum, NoMinimum> {
-        let weights = self.weighted(
-            from.logits
-                .mapv(|logit| (probability(logit) * (1.0 - probability(logit))).max(LEAST_WEIGHT)),
-        );
-        let mut descent = Descent {
-            problem: self,
-            penalty,
-            information: vec![None; self.features.ncols()],
-            intercept: from.intercept,
-            coefficients: from.coefficients.clone(),
-            residuals: self.residuals(&from.logits),
-            total_weight: weights.sum(),
-            weights,
-        };
-        descent.run()?;
-        let intercept_change = descent.intercept - from.intercept;
-        let mut logits = from.logits.clone() + intercept_change;
-        let mut largest_change = intercept_change.powi(2);
-        for (feature, (&new, &old)) in descent
-            .coefficients
-            .iter()
-            .zip(&from.coefficients)
-            .enumerate()
-        {
-            let change = new - old;
-            if change != 0.0 {
-                logits.scaled_add(change, &self.features.column(feature));
-                let information = descent.information[feature].unwrap_or(1.0);
-                largest_change = largest_change.max(change * change * information);
-            }
+    /// The step to the minimum of a quadratic approximation.
+    fn step(&mut self, penalty: Penalty) -> Step {
+        if self.in_use.len() > MAX_PRODUCTS.min(self.data.n_samples) {
+            return naive::step(&self.point, &self.in_use, &self.data, penalty);
         }
-        Ok(QuadraticMinimum {
-            solution: Solution {
-                intercept: descent.intercept,
-                coefficients: descent.coefficients,
-                logits,
-            },
-            largest_change,
-        })
-    }
-}
-
-/// The minimum of a quadratic approximation.
-struct QuadraticMinimum {
-    solution: Solution,
-    /// Largest change of a coefficient, squared and times its information.
-    largest_change: f64,
-}
-
-impl Solution {
-    /// The point at a fraction of the way to `target`.
-    fn towards(&self, target: &Self, fraction: f64) -> Self {
-        Self {
-            intercept: interpolate(self.intercept, target.intercept, fraction),
-            coefficients: self
-                .coefficients
-                .iter()
-                .zip(&target.coefficients)
-                .map(|(&a, &b)| interpolate(a, b, fraction))
-                .collect(),
-            logits: Zip::from(&self.logits)
-                .and(&target.logits)
-                .map_collect(|&a, &b| interpolate(a, b, fraction)),
+        let has_paid = self.additional_steps * FEATURES_PER_STEP > self.in_use.len();
+        if self.gram.is_empty() || self.is_gram_outdated || has_paid {
+            self.gram.renew(&self.point, &self.data);
+            self.is_gram_outdated = false;
+            self.additional_steps = 0;
         }
-    }
-}
-
-/// A full step gives `b` itself, without rounding: coefficients of 0 stay exactly 0.
-fn interpolate(a: f64, b: f64, fraction: f64) -> f64 {
-    if fraction < 1.0 {
-        a + fraction * (b - a)
-    } else {
-        b
-    }
-}
-
-/// Coordinate descent on one quadratic approximation.
-struct Descent<'a> {
-    problem: &'a Problem<'a>,
-    penalty: Penalty,
-    weights: Array1<f64>,
-    total_weight: f64,
-    /// Mean over samples of weight times squared feature, computed at first use.
-    information: Vec<Option<f64>>,
-    intercept: f64,
-    coefficients: Vec<f64>,
-    /// Weight times residual of each sample.
-    residuals: Array1<f64>,
-}
-
-impl Descent<'_> {
-    /// Sweeps over all features, then over those with a coefficient until they converge, and again
-    /// until no coefficient of any feature changes.
-    fn run(&mut self) -> Result<(), NoMinimum> {
-        let all: Vec<usize> = (0..self.coefficients.len()).collect();
-        let mut n_sweeps = 0;
-        while self.sweep(&all) >= TOLERANCE {
-            let active: Vec<usize> = all
-                .iter()
-                .copied()
-                .filter(|&feature| {
-                    feature >= self.problem.n_penalised || self.coefficients[feature] != 0.0
-                })
-                .collect();
-            while self.sweep(&active) >= TOLERANCE {
-                n_sweeps += 1;
-                if n_sweeps > MAX_SWEEPS {
-                    return Err(NoMinimum::Sweeps);
-                }
-            }
-        }
-        Ok(())
+        self.gram.extend(&self.in_use, &self.data);
+        covariance::step(&self.gram, &self.point, &self.in_use, &self.data, penalty)
     }
 
-    /// Updates each coefficient once; returns the largest change, squared and times its
-    /// information.
+    /// Goes along a step as far as the objective does not rise.
     ///
-    /// With gradient g, information w and S(x) = sign(x) max(|x| - l1, 0), the update
-    /// is b = S(g + w b) / (w + l2), equation 10 of Friedman et al. (2010).
-    fn sweep(&mut self, features: &[usize]) -> f64 {
-        let n = self.problem.n_samples();
-        let shift = self.residuals.sum() / self.total_weight;
-        self.intercept += shift;
-        self.residuals.scaled_add(-shift, &self.weights);
-        let mut largest = shift * shift * self.total_weight / n;
-        for &feature in features {
-            let column = self.problem.features.column(feature);
-            let old = self.coefficients[feature];
-            let gradient = column.dot(&self.residuals) / n;
-            let penalised = feature < self.problem.n_penalised;
-            if penalised && old == 0.0 && gradient.abs() <= self.penalty.l1 {
-                continue;
+    /// The approximation may lead too far where samples are nearly certain.
+    fn advance(
+        &mut self,
+        step: &Step,
+        penalty: Penalty,
+        followed: &[usize],
+    ) -> Result<(), NoMinimum> {
+        let objective = self.objective(&self.point, penalty);
+        let highest = objective + 1e-12 * objective.abs();
+        for halvings in 0..MAX_HALVINGS {
+            let fraction = 0.5_f64.powi(halvings);
+            self.next
+                .move_from(&self.point, step, fraction, &self.data, followed);
+            if self.objective(&self.next, penalty) <= highest {
+                std::mem::swap(&mut self.point, &mut self.next);
+                return Ok(());
             }
-            let weights = &self.weights;
-            let information = *self.information[feature].get_or_insert_with(|| {
-                Zip::from(column)
-                    .and(weights)
-                    .fold(0.0, |sum, x, weight| sum + weight * x * x)
-                    / n
-            });
-            let pull = gradient + information * old;
-            let new = if penalised {
-                pull.signum() * (pull.abs() - self.penalty.l1).max(0.0)
-                    / (information + self.penalty.l2)
-            } else {
-                pull / information
-            };
-            let change = new - old;
-            if change != 0.0 {
-                self.coefficients[feature] = new;
-                Zip::from(&mut self.residuals)
-                    .and(column)
-                    .and(weights)
-                    .for_each(|residual, x, weight| *residual -= change * weight * x);
-                largest = largest.max(information * change * change);
-            }
+            self.is_gram_outdated = true;
         }
-        largest
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    struct Generated {
-        features: Array2<f64>,
-        is_case: Array1<bool>,
+        Err(NoMinimum::NoStep)
     }
 
-    /// The matrix of tests/oracles/logistic.py, from a linear congruential generator, so that both
-    /// programs make the same numbers.
-    fn generated(n_samples: usize, n_features: usize) -> Generated {
-        let mut state = 12_345_u64;
-        let mut next = || {
-            state = (1_103_515_245 * state + 12_345) % (1 << 31);
-            state as f64 / f64::from(1_u32 << 31)
-        };
-        let rows: Vec<Vec<f64>> = (0..n_samples)
-            .map(|_| (0..n_features).map(|_| 4.0 * next() - 2.0).collect())
-            .collect();
-        let is_case = rows
-            .iter()
-            .map(|row| row[0] - 0.5 * row[1] + 4.0 * next() - 2.5 > 0.0)
-            .collect();
-        Generated {
-            features: Array2::from_shape_fn((n_samples, n_features), |(person, feature)| {
-                rows[person][feature]
-            }),
-            is_case,
-        }
-    }
-
-    fn solve(
-        features: &Array2<f64>,
-        is_case: &Array1<bool>,
-        lambda: f64,
-        l1_ratio: f64,
-    ) -> Solution {
-        let problem = Problem {
-            features,
-            is_case,
-            n_penalised: features.ncols(),
-            sample_weights: None,
-        };
-        let start = Solution {
-            intercept: 0.0,
-            coefficients: vec![0.0; features.ncols()],
-            logits: Array1::zeros(is_case.len()),
-        };
-        problem.fit(Penalty::new(lambda, l1_ratio), start).unwrap()
-    }
-
-    /// (lambda, L1 ratio, coefficients and intercept)
-    const SKLEARN: [(f64, f64, [f64; 7]); 4] = [
-        (
-            0.1,
-            0.5,
-            [
-                0.785_925_28,
-                -0.258_274_45,
-                0.130_651_78,
-                0.0,
-                0.0,
-                0.0,
-                -0.575_039,
-            ],
-        ),
-        (
-            0.02,
-            0.9,
-            [
-                1.332_715_06,
-                -0.531_982_6,
-                0.438_661_41,
-                0.0,
-                0.0,
-                0.0,
-                -0.728_709_73,
-            ],
-        ),
-        (
-            0.005,
-            1.0,
-            [
-                1.577_101_72,
-                -0.668_813_67,
-                0.602_184_65,
-                -0.004_390_91,
-                0.053_818_91,
-                -0.012_226_16,
-                -0.818_041_19,
-            ],
-        ),
-        (
-            0.05,
-            0.1,
-            [
-                1.073_764_03,
-                -0.442_452_31,
-                0.350_543_88,
-                -0.022_122_57,
-                0.027_395_45,
-                0.0,
-                -0.652_466_82,
-            ],
-        ),
-    ];
-
-    // python3 -m venv V; V/bin/pip install scikit-learn==1.9.1; V/bin/python
-    // tests/oracles/elastic_net.py
-    #[test]
-    fn fits_agree_with_scikit_learn() {
-        let Generated { features, is_case } = generated(120, 6);
-        for (lambda, l1_ratio, expected) in SKLEARN {
-            let fit = solve(&features, &is_case, lambda, l1_ratio);
-            for (found, expected) in fit
-                .coefficients
-                .iter()
-                .chain([&fit.intercept])
-                .zip(expected)
-            {
-                assert!(
-                    (found - expected).abs() < 2e-5,
-                    "lambda {lambda}, l1_ratio {l1_ratio}: {found} {expected}"
-                );
-            }
-        }
-    }
-
-    /// The conditions of a minimum (Karush, Kuhn and Tucker), from a cold and from a warm start,
-    /// with features that repeat one another and some that are free.
-    #[test]
-    fn at_the_end_no_coefficient_wants_to_move() {
-        let Generated {
-            mut features,
-            is_case,
-        } = generated(150, 8);
-        let copy = features.column(0).to_owned();
-        features.column_mut(1).assign(&copy);
-        let problem = Problem {
-            features: &features,
-            is_case: &is_case,
-            n_penalised: 6,
-            sample_weights: None,
-        };
-        let mut solution = Solution {
-            intercept: 0.0,
-            coefficients: vec![0.0; 8],
-            logits: Array1::zeros(150),
-        };
-        for lambda in [0.1, 0.03, 0.01, 0.001] {
-            solution = problem.fit(Penalty::new(lambda, 0.5), solution).unwrap();
-            let residuals = problem.residuals(&solution.logits);
-            assert!(residuals.sum().abs() < 1e-3);
-            for (feature, &b) in solution.coefficients.iter().enumerate() {
-                let gradient = features.column(feature).dot(&residuals) / 150.0;
-                let excess = match (feature < 6, b == 0.0) {
-                    (false, _) => gradient.abs(),
-                    (true, true) => gradient.abs() - 0.5 * lambda,
-                    (true, false) => (gradient - 0.5 * lambda * (b.signum() + b)).abs(),
-                };
-                assert!(
-                    excess < 1e-5,
-                    "lambda {lambda}, feature {feature}: {excess}"
-                );
-            }
-        }
-        assert!(
-            solution.coefficients[..2].iter().all(|&b| b > 0.0),
-            "twins share: {:?}",
-            solution.coefficients
-        );
-    }
-
-    #[test]
-    fn samples_of_weight_0_are_predicted_and_change_nothing() {
-        let Generated { features, is_case } = generated(150, 6);
-        let some = Array2::from_shape_fn((100, 6), |place| features[place]);
-        let of_some: Array1<bool> = is_case.iter().take(100).copied().collect();
-        let weights =
-            Array1::from_iter((0..150).map(|person| if person < 100 { 1.0 } else { 0.0 }));
-        let alone = solve(&some, &of_some, 0.03, 0.5);
-        let problem = Problem {
-            features: &features,
-            is_case: &is_case,
-            n_penalised: 6,
-            sample_weights: Some(&weights),
-        };
-        let among = problem
-            .fit(Penalty::new(0.03, 0.5), problem.start().unwrap())
-            .unwrap();
-        for (one, other) in alone.coefficients.iter().zip(&among.coefficients) {
-            assert!((one - other).abs() < 1e-5, "{one} {other}");
-        }
-        let predicted = features.dot(&Array1::from(among.coefficients.clone())) + among.intercept;
-        assert!(
-            predicted
-                .iter()
-                .zip(&among.logits)
-                .all(|(a, b)| (a - b).abs() < 1e-9)
-        );
+    /// The function that is minimised: mean loss plus penalty.
+    fn objective(&self, point: &Point, penalty: Penalty) -> f64 {
+        let coefficients = &point.coefficients[..self.data.n_penalised];
+        let penalties = coefficients.iter().map(|&b| penalty.of_coefficient(b));
+        point.loss + penalties.sum::<f64>()
     }
 }

@@ -669,6 +669,6 @@ fn real_panels() {
         let input = format!("--vcf {} --make-pgen --allow-extra-chr", path.display());
         plink2(folder.path(), &input, "set");
         let mut file = PgenFile::open(&folder.path().join("set.pgen")).unwrap();
-        compare(folder.path(), &mut file, "--pfile set --allow-extra-chr");
+        compare(folder.path(), &mut file, "--pfile set");
     }
 }

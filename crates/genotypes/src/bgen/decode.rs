@@ -209,8 +209,7 @@ impl Decoded {
             if ploidy > 2 && self.unsupported.is_none() {
                 self.unsupported = Some((sample, ploidy));
             }
-            // Females have ploidy 0 on Y.
-            if is_missing(ploidies[index]) || ploidy == 0 {
+            if is_missing(ploidies[index]) {
                 dosage.fill(f32::NAN);
                 *call = missing_call(ploidy);
                 continue;

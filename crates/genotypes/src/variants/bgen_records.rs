@@ -369,7 +369,13 @@ fn set_dosages(
     if field == DosageField::Gt || n_alleles != record.alt_alleles.len() + 1 || n_alleles < 2 {
         return;
     }
-    for dosages in stored.dosages().chunks_exact(n_alleles) {
+    for (sample, dosages) in stored.dosages().chunks_exact(n_alleles).enumerate() {
+        // Females have ploidy 0 on Y: no dosage, which is not a dosage of 0.
+        if stored.ploidy(sample) == Some(0) {
+            let absent = std::iter::repeat_n(f32::NAN, n_alleles - 1);
+            record.dosages.extend(absent);
+            continue;
+        }
         let alts = match order {
             RefOrder::RefFirst => &dosages[1..],
             RefOrder::RefLast => &dosages[..n_alleles - 1],

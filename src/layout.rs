@@ -20,6 +20,9 @@ pub const BASELINES_FOLDER: &str = "4-baselines";
 /// The comparison.
 pub const REPORT_FOLDER: &str = "5-report";
 
+/// Lists of the variants of BGEN files that have no index.
+pub const BGEN_LISTS: &str = "bgen-lists";
+
 // Every stage
 
 /// Version, options and input digests of the command that wrote a folder.

@@ -56,7 +56,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         plan.set_seed(seed);
     }
     let out = options.out();
-    let data = plan.data(&out.join(layout::COHORT_FOLDER));
+    let mut data = plan.data(&out.join(layout::COHORT_FOLDER));
+    data.format.bgen_lists = Some(out.join(layout::BGEN_LISTS));
     let scope = Scope::new(options, &plan)?;
     if options.job.is_none() {
         check::require(check::findings(&plan, &data, &out, false))?;

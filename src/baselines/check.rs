@@ -79,7 +79,8 @@ pub fn check(options: &Options) -> Result<(CohortSummary, Vec<(String, usize)>),
     }
     let stated = published::stated_builds(&options.scoring, &scoring_files.scores);
     for path in &options.scoring.vcf {
-        build::of_header(&VariantFile::open(path)?, &stated)?;
+        let file = VariantFile::open_with(path, &options.scoring.format)?;
+        build::of_header(&file, &stated)?;
     }
     Ok((
         cohort.summary(),

@@ -94,7 +94,7 @@ pub fn read(source: &Source<'_>, cohort: &Cohort) -> Result<Option<Vec<Site>>, E
 fn windows(source: &Source<'_>) -> Result<Option<DisjointRegions>, Error> {
     let mut autosomes: Vec<(String, usize)> = Vec::new();
     for path in source.vcf {
-        for (contig, len_nt) in VariantFile::open(path)?.contigs() {
+        for (contig, len_nt) in VariantFile::open_with(path, source.format)?.contigs() {
             let is_new = !autosomes
                 .iter()
                 .any(|(earlier, _)| contig_key(earlier) == contig_key(contig));

@@ -118,7 +118,7 @@ impl Sizes {
         let mut unindexed_mb = 0.0;
         let mut notes = Vec::new();
         for path in &data.genotypes {
-            let file = VariantFile::open(path)?;
+            let file = VariantFile::open_with(path, &data.format)?;
             n_samples_in_files = n_samples_in_files.max(file.samples().len());
             if !file.is_indexed() {
                 unindexed_mb += size_mb(path);

@@ -9,7 +9,11 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::support::{no_oracle, real_data, refuse, rows, run, stderr, succeed};
+use crate::support::{
+    no_oracle,
+    pipelines::{data_table, tiny_pipeline_from_tokens},
+    real_data, refuse, rows, run, stderr, succeed,
+};
 
 /// A VCF with its reference, a region of it, and a folder for converted files.
 struct Study {
@@ -346,4 +350,23 @@ fn a_variant_with_allele_codes_stops_only_those_who_need_it() {
         study.reference.display()
     );
     refuse(study.path(), &diploid, &["b.bed", "1:30"]);
+}
+
+#[test]
+fn run_searches_a_bgen_file_without_an_index_once() {
+    let folder = TempDir::new().unwrap();
+    succeed(
+        folder.path(),
+        "simulate --people 150 --len-nt 4000 --risk additive --format bgen --out own",
+    );
+    let data = data_table("own/").replace("cohort.vcf.gz", "cohort.bgen");
+    let pipeline = data + tiny_pipeline_from_tokens();
+    fs::write(folder.path().join("pipeline.toml"), pipeline).unwrap();
+    succeed(folder.path(), "run pipeline.toml --out run");
+    let lists = fs::read_dir(folder.path().join("run/bgen-lists")).unwrap();
+    let names: Vec<String> = lists
+        .map(|list| list.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert_eq!(names.len(), 1, "{names:?}");
+    assert!(names[0].starts_with("cohort.bgen."), "{names:?}");
 }

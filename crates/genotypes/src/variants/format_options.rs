@@ -42,9 +42,15 @@ impl FormatOptions {
         }
     }
 
-    /// Nothing is given.
+    /// Nothing is given that the result depends on.
     #[must_use]
     pub fn is_default(&self) -> bool {
-        *self == Self::default()
+        let Self {
+            ref_first,
+            ref_last,
+            contig,
+            bgen_lists: _,
+        } = self;
+        !ref_first && !ref_last && contig.is_none()
     }
 }

@@ -125,7 +125,7 @@ impl Study {
     fn raw_scores(&self, genotypes: &str, out: &str) -> Vec<(String, f64)> {
         let arguments = format!(
             "prs --genotypes {genotypes} --reference {} --scoring-file score.txt --keep-ambiguous \
-             --max-missing 1 --out {out}",
+             --max-missing 1 --no-mean-imputation --out {out}",
             self.reference.display()
         );
         succeed(self.path(), &arguments);

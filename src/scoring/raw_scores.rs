@@ -22,8 +22,9 @@ use gf_cohort_schema::counted;
 use gf_files::output;
 use gf_genotypes::{DisjointRegions, VariantRecord};
 
-/// Bytes of genotypes in memory at once.
-const BATCH_BYTES: usize = 1 << 26;
+/// Bytes of genotypes in memory at once. A larger batch is slower, because its memory must be
+/// cleared first.
+const BATCH_BYTES: usize = 1 << 23;
 /// Positions at most this far apart (nt) are read as one region, to query an index less often.
 const MAX_GAP_NT: usize = 1_000;
 

@@ -66,7 +66,8 @@ pub enum CohortProblem {
     },
     /// A split without cases or without controls.
     #[error(
-        "split {} has {}, {} and {} of unknown phenotype; it needs at least one case and one control",
+        "split {} has {}, {} and {} of unknown phenotype; it needs at least one case and one \
+         control",
         .0.split,
         counted(.0.cases, "case", "cases"),
         counted(.0.controls, "control", "controls"),

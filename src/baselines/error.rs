@@ -80,7 +80,10 @@ pub enum Error {
         problem: FitProblem,
     },
     /// No hyperparameter setting gives a baseline.
-    #[error("{model}: no hyperparameter setting could be fitted: {}", without_setting(failure.as_deref()))]
+    #[error(
+        "{model}: no hyperparameter setting could be fitted: {}",
+        without_setting(failure.as_deref())
+    )]
     NoSetting {
         /// The baseline.
         model: String,

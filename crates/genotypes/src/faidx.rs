@@ -32,7 +32,8 @@ pub enum FaidxProblem {
     },
     /// A `.gzi` of another file.
     #[error(
-        "this index does not fit the FASTA because {problem}; make it again with `samtools faidx {}`",
+        "this index does not fit the FASTA because {problem}; make it again with `samtools faidx \
+         {}`",
         fasta.display()
     )]
     Gzi {

@@ -30,7 +30,8 @@ pub enum ReferenceProblem {
     /// A contig has the length of another build than in a VCF header.
     #[error(
         "contig `{contig}` has {len_nt} nt here, as in {}, but {stated_nt} nt in the header of {}, \
-         as in {stated_in}. The files are of different genome builds; give the FASTA of {stated_in}",
+         as in {stated_in}. The files are of different genome builds; give the FASTA of \
+         {stated_in}",
         here_in.join(" and "),
         vcf.display(),
         stated_in = stated_in.join(" and ")
@@ -83,7 +84,8 @@ pub enum ReferenceProblem {
     NoSequence,
     /// Two records of one name.
     #[error(
-        "contig `{name}` is in this FASTA twice (first at line {first}); keep one of the two records"
+        "contig `{name}` is in this FASTA twice (first at line {first}); keep one of the two \
+         records"
     )]
     ContigTwice {
         /// Name of the contig.

@@ -610,7 +610,8 @@ fn bed_files_of_bed_reader_and_regenie() {
     }
 }
 
-/// Copies a BED fileset to `golden.bed`, with other sample names, because plink2 refuses the name 0.
+/// Copies a BED fileset to `golden.bed`, with other sample names, because plink2 refuses the name
+/// 0.
 fn copy_bed(path: &Path, file: &PgenFile, folder: &Path) {
     let stem = path.display().to_string();
     let stem = stem.strip_suffix(".bed").unwrap();

@@ -33,8 +33,8 @@ pub enum EmptyLoci {
 
 /// Builds the sequences of all samples at the given loci and masks, in one pass over each file.
 ///
-/// `skips` is the path of `skips.csv`, which the caller saves together with the other files; without
-/// it, skips are only counted.
+/// `skips` is the path of `skips.csv`, which the caller saves together with the other files.
+/// Without it, skips are only counted.
 ///
 /// # Errors
 /// Files that cannot be read or do not belong together, a REF that differs from the FASTA, or a

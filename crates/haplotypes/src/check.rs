@@ -22,8 +22,8 @@ pub struct Checked {
     pub warnings: Vec<String>,
 }
 
-/// Checks the inputs of [`build`](super::build) without genotypes: files, samples, contigs and their
-/// lengths, and loci. With `records` it also checks REF of every record.
+/// Checks the inputs of [`build`](super::build) without genotypes: files, samples, contigs and
+/// their lengths, and loci. With `records` it also checks REF of every record.
 ///
 /// # Errors
 /// The errors of [`build`](super::build).

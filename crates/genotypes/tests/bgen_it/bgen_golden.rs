@@ -1,5 +1,6 @@
 //! Files of other writers, in the folder that `GF_GOLDEN_DIR` names: `tests/data` of the repository
-//! github.com/jeremymcrae/bgen, and `example` of github.com/rgcgithub/regenie in a folder `regenie`.
+//! github.com/jeremymcrae/bgen, and `example` of github.com/rgcgithub/regenie in a folder
+//! `regenie`.
 //! No such file is part of this repository.
 
 use std::{

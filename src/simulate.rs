@@ -3,8 +3,8 @@
 //! Input: a phased panel with its reference, or nothing.
 //! Output: samples that are mosaics of founder haplotypes, with phenotypes drawn from a simulated
 //! risk. The files are `cohort.vcf.gz` (or BCF, PGEN or BGEN, with index or companions),
-//! `reference.fa`, `loci.bed`, `cohort.csv`, `truth.csv` and `truth.json`. VCF positions and `contig:beg-end` are
-//! 1-based and inclusive; BED is 0-based and half-open.
+//! `reference.fa`, `loci.bed`, `cohort.csv`, `truth.csv` and `truth.json`. VCF positions and
+//! `contig:beg-end` are 1-based and inclusive; BED is 0-based and half-open.
 //!
 //! This file simulates one locus that carries the whole risk. The module `multilocus` simulates
 //! many loci, published weights, covariate effects and case-control sampling.

@@ -135,7 +135,8 @@ pub enum ScoringFileProblem {
     /// Rows without the weight of one allele at one position.
     #[error(
         "none of the {n_rows} rows of {id}, starting at line {first_line}, can be used \
-         ({reasons}). Give weights of alleles with positions, as in the harmonised files of the PGS Catalog"
+         ({reasons}). Give weights of alleles with positions, as in the harmonised files of the \
+         PGS Catalog"
     )]
     NoUsableRow {
         /// Number of rows.

@@ -28,7 +28,7 @@ pub(super) struct Decoded {
     /// Haplotypes (phased) or samples (unphased) that have probabilities, none of which reaches the
     /// threshold.
     pub(super) uncalled: usize,
-    /// The first sample that is neither haploid nor diploid, by its 0-based number in the file.
+    /// The first sample with more than two haplotypes, by its 0-based number in the file.
     pub(super) unsupported: Option<(usize, u8)>,
 }
 

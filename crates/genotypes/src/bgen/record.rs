@@ -115,10 +115,11 @@ impl BgenRecord {
 
     /// The two alleles of each sample, in the order of the file: an allele number,
     /// [`MISSING`](crate::MISSING), or [`ABSENT`](crate::ABSENT) for the second haplotype of a
-    /// haploid sample. The alleles of an unphased genotype are in ascending order.
+    /// haploid sample; a sample of ploidy 0 has [`MISSING`](crate::MISSING) and
+    /// [`ABSENT`](crate::ABSENT). The alleles of an unphased genotype are in ascending order.
     ///
     /// # Errors
-    /// A sample is neither haploid nor diploid; the variant has more alleles than an `i16` numbers.
+    /// A sample has more than two haplotypes; the variant has more alleles than an `i16` numbers.
     pub fn calls(&self) -> Result<&[[i16; 2]], BgenError> {
         let alleles = self.fields.alleles.len();
         if alleles > i16::MAX as usize {

@@ -48,7 +48,8 @@ class Case:
     # Options of `sequences` under which calls without an order are the same in both files.
     pgen_policy: list[str] = field(default_factory=list)
     bgen_policy: list[str] = field(default_factory=list)
-    # PGEN has no ploidy: plink2 stores a haploid call as two equal alleles.
+    # PGEN has no ploidy: plink2 stores a haploid call as two equal alleles. They are read as one on
+    # MT, but not on X, where only the sex tells the ploidy.
     has_haploid_calls: bool = False
     # plink2 writes a heterozygote without order as two probabilities near one half into a BGEN
     # variant with some phase.
@@ -209,9 +210,9 @@ def synthetic_cases(work: Path) -> list[Case]:
                   n_alts=3, has_haploid_calls=True, writes_own_bgen=True),
         synthetic(work, "X, PAR1", "X", 1_000_001, phased_call, psam=males, split_par="b37"),
         synthetic(work, "MT, haploid", "MT", 1, haploid_call, psam=males,
-                  has_haploid_calls=True, writes_own_bgen=True),
+                  writes_own_bgen=True),
         synthetic(work, "MT, multiallelic, haploid", "MT", 1, haploid_call, psam=males, n_alts=3,
-                  has_haploid_calls=True, writes_own_bgen=True),
+                  writes_own_bgen=True),
     ]
 
 

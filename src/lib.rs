@@ -37,6 +37,7 @@
 //! stopped, or does one job of them; it also checks all inputs (`check`) and lists the jobs
 //! (`plan`). [`cli`] turns arguments into options and does nothing else. `layout` has the names
 //! of the files of a run, `run_record` is `run.json`, and only [`interrupt`] handles signals.
+//! The columns of a table are the fields of its row type, nearly always in `gf-cohort-schema`.
 //! `leakage` has every guard: `baselines` calls those of genotypes and scoring files, `evaluation`
 //! calls those of predictions.
 //!

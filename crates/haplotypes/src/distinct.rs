@@ -22,10 +22,6 @@ use gf_genotypes::{Locus, Position0, Position1};
 
 /// No edit: the haplotype is the reference.
 const REFERENCE: u32 = u32::MAX;
-/// A [`Move`] whose target is not known yet.
-const UNKNOWN: u32 = u32::MAX;
-/// A [`Move`] that does not happen, because the edit does not fit.
-const CLASH: u32 = u32::MAX - 1;
 
 /// Edits of one [`Batch`] that a haplotype has, linked to its earlier edits.
 ///
@@ -142,21 +138,6 @@ impl Distinct {
     }
 }
 
-/// The effect of the current edit on those of its carriers that share one haplotype.
-#[derive(Clone, Copy)]
-struct Move {
-    n_moved: u32,
-    /// The haplotype with the edit, [`CLASH`], or [`UNKNOWN`] until the first carrier is moved.
-    target: u32,
-}
-
-impl Move {
-    const NONE: Self = Self {
-        n_moved: 0,
-        target: UNKNOWN,
-    };
-}
-
 /// Builds the haplotypes of one locus for all samples, record by record.
 pub struct HaplotypeBuilder {
     overlap: Overlap,
@@ -173,10 +154,6 @@ pub struct HaplotypeBuilder {
     /// Samples whose second haplotype is absent.
     absent: Vec<bool>,
     queue: Queue,
-    /// One per distinct haplotype. A buffer: all are [`Move::NONE`] between edits.
-    moves: Vec<Move>,
-    /// Indices of the [`Self::moves`] that differ from [`Move::NONE`].
-    moved: Vec<u32>,
     clashes: Vec<Clash>,
 }
 
@@ -198,8 +175,6 @@ impl HaplotypeBuilder {
             distinct_of: vec![0; 2 * n_samples],
             absent: vec![false; n_samples],
             queue: Queue::default(),
-            moves: Vec::new(),
-            moved: Vec::new(),
             clashes: Vec::new(),
         }
     }
@@ -268,22 +243,22 @@ impl HaplotypeBuilder {
                 continue;
             }
             let from = self.distinct_of[haplotype];
-            let target = if let Some(&target) = targets.get(&(from, carried)) {
-                target
-            } else {
-                let target = self.extend_by_batch(from, first, carried);
-                targets.insert((from, carried), target);
-                target
-            };
-            self.distinct[from as usize].n_holders -= 1;
-            self.distinct[target as usize].n_holders += 1;
-            self.distinct_of[haplotype] = target;
+            let target = *targets
+                .entry((from, carried))
+                .or_insert_with(|| self.extend_by_batch(from, first, carried));
+            self.move_to(haplotype, target);
         }
-        let mut left: Vec<u32> = targets.into_keys().map(|(from, _)| from).collect();
-        left.retain(|&from| self.distinct[from as usize].n_holders == 0);
-        left.sort_unstable();
-        left.dedup();
-        self.unused.extend(left);
+    }
+
+    /// Gives a sample haplotype another entry of the table.
+    fn move_to(&mut self, haplotype: usize, target: u32) {
+        let from = std::mem::replace(&mut self.distinct_of[haplotype], target);
+        self.distinct[target as usize].n_holders += 1;
+        let left = &mut self.distinct[from as usize];
+        left.n_holders -= 1;
+        if left.n_holders == 0 {
+            self.unused.push(from);
+        }
     }
 
     /// Adds edits of a batch to a copy of haplotype `from`; returns the new haplotype, without
@@ -303,58 +278,30 @@ impl HaplotypeBuilder {
 
     /// Moves the carriers of an edit to the haplotypes that have it.
     fn apply(&mut self, ordered: &OrderedEdit, carriers: &[u32]) {
-        self.moves.resize(self.distinct.len(), Move::NONE);
+        // The haplotype with the edit, or the reason why it does not fit, for each haplotype
+        // without it.
+        let mut targets: FxHashMap<u32, Result<u32, Reason>> = FxHashMap::default();
         for &haplotype in carriers {
             let from = self.distinct_of[haplotype as usize];
-            let mut target = self.moves[from as usize].target;
-            if target == UNKNOWN {
-                target = self.first_move(from, ordered);
-                self.moves.resize(self.distinct.len(), Move::NONE);
+            let target = *targets
+                .entry(from)
+                .or_insert_with(|| self.target(from, ordered));
+            match target {
+                Ok(target) => self.move_to(haplotype as usize, target),
+                Err(reason) => self.clashes.push(Clash {
+                    allele: haplotype,
+                    position: ordered.position,
+                    reason,
+                }),
             }
-            if target == CLASH {
-                self.log_clash(haplotype, from, ordered);
-                continue;
-            }
-            self.moves[from as usize].n_moved += 1;
-            self.distinct_of[haplotype as usize] = target;
-        }
-        self.settle_holders();
-    }
-
-    /// The new haplotype of an edit's carriers that had haplotype `from`, or [`CLASH`].
-    fn first_move(&mut self, from: u32, ordered: &OrderedEdit) -> u32 {
-        let target = match self.clash(from, ordered) {
-            Some(_) => CLASH,
-            None => self.extend(from, ordered),
-        };
-        self.moves[from as usize].target = target;
-        self.moved.push(from);
-        target
-    }
-
-    fn log_clash(&mut self, haplotype: u32, from: u32, ordered: &OrderedEdit) {
-        if let Some(reason) = self.clash(from, ordered) {
-            self.clashes.push(Clash {
-                allele: haplotype,
-                position: ordered.position,
-                reason,
-            });
         }
     }
 
-    /// Updates the numbers of holders after the carriers of an edit moved.
-    fn settle_holders(&mut self) {
-        for from in self.moved.drain(..) {
-            let Move { n_moved, target } =
-                std::mem::replace(&mut self.moves[from as usize], Move::NONE);
-            if target == CLASH {
-                continue;
-            }
-            self.distinct[target as usize].n_holders = n_moved;
-            self.distinct[from as usize].n_holders -= n_moved;
-            if self.distinct[from as usize].n_holders == 0 {
-                self.unused.push(from);
-            }
+    /// The haplotype that `from` becomes by an edit, or the reason why the edit does not fit.
+    fn target(&mut self, from: u32, ordered: &OrderedEdit) -> Result<u32, Reason> {
+        match self.clash(from, ordered) {
+            Some(reason) => Err(reason),
+            None => Ok(self.extend(from, ordered)),
         }
     }
 

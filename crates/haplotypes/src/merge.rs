@@ -28,7 +28,7 @@ use gf_files::output;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MergeProblem {
     /// Another encoding than at the other loci.
-    #[error("these sequences have another encoding than those of the other loci")]
+    #[error("these sequences and the other loci have different encodings")]
     OtherEncoding,
     /// Other loci than the first block of samples.
     #[error("{0}; make all blocks from the same files with the same options")]

@@ -263,75 +263,34 @@ impl Carriers {
             of_letters: BTreeMap::new(),
         }
     }
-
-    /// Adds the haplotypes of a sample to the carriers of its two [`PlainAlleles`].
-    fn push_plain(&mut self, sample: u32, call: Genotype) {
-        for (side, allele) in call.alleles.into_iter().enumerate() {
-            if allele > 0 {
-                self.of_alt[allele as usize - 1].push(2 * sample + side as u32);
-            }
-        }
-    }
 }
 
-/// The alleles of a record that no policy reads differently, in a call that needs no policy.
+/// The carriers of the only ALT of a record, if no policy reads one of its calls differently: all
+/// are diploid and called, and heterozygotes are phased. This is so for nearly all records.
 ///
-/// They are nearly all alleles of nearly all files.
-struct PlainAlleles {
-    /// By allele number: 0 is REF.
-    is_plain: Vec<bool>,
-    has_phase_sets: bool,
-}
-
-impl PlainAlleles {
-    fn new(record: &VariantRecord, alleles: &[Allele]) -> Self {
-        let are_plain = alleles
-            .iter()
-            .map(|allele| matches!(allele, Allele::Edit { .. } | Allele::Outside | Allele::Star));
-        Self {
-            is_plain: std::iter::once(true).chain(are_plain).collect(),
-            has_phase_sets: !record.phase_sets.is_empty(),
-        }
+/// There is no branch in the loop, because the haplotype that has the ALT is random.
+fn plain_carriers(record: &VariantRecord, alleles: &[Allele]) -> Option<Vec<u32>> {
+    let [Allele::Edit { .. } | Allele::Outside | Allele::Star] = alleles else {
+        return None;
+    };
+    if !record.phase_sets.is_empty() {
+        return None;
     }
-
-    /// Whether both alleles of a diploid call are plain and on known haplotypes.
-    fn are_all_of(&self, call: Genotype) -> bool {
+    let mut carriers = vec![0; 2 * record.not_reference.len()];
+    let mut n_carriers = 0;
+    let mut are_plain = true;
+    for &sample in &record.not_reference {
+        let call = record.genotypes[sample as usize];
         let [first, second] = call.alleles;
-        let is_phase_known = (call.phased && !self.has_phase_sets) || first == second;
-        is_phase_known && self.contains(first) && self.contains(second)
+        // Negative numbers (missing, absent) are large as `u16`.
+        are_plain &= (call.phased || first == second) && (first | second) as u16 <= 1;
+        carriers[n_carriers] = 2 * sample;
+        n_carriers += usize::from(first == 1);
+        carriers[n_carriers] = 2 * sample + 1;
+        n_carriers += usize::from(second == 1);
     }
-
-    /// Fills the carriers of the only ALT of a record whose calls all are plain; `false` for any
-    /// other record, whose carriers stay empty.
-    ///
-    /// There is no branch in the loop, because the haplotype that has the ALT is random.
-    fn fill_carriers(&self, record: &VariantRecord, carriers: &mut Carriers) -> bool {
-        let [carriers_of_alt] = &mut carriers.of_alt[..] else {
-            return false;
-        };
-        if self.has_phase_sets || !self.contains(1) {
-            return false;
-        }
-        carriers_of_alt.resize(2 * record.not_reference.len(), 0);
-        let mut n_carriers = 0;
-        let mut are_plain = true;
-        for &sample in &record.not_reference {
-            let call = record.genotypes[sample as usize];
-            let [first, second] = call.alleles;
-            are_plain &= (call.phased || first == second) && (first | second) as u16 <= 1;
-            carriers_of_alt[n_carriers] = 2 * sample;
-            n_carriers += usize::from(first == 1);
-            carriers_of_alt[n_carriers] = 2 * sample + 1;
-            n_carriers += usize::from(second == 1);
-        }
-        carriers_of_alt.truncate(if are_plain { n_carriers } else { 0 });
-        are_plain
-    }
-
-    /// Negative numbers (missing, absent) are not plain.
-    fn contains(&self, allele: i16) -> bool {
-        self.is_plain.get(allele as usize).copied().unwrap_or(false)
-    }
+    carriers.truncate(n_carriers);
+    are_plain.then_some(carriers)
 }
 
 /// The meaning of one allele of a call under the policies.
@@ -557,17 +516,14 @@ impl Window {
                 self.read_call(site, sample, alleles, &mut carriers, cohort)?;
             }
         } else {
-            let plain = PlainAlleles::new(site.record, alleles);
-            if plain.fill_carriers(site.record, &mut carriers) {
-                return Ok(carriers);
+            if let Some(plain) = plain_carriers(site.record, alleles) {
+                return Ok(Carriers {
+                    of_alt: vec![plain],
+                    of_letters: BTreeMap::new(),
+                });
             }
             for &sample in &site.record.not_reference {
-                let call = site.record.genotypes[sample as usize];
-                if plain.are_all_of(call) {
-                    carriers.push_plain(sample, call);
-                } else {
-                    self.read_call(site, sample as usize, alleles, &mut carriers, cohort)?;
-                }
+                self.read_call(site, sample as usize, alleles, &mut carriers, cohort)?;
             }
         }
         Ok(carriers)

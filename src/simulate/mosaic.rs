@@ -69,6 +69,15 @@ impl Mosaics<'_> {
         })
     }
 
+    /// Replaces `calls` by the two alleles of every sample at one site.
+    pub fn read_calls(&self, site: usize, calls: &mut Vec<[u8; 2]>) {
+        calls.clear();
+        let mut alleles = self.at_site(site);
+        while let (Some(first), Some(second)) = (alleles.next(), alleles.next()) {
+            calls.push([first, second]);
+        }
+    }
+
     /// The alleles of one haplotype, in site order.
     pub fn alleles(&self, haplotype: usize) -> Vec<u8> {
         let mut alleles = Vec::new();

@@ -7,6 +7,7 @@
 
 pub mod bgen;
 mod build;
+mod calls;
 mod contig;
 mod coordinates;
 mod faidx;

@@ -34,11 +34,7 @@ fn write_calls(out: Pending, genomes: &[Genomes<'_>], cohort: &Cohort) -> io::Re
             if site.alt_alleles.is_empty() {
                 alleles.push(NO_ALT);
             }
-            calls.clear();
-            let mut numbers = haplotypes.at_site(index);
-            while let (Some(first), Some(second)) = (numbers.next(), numbers.next()) {
-                calls.push([first, second]);
-            }
+            haplotypes.read_calls(index, &mut calls);
             let stored = BgenSite {
                 contig: &panel.locus.contig,
                 position: site.position.get(),

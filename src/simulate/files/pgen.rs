@@ -41,11 +41,7 @@ fn write_calls(out: Pending, genomes: &[Genomes<'_>], n_samples: usize) -> io::R
     let mut calls = Vec::with_capacity(n_samples);
     for Genomes { panel, haplotypes } in genomes {
         for index in 0..panel.sites.len() {
-            let mut alleles = haplotypes.at_site(index);
-            calls.clear();
-            while let (Some(first), Some(second)) = (alleles.next(), alleles.next()) {
-                calls.push([first, second]);
-            }
+            haplotypes.read_calls(index, &mut calls);
             writer.write(&calls)?;
         }
     }

@@ -8,6 +8,8 @@ use std::io::{Result, Seek, SeekFrom, Write};
 
 use flate2::{Compression, write::ZlibEncoder};
 
+use crate::calls::{invalid, require_valid};
+
 /// Length of a header block without free data.
 const HEADER_LEN: u32 = 20;
 /// Offset of the number of variants.
@@ -83,16 +85,10 @@ impl<W: Write + Seek> BgenWriter<W> {
     /// fewer than two alleles, or a text that the format cannot hold.
     pub fn write(&mut self, site: &BgenSite<'_>, calls: &[[u8; 2]]) -> Result<()> {
         let allele_count = site.alleles.len();
-        if calls.len() != self.sample_count {
-            return Err(invalid("a variant has another number of samples"));
-        }
         if allele_count < 2 {
             return Err(invalid("a variant has fewer than two alleles"));
         }
-        let mut alleles = calls.iter().flatten();
-        if alleles.any(|&allele| usize::from(allele) >= allele_count) {
-            return Err(invalid("an allele number exceeds those of the variant"));
-        }
+        require_valid(calls, self.sample_count, allele_count)?;
         self.set_site(site)?;
         self.set_data(calls, allele_count)?;
         self.push_compressed_data()?;
@@ -195,8 +191,4 @@ fn too_large(what: &str, number: usize, largest: u32) -> std::io::Error {
     invalid(&format!(
         "BGEN cannot hold {what} of {number}; the largest is {largest}. Choose another format"
     ))
-}
-
-fn invalid(reason: &str) -> std::io::Error {
-    std::io::Error::new(std::io::ErrorKind::InvalidInput, reason)
 }

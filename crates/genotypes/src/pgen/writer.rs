@@ -14,6 +14,7 @@ use super::{
     main_track::{ALL_BUT_REFERENCE, HETEROZYGOUS, RAW, TWO_ALTS},
     multiallelic::{NO_PATCHES, alt_alt_bits, ref_alt_bits},
 };
+use crate::calls::{invalid, require_valid};
 
 /// `6c 1b`, and the storage mode of records of variable width.
 const START: [u8; 3] = [0x6c, 0x1b, 0x10];
@@ -72,12 +73,7 @@ impl<W: Write + Seek> PgenWriter<W> {
         let Some(&allele_count) = self.allele_counts.get(variant) else {
             return Err(invalid("more variants than were announced"));
         };
-        if calls.len() != self.sample_count {
-            return Err(invalid("a variant has another number of samples"));
-        }
-        if calls.iter().flatten().any(|&allele| allele >= allele_count) {
-            return Err(invalid("an allele number exceeds those of the variant"));
-        }
+        require_valid(calls, self.sample_count, usize::from(allele_count))?;
         if variant.is_multiple_of(BLOCK) {
             self.block_starts.push(self.position);
         }
@@ -143,10 +139,6 @@ impl<W: Write + Seek> PgenWriter<W> {
         }
         Ok(header)
     }
-}
-
-fn invalid(reason: &str) -> std::io::Error {
-    std::io::Error::new(std::io::ErrorKind::InvalidInput, reason)
 }
 
 /// The record that is being written, and buffers for its parts.

@@ -36,6 +36,10 @@ fn solve(features: &Array2<f64>, is_case: &Array1<bool>, lambda: f64, l1_ratio: 
         n_penalised: features.ncols(),
         sample_weights: None,
     };
+    solved(&problem, lambda, l1_ratio)
+}
+
+fn solved(problem: &Problem<'_>, lambda: f64, l1_ratio: f64) -> Solution {
     let mut path = problem.path().unwrap();
     path.fit(Penalty::new(lambda, l1_ratio)).unwrap()
 }
@@ -172,11 +176,7 @@ fn samples_of_weight_0_are_predicted_and_change_nothing() {
         n_penalised: 6,
         sample_weights: Some(&weights),
     };
-    let among = problem
-        .path()
-        .unwrap()
-        .fit(Penalty::new(0.03, 0.5))
-        .unwrap();
+    let among = solved(&problem, 0.03, 0.5);
     for (one, other) in alone.coefficients.iter().zip(&among.coefficients) {
         assert!((one - other).abs() < 1e-5, "{one} {other}");
     }
@@ -278,11 +278,7 @@ fn a_sample_of_weight_2_counts_twice() {
         n_penalised: 6,
         sample_weights: Some(&weights),
     };
-    let found = problem
-        .path()
-        .unwrap()
-        .fit(Penalty::new(0.03, 0.5))
-        .unwrap();
+    let found = solved(&problem, 0.03, 0.5);
     for (found, expected) in found.coefficients.iter().zip(&expected.coefficients) {
         assert!((found - expected).abs() < 1e-6, "{found} {expected}");
     }
@@ -301,11 +297,7 @@ fn a_constant_feature_without_penalty_changes_nothing() {
         n_penalised: 6,
         sample_weights: None,
     };
-    let found = problem
-        .path()
-        .unwrap()
-        .fit(Penalty::new(0.03, 0.5))
-        .unwrap();
+    let found = solved(&problem, 0.03, 0.5);
     for (found, expected) in found.coefficients.iter().zip(&expected.coefficients) {
         assert!((found - expected).abs() < 1e-6, "{found} {expected}");
     }

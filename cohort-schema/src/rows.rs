@@ -335,7 +335,7 @@ mod tests {
         }
     }
 
-    /// Cells are those of the named columns, in the precision of the table.
+    /// The cells of the named columns, in the precision of the table.
     #[test]
     fn rows_of_baselines_are_written_in_their_precision() {
         let row = CoefficientRow {

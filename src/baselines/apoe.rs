@@ -2,7 +2,7 @@
 //!
 //! Input: the two [`Site`]s. Output: each sample's number of haplotypes of each kind. The alleles
 //! of one haplotype at (rs429358, rs7412) are T-T for e2, T-C for e3, C-C for e4, C-T for e1.
-//! Positions on GRCh38 and GRCh37 are those of dbSNP 156.
+//! Positions on GRCh38 and GRCh37 come from dbSNP 156.
 
 use std::ops::RangeInclusive;
 

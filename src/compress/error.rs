@@ -22,7 +22,7 @@ pub enum Error {
         /// Its rank.
         rank: f64,
     },
-    /// The folds of the cohort differ from those of the model.
+    /// The cohort and the model have different folds.
     #[error(
         "{}: sample `{sample}` is in a fold that no member of the model holds out, so these are \
          not the predictions of this model; restore them, or train the model again",

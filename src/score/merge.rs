@@ -116,7 +116,7 @@ pub enum TableProblem {
     },
     /// Other columns than the first table.
     #[error(
-        "its columns are {found}, but those of {} are {expected}; merge tables with the same \
+        "its columns are {found}, but {} has {expected}; merge tables with the same \
          columns",
         first.display()
     )]

@@ -108,7 +108,7 @@ pub enum ScoringFileProblem {
     NoAlleleRow,
     /// Two genome builds, one by the header.
     #[error(
-        "the header states {stated}, but the chromosome names are those of {by_contigs}; correct \
+        "the header states {stated}, but the chromosome names belong to {by_contigs}; correct \
          one of them"
     )]
     BuildOfNames {

@@ -107,6 +107,12 @@ impl BgenRecord {
         self.ploidies.get(sample).copied().map(ploidy_of)
     }
 
+    /// The smallest ploidy of all samples of the file at this variant.
+    #[must_use]
+    pub fn smallest_ploidy(&self) -> u8 {
+        *self.block.ploidies.start()
+    }
+
     /// Whether the sample has no probabilities.
     #[must_use]
     pub fn is_missing(&self, sample: usize) -> Option<bool> {

@@ -369,21 +369,28 @@ fn set_dosages(
     if field == DosageField::Gt || n_alleles != record.alt_alleles.len() + 1 || n_alleles < 2 {
         return;
     }
-    for (sample, dosages) in stored.dosages().chunks_exact(n_alleles).enumerate() {
-        // Females have ploidy 0 on Y: no dosage, which is not a dosage of 0.
-        if stored.ploidy(sample) == Some(0) {
-            let absent = std::iter::repeat_n(f32::NAN, n_alleles - 1);
-            record.dosages.extend(absent);
-            continue;
-        }
+    for dosages in stored.dosages().chunks_exact(n_alleles) {
         let alts = match order {
             RefOrder::RefFirst => &dosages[1..],
             RefOrder::RefLast => &dosages[..n_alleles - 1],
         };
         record.dosages.extend_from_slice(alts);
     }
+    if stored.smallest_ploidy() == 0 {
+        remove_absent_dosages(stored, record);
+    }
     if field == DosageField::Auto && are_whole(&record.dosages, &record.genotypes) {
         record.dosages.clear();
+    }
+}
+
+/// Females have ploidy 0 on Y: no dosage, which is not a dosage of 0.
+fn remove_absent_dosages(stored: &BgenRecord, record: &mut VariantRecord) {
+    let n_alts = record.alt_alleles.len();
+    for (sample, dosages) in record.dosages.chunks_exact_mut(n_alts).enumerate() {
+        if stored.ploidy(sample) == Some(0) {
+            dosages.fill(f32::NAN);
+        }
     }
 }
 
